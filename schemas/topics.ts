@@ -1,0 +1,165 @@
+/**
+ * The catalogue of topics that carry Avro: what their key and value are, how they are kept, and which time is the
+ * event's. Plain data; partition counts, retention and replication come from configuration.
+ */
+import { avroSerde } from './codec.ts'
+import { cartChangedSchema, type CartChanged } from './generated/cart.ts'
+import {
+  campaignSchema,
+  couponIssuedSchema,
+  couponIssueRejectedSchema,
+  couponIssueRequestedSchema,
+  quotaStateSchema,
+  type Campaign,
+  type CouponIssued,
+  type CouponIssueRejected,
+  type CouponIssueRequested,
+  type QuotaState,
+} from './generated/coupon.ts'
+import {
+  orderCancelledSchema,
+  orderConfirmedSchema,
+  orderReturnedSchema,
+  type OrderCancelled,
+  type OrderConfirmed,
+  type OrderReturned,
+} from './generated/order.ts'
+import { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
+import {
+  rankingPartitionUpdateSchema,
+  rankingSalesDeltaSchema,
+  rankingSnapshotSchema,
+  type PartitionBoard,
+  type RankingPartitionUpdate,
+  type RankingSalesDelta,
+  type RankingSnapshot,
+} from './generated/ranking.ts'
+import { userProfileSchema, type UserProfile } from './generated/user.ts'
+import type { RecordSchema } from './record-schema.ts'
+import { embeddedSchemas, type SchemaSource } from './registry.ts'
+import { stringSerde, type Serde } from './serde.ts'
+
+/** One topic. */
+export interface Topic<V> {
+  readonly name: string
+  readonly key: Serde<string>
+  readonly value: Serde<V>
+  readonly schema: RecordSchema<V>
+  /** Simple name of the value's record. */
+  readonly record: string
+  readonly cleanup: 'delete' | 'compact'
+  /** LogAppendTime: the log stamps the record; used for commands, whose order and time the log decides. */
+  readonly timestamps: 'LogAppendTime' | 'CreateTime'
+  /** The key that a value has to stand under. */
+  keyOf(value: V): string
+  /** The value's own event time, epoch milliseconds; absent: the record's timestamp. */
+  eventTime?(value: V): number
+}
+
+interface Traits<V> {
+  readonly keyOf: (value: V) => string
+  readonly cleanup?: 'compact'
+  readonly timestamps?: 'LogAppendTime'
+  readonly eventTime?: (value: V) => number
+}
+
+export type Topics = ReturnType<typeof createTopics>
+
+/** The catalogue with serdes that take their schemas and ids from `source`. */
+export function createTopics(source: SchemaSource) {
+  function topic<V>(name: string, schema: RecordSchema<V>, traits: Traits<V>): Topic<V> {
+    return Object.freeze({
+      name,
+      key: stringSerde,
+      value: avroSerde(schema, source),
+      schema,
+      record: schema.definition.name,
+      cleanup: 'delete',
+      timestamps: 'CreateTime',
+      ...traits,
+    })
+  }
+  return Object.freeze({
+    couponCampaignRequested: topic<Campaign>('coupon.campaign.requested', campaignSchema, {
+      keyOf: (value) => value.couponId,
+      timestamps: 'LogAppendTime',
+    }),
+    couponCampaign: topic<Campaign>('coupon.campaign', campaignSchema, {
+      keyOf: (value) => value.couponId,
+      cleanup: 'compact',
+    }),
+    couponIssueRequested: topic<CouponIssueRequested>('coupon.issue.requested', couponIssueRequestedSchema, {
+      keyOf: (value) => value.couponId,
+      timestamps: 'LogAppendTime',
+    }),
+    couponIssued: topic<CouponIssued>('coupon.issued', couponIssuedSchema, {
+      keyOf: (value) => value.couponId,
+      eventTime: (value) => value.issuedAt,
+    }),
+    couponIssueRejected: topic<CouponIssueRejected>('coupon.issue.rejected', couponIssueRejectedSchema, {
+      keyOf: (value) => value.couponId,
+      eventTime: (value) => value.rejectedAt,
+    }),
+    couponQuota: topic<QuotaState>('coupon.quota', quotaStateSchema, {
+      keyOf: (value) => shardKey(value.couponId, value.shard),
+      cleanup: 'compact',
+    }),
+    orderConfirmed: topic<OrderConfirmed>('order.confirmed', orderConfirmedSchema, {
+      keyOf: (value) => value.orderId,
+      eventTime: (value) => value.confirmedAt,
+    }),
+    orderCancelled: topic<OrderCancelled>('order.cancelled', orderCancelledSchema, {
+      keyOf: (value) => value.orderId,
+      eventTime: (value) => value.at,
+    }),
+    orderReturned: topic<OrderReturned>('order.returned', orderReturnedSchema, {
+      keyOf: (value) => value.orderId,
+      eventTime: (value) => value.at,
+    }),
+    rankingSalesDelta: topic<RankingSalesDelta>('ranking.sales.delta', rankingSalesDeltaSchema, {
+      keyOf: (value) => value.productId,
+      eventTime: (value) => value.eventTime,
+    }),
+    /** Internal: ranker partitions to the merge task. */
+    rankingPartitionUpdate: topic<RankingPartitionUpdate>(
+      'ranking.partition.update',
+      rankingPartitionUpdateSchema,
+      {
+        keyOf: partitionUpdateKey,
+      },
+    ),
+    rankingSnapshot: topic<RankingSnapshot>('ranking.snapshot', rankingSnapshotSchema, {
+      keyOf: (value) => `${boardKey(value)}|${value.start}`,
+      cleanup: 'compact',
+    }),
+    productCatalog: topic<ProductCatalog>('product.catalog', productCatalogSchema, {
+      keyOf: (value) => value.productId,
+      cleanup: 'compact',
+    }),
+    userProfile: topic<UserProfile>('user.profile', userProfileSchema, {
+      keyOf: (value) => value.userId,
+      cleanup: 'compact',
+    }),
+    cartChanged: topic<CartChanged>('cart.changed', cartChangedSchema, {
+      keyOf: (value) => value.userId,
+    }),
+  })
+}
+
+/** The catalogue with the schema ids that are committed with the code. */
+export const topics: Topics = createTopics(embeddedSchemas)
+
+/** Key of one shard of a coupon: `couponId#shard`. */
+export function shardKey(couponId: string, shard: number): string {
+  return `${couponId}#${shard}`
+}
+
+/** Key of a board: `window|metric|category`, the category empty for all products. */
+export function boardKey(board: Pick<PartitionBoard, 'window' | 'metric' | 'category'>): string {
+  return `${board.window}|${board.metric}|${board.category ?? ''}`
+}
+
+/** Updates with a board stand under the board's key, progress alone under the ranker's partition. */
+function partitionUpdateKey(update: RankingPartitionUpdate): string {
+  return update.board === null ? `progress|${update.partition}` : boardKey(update.board)
+}
