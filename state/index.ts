@@ -1,0 +1,49 @@
+export type { Entry, KeyRange, PageOptions, StateBackend, StateReader, WriteOp } from './backend.ts'
+export {
+  isStateError,
+  StateError,
+  type StateErrorCode,
+  stateErrorTable,
+  type StateReaction,
+} from './errors.ts'
+export { defaultWriteBufferBytes, LevelDatabase, type LevelOptions, openLevelDb } from './level.ts'
+export { type Identity, stateFormat } from './level-dir.ts'
+export { keys } from './keys.ts'
+export { memoryBackend, type MemoryBackendOptions } from './memory.ts'
+export {
+  BatchRing,
+  bytesOf,
+  readRing,
+  type RingOptions,
+  type RingRow,
+  type RingVerdict,
+  verifyRing,
+} from './ring.ts'
+export type { SealedChange } from './seal.ts'
+export { type KeyCodec, type Serde, serdes } from './serde.ts'
+export { keyValueStore, type KeyValueStoreOptions, windowStore, type WindowStoreOptions } from './specs.ts'
+export type {
+  AnyStoreSpec,
+  CommittedView,
+  HandleOf,
+  IndexRow,
+  IndexSpec,
+  KeyPrefix,
+  KeyValueStore,
+  KeyValueStoreSpec,
+  ReadOnlyKeyValueStore,
+  Scan,
+  ScanOptions,
+  ScanRequest,
+  ScanRow,
+  StoreIndex,
+  Upcast,
+  ViewOf,
+  ViewPageOptions,
+  WindowedKey,
+  WindowStore,
+  WindowStoreSpec,
+} from './stores.ts'
+export { type SealedBatch, TaskState, type TaskStateOptions } from './task-state.ts'
+export { timerStoreName } from './timer-book.ts'
+export type { DueTimer, TimerClock, TimerHandle } from './timers.ts'

@@ -1,0 +1,72 @@
+/**
+ * Decoded committed values of one task, bounded by entries. Two generations: a hit in the old one moves to the young
+ * one, and when the young one is full it becomes the old one. That keeps what is used, without work on every hit.
+ *
+ * It also remembers that a key is absent, within the same bound.
+ */
+export const absent = Symbol('absent')
+
+export class ReadCache {
+  readonly #limit: number
+  readonly #stores: StoreCache[] = []
+  #young = 0
+
+  /** Holds up to `entries` values over all stores. */
+  constructor(entries: number) {
+    this.#limit = Math.max(1, Math.ceil(entries / 2))
+  }
+
+  store(): StoreCache {
+    const store = new StoreCache(this)
+    this.#stores.push(store)
+    return store
+  }
+
+  /** Called by a store for each entry that is new to its young generation. */
+  grown(): void {
+    if (++this.#young < this.#limit) return
+    this.#young = 0
+    for (const store of this.#stores) store.age()
+  }
+}
+
+export class StoreCache {
+  readonly #cache: ReadCache
+  #young = new Map<string, unknown>()
+  #old = new Map<string, unknown>()
+
+  constructor(cache: ReadCache) {
+    this.#cache = cache
+  }
+
+  /** The decoded value, `absent`, or `undefined` when the cache does not know. */
+  get(key: string): unknown {
+    const value = this.#young.get(key)
+    if (value !== undefined) return value
+    const older = this.#old.get(key)
+    if (older !== undefined) this.set(key, older)
+    return older
+  }
+
+  /** `get` that leaves the generations alone. */
+  peek(key: string): unknown {
+    const value = this.#young.get(key)
+    return value === undefined ? this.#old.get(key) : value
+  }
+
+  set(key: string, value: unknown): void {
+    const before = this.#young.size
+    this.#young.set(key, value)
+    if (this.#young.size !== before) this.#cache.grown()
+  }
+
+  delete(key: string): void {
+    this.#young.delete(key)
+    this.#old.delete(key)
+  }
+
+  age(): void {
+    this.#old = this.#young
+    this.#young = new Map()
+  }
+}

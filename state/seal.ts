@@ -1,0 +1,58 @@
+/** Turns the running overlay of a table into the writes of one atomic batch. */
+import type { WriteOp } from './backend.ts'
+import { absent } from './read-cache.ts'
+import { rowKey, sealRow } from './rows.ts'
+import type { Table } from './table.ts'
+
+/** One changed row, for the store's changelog: key and value without prefix and envelope; `null`: deleted. */
+export interface SealedChange {
+  readonly store: string
+  readonly key: Buffer
+  readonly value: Buffer | null
+}
+
+/** Appends the table's writes to `ops` and, where given, its changes to `changes`. */
+export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] | undefined): void {
+  const { prefix } = table.reader
+  const { version } = table.spec
+  const keyStart = prefix.length + table.rows.length
+  for (const [key, { payload, indexKeys }] of table.running.entries()) {
+    if (payload === null && isAbsent(table, key)) continue
+    const op: WriteOp =
+      payload === null
+        ? { type: 'del', key: rowKey(prefix, table.rows + key) }
+        : sealRow(prefix, table.rows + key, version, payload)
+    ops.push(op)
+    if (changes !== undefined)
+      changes.push({ store: table.name, key: op.key.subarray(keyStart), value: payload })
+    if (table.indexes.length > 0) sealIndexRows(table, key, payload, indexKeys, ops)
+  }
+}
+
+/** A delete of what was never committed needs no write. Only an index makes it worth asking the backend. */
+function isAbsent(table: Table, key: string): boolean {
+  if (table.indexes.length > 0) return table.committed(key) === undefined
+  return table.cache.peek(key) === absent
+}
+
+function sealIndexRows(
+  table: Table,
+  key: string,
+  payload: Buffer | null,
+  now: readonly (string | undefined)[],
+  ops: WriteOp[],
+): void {
+  const { prefix } = table.reader
+  const committed = table.committed(key)
+  const before = committed === undefined ? [] : table.indexKeys(key, committed)
+  for (let i = 0; i < table.indexes.length; i++) {
+    const index = table.indexes[i]
+    const old = before[i]
+    const current = now[i]
+    if (index === undefined) continue
+    if (old !== undefined && old !== current) ops.push({ type: 'del', key: rowKey(prefix, index.rows + old) })
+    if (current !== undefined && payload !== null) {
+      ops.push(sealRow(prefix, index.rows + current, table.spec.version, payload))
+    }
+  }
+}

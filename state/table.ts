@@ -1,0 +1,230 @@
+/**
+ * One store of one task: its rows as they will be once everything is committed.
+ *
+ * Three layers, the upper hides the lower: `running` (the batch being processed), `pending` (the batch being
+ * committed), and the committed rows behind the read cache. Keys are byte strings here; types end at the handles.
+ */
+import type { Entry, StateReader } from './backend.ts'
+import { int64Bytes, terminated, utf8Bytes } from './bytes.ts'
+import { DirtyIndex } from './dirty-index.ts'
+import { StateError } from './errors.ts'
+import type { Cell, Journal, Undoable } from './journal.ts'
+import { OrderedMap } from './ordered-map.ts'
+import { absent, type StoreCache } from './read-cache.ts'
+import { indexRowsPrefix, rowKey, rowPayload, rowVersion, valueRowsPrefix, verifyRow } from './rows.ts'
+import type { KeyCodec, Serde } from './serde.ts'
+import type { IndexSpec } from './stores.ts'
+
+/** A spec with its types erased, which every kind of store comes down to. */
+export interface TableSpec {
+  readonly name: string
+  readonly key: KeyCodec<unknown>
+  readonly value: Serde<unknown>
+  readonly version: number
+  readonly upcast?: ((version: number, payload: Buffer) => unknown) | undefined
+  readonly indexes: Readonly<Record<string, IndexSpec<unknown, unknown>>>
+}
+
+export interface TableIndex {
+  readonly name: string
+  /** What its rows begin with, without the task's prefix. */
+  readonly rows: string
+  readonly spec: IndexSpec<unknown, unknown>
+  readonly dirty: DirtyIndex
+}
+
+export interface TableParts {
+  readonly reader: StateReader
+  readonly journal: Journal
+  readonly cache: StoreCache
+  /** Told after a rollback changed a key. */
+  readonly undone?: (key: string) => void
+}
+
+/** Stands for a value that a restore wrote and nobody has read yet. */
+const undecoded = Symbol('undecoded')
+const noIndexKeys: readonly undefined[] = []
+/** Rough cost of an overlay row besides its bytes. */
+const cellBytes = 64
+
+export class Table implements Undoable {
+  readonly spec: TableSpec
+  readonly name: string
+  readonly reader: StateReader
+  /** What the value rows begin with, without the task's prefix. */
+  readonly rows: string
+  readonly indexes: readonly TableIndex[]
+  readonly cache: StoreCache
+  running = new OrderedMap<Cell>()
+  pending: OrderedMap<Cell> | undefined
+  readonly #journal: Journal
+  readonly #undone: ((key: string) => void) | undefined
+
+  constructor(spec: TableSpec, parts: TableParts) {
+    this.spec = spec
+    this.name = spec.name
+    this.reader = parts.reader
+    this.rows = valueRowsPrefix(spec.name)
+    this.cache = parts.cache
+    this.#journal = parts.journal
+    this.#undone = parts.undone
+    this.indexes = Object.entries(spec.indexes).map(([name, index], position) => ({
+      name,
+      rows: indexRowsPrefix(spec.name, name),
+      spec: index,
+      dirty: new DirtyIndex(this, position),
+    }))
+  }
+
+  /** The cell of an uncommitted key. */
+  dirty(key: string): Cell | undefined {
+    return this.running.get(key) ?? this.pending?.get(key)
+  }
+
+  get(key: string): unknown {
+    const cell = this.running.get(key) ?? this.pending?.get(key)
+    if (cell === undefined) return this.committed(key)
+    return cell.value === undecoded ? this.#decodeCell(cell) : cell.value
+  }
+
+  /** The committed value, through the cache. */
+  committed(key: string): unknown {
+    const cached = this.cache.get(key)
+    if (cached !== undefined) return cached === absent ? undefined : cached
+    const value = this.readCommitted(key)
+    this.cache.set(key, value === undefined ? absent : value)
+    return value
+  }
+
+  /** The committed value from the backend, checked and decoded. */
+  readCommitted(key: string): unknown {
+    const physical = rowKey(this.reader.prefix, this.rows + key)
+    const value = this.reader.get(physical)
+    return value === undefined ? undefined : this.decode({ key: physical, value })
+  }
+
+  /** Encodes at once: what cannot be encoded is the fault of the record that puts it. */
+  put(key: string, value: unknown): void {
+    if (value === undefined) throw new TypeError(`Store ${this.name}: undefined is no value, use delete`)
+    const payload = this.spec.value.serialize(value)
+    this.#write(key, value, payload, this.indexes.length === 0 ? noIndexKeys : this.indexKeys(key, value))
+  }
+
+  delete(key: string): void {
+    this.#write(key, undefined, null, noIndexKeys)
+  }
+
+  /** A row from a changelog: bytes as they were committed with `version`. */
+  restore(key: string, payload: Buffer | null, version: number): void {
+    if (payload === null) this.delete(key)
+    else if (version !== this.spec.version) this.put(key, this.#decodePayload(version, payload, key))
+    else if (this.indexes.length === 0) this.#write(key, undecoded, payload, noIndexKeys)
+    else {
+      const value = this.spec.value.deserialize(payload)
+      this.#write(key, value, payload, this.indexKeys(key, value))
+    }
+  }
+
+  #write(
+    key: string,
+    value: unknown,
+    payload: Buffer | null,
+    indexKeys: readonly (string | undefined)[],
+  ): void {
+    const journal = this.#journal
+    const cell = this.running.get(key)
+    const bytes = payload === null ? 0 : payload.length
+    if (cell !== undefined && cell.epoch === journal.epoch) {
+      journal.runningBytes += bytes - payloadBytes(cell)
+      cell.value = value
+      cell.payload = payload
+      cell.indexKeys = indexKeys
+    } else {
+      journal.note(this, key, cell)
+      journal.runningBytes += bytes + (cell === undefined ? key.length + cellBytes : -payloadBytes(cell))
+      this.running.set(key, { epoch: journal.epoch, value, payload, indexKeys })
+    }
+    for (const index of this.indexes) index.dirty.touched(key)
+  }
+
+  undo(key: string, before: Cell | undefined): void {
+    const cell = this.running.get(key)
+    if (cell !== undefined) this.#journal.runningBytes -= payloadBytes(cell)
+    if (before === undefined) {
+      this.#journal.runningBytes -= key.length + cellBytes
+      this.running.delete(key)
+    } else {
+      this.#journal.runningBytes += payloadBytes(before)
+      this.running.set(key, before)
+    }
+    for (const index of this.indexes) index.dirty.touched(key)
+    this.#undone?.(key)
+  }
+
+  /** The running overlay becomes the pending one. */
+  advance(): void {
+    this.pending = this.running
+    this.running = new OrderedMap()
+  }
+
+  /** The pending overlay is committed: its values go to the cache. */
+  settle(): void {
+    const pending = this.pending
+    this.pending = undefined
+    for (const index of this.indexes) index.dirty.forget()
+    if (pending === undefined) return
+    for (const [key, cell] of pending.entries()) {
+      if (cell.value === undecoded) this.cache.delete(key)
+      else this.cache.set(key, cell.payload === null ? absent : cell.value)
+    }
+  }
+
+  /** Whether the pending rows arrived nobody knows, so the cache must not know them either. */
+  discard(): void {
+    if (this.pending !== undefined) for (const [key] of this.pending.entries()) this.cache.delete(key)
+    this.running = new OrderedMap()
+    this.pending = undefined
+    for (const index of this.indexes) index.dirty.forget()
+  }
+
+  /** Per index, where a row lies in it: group, inverted score, key. */
+  indexKeys(key: string, value: unknown): readonly (string | undefined)[] {
+    if (this.indexes.length === 0) return noIndexKeys
+    const decoded = this.spec.key.decode(key)
+    return this.indexes.map(({ spec }) => {
+      const score = spec.score(decoded, value)
+      if (score === undefined) return undefined
+      return terminated(utf8Bytes(spec.group(decoded, value))) + int64Bytes(-score) + key
+    })
+  }
+
+  /** Checks and decodes a row. Throws `STATE_CORRUPT`, `STATE_INCOMPATIBLE`. */
+  decode(entry: Entry): unknown {
+    verifyRow(this.name, this.reader.prefix.length, entry)
+    const payload = rowPayload(entry.value)
+    const version = rowVersion(entry.value)
+    if (version === this.spec.version) return this.spec.value.deserialize(payload)
+    return this.#decodePayload(version, payload, entry.key.toString('latin1', this.reader.prefix.length))
+  }
+
+  #decodePayload(version: number, payload: Buffer, key: string): unknown {
+    if (version < this.spec.version && this.spec.upcast !== undefined)
+      return this.spec.upcast(version, payload)
+    const hex = Buffer.from(key, 'latin1').toString('hex')
+    const known = version < this.spec.version ? 'has no upcast from it' : 'does not know it yet'
+    throw new StateError(
+      'STATE_INCOMPATIBLE',
+      `store ${this.name}, key ${hex}: written with version ${version}; this program has version ` +
+        `${this.spec.version} and ${known}`,
+    )
+  }
+
+  #decodeCell(cell: Cell): unknown {
+    cell.value = cell.payload === null ? undefined : this.spec.value.deserialize(cell.payload)
+    return cell.value
+  }
+}
+
+function payloadBytes(cell: Cell): number {
+  return cell.payload === null ? 0 : cell.payload.length
+}

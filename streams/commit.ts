@@ -1,0 +1,68 @@
+/**
+ * The commit: the only place where anything of a task becomes durable.
+ *
+ * | step | what | a crash after it |
+ * | --- | --- | --- |
+ * | 1 | seal: each task's overlay, outputs, positions and times become one immutable batch; the task goes on, on an overlay of its own | nothing has happened: the records come again |
+ * | 2 | the log takes outputs, positions, times (and the state's rows, where it keeps state) as one | `stateHome: log`: all of it is there. `task`: the changelog has it, the rows are restored from there |
+ * | 3 | `stateHome: task` only: one database batch per task with rows and position | all of it is there |
+ * | 4 | readers and waiting callers see it | – |
+ *
+ * The next batch is processed meanwhile, but its step 1 comes after this one's 4.
+ */
+import type { StateBackend } from '../state/index.ts'
+import type { CommitReceipt, Log, TaskCommit } from './log.ts'
+import type { Position } from './record.ts'
+import { positionsRow, storedPositions } from './restore.ts'
+import type { Task } from './task.ts'
+
+export interface CommitResult {
+  readonly commits: readonly TaskCommit[]
+  readonly records: number
+  readonly outputs: number
+}
+
+/** Seals the tasks' batches: step 1. */
+export function sealTasks(tasks: readonly Task[]): TaskCommit[] {
+  return tasks.map((task) => task.seal())
+}
+
+/**
+ * Steps 2 to 4 over batches that are sealed. Throws what the log throws; then nothing was committed, or, with
+ * `COMMIT_UNKNOWN`, nobody knows: the tasks must go on from what the log has.
+ */
+export async function commitSealed(
+  log: Log,
+  tasks: readonly Task[],
+  commits: readonly TaskCommit[],
+  backendOf: (task: Task) => StateBackend | undefined,
+): Promise<CommitResult> {
+  const receipts = await log.commit(commits)
+  if (log.stateHome === 'task') {
+    await Promise.all(tasks.map((task, i) => apply(commits[i] as TaskCommit, receipts[i] as CommitReceipt, backendOf(task))))
+  }
+  for (const task of tasks) task.committed()
+  return {
+    commits,
+    records: sum(commits, (commit) => sum(commit.journal.inputs, (run) => run.count)),
+    outputs: sum(commits, (commit) => commit.outputs.length),
+  }
+}
+
+/** Step 3 for one task. */
+async function apply(commit: TaskCommit, receipt: CommitReceipt, backend: StateBackend | undefined): Promise<void> {
+  if (backend === undefined) return
+  const positions = merged(storedPositions(backend), receipt.changelogs)
+  await backend.write([...commit.state, positionsRow(backend, positions)])
+}
+
+function merged(before: readonly Position[], after: readonly Position[]): Position[] {
+  const byTopic = new Map([...before, ...after].map((position) => [position.topic, position]))
+  return [...byTopic.values()]
+}
+
+function sum<T>(items: readonly T[], amount: (item: T) => number): number {
+  let total = 0
+  for (const item of items) total += amount(item)
+  return total
+}

@@ -1,0 +1,76 @@
+/**
+ * Event ids: UUIDv7 (RFC 9562). The id of an event that was made from another is a function of its cause and of who
+ * made it, so that processing a record again makes the same id.
+ */
+import { murmur2 } from './partitioner.ts'
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+
+/** Makes ids for one maker (for example a task); two makers never share a seed by design of their names. */
+export class EventIdMaker {
+  readonly #seedA: number
+  readonly #seedB: number
+
+  constructor(maker: string) {
+    const bytes = Buffer.from(maker)
+    this.#seedA = murmur2(bytes)
+    this.#seedB = mix(murmur2(Buffer.concat([bytes, Buffer.from([0x5a])])), 0x9e3779b9)
+  }
+
+  /**
+   * @param timestamp epoch milliseconds, becomes the id's time
+   * @param place partition and offset of the cause, or any two numbers that name it
+   * @param ordinal which of the outputs of that cause
+   */
+  derive(timestamp: number, partition: number, offset: number, ordinal: number): string {
+    const low = offset | 0
+    const high = Math.floor(offset / 0x1_0000_0000) | 0
+    const where = mix(Math.imul(partition + 1, 0x85ebca6b) ^ ordinal, high)
+    const a = mix(this.#seedA ^ where, low)
+    const b = mix(this.#seedB ^ low, where ^ a)
+    return formatUuid7(timestamp, a, b, mix(a ^ 0x27d4eb2f, b))
+  }
+}
+
+/** UUIDv7 text of a time and 74 of the 96 bits given. */
+export function formatUuid7(timestamp: number, a: number, b: number, c: number): string {
+  const time = timestamp > 0 ? timestamp : 0
+  const high = Math.floor(time / 0x1_0000_0000)
+  const low = time >>> 0
+  return (
+    hex(high >>> 8) +
+    hex(high) +
+    hex(low >>> 24) +
+    hex(low >>> 16) +
+    '-' +
+    hex(low >>> 8) +
+    hex(low) +
+    '-' +
+    hex(0x70 | ((c >>> 8) & 0x0f)) +
+    hex(c) +
+    '-' +
+    hex(0x80 | ((a >>> 24) & 0x3f)) +
+    hex(a >>> 16) +
+    '-' +
+    hex(a >>> 8) +
+    hex(a) +
+    hex(b >>> 24) +
+    hex(b >>> 16) +
+    hex(b >>> 8) +
+    hex(b)
+  )
+}
+
+function hex(byte: number): string {
+  return HEX[byte & 0xff] as string
+}
+
+/** Murmur3's finalizer over two words. */
+function mix(x: number, y: number): number {
+  let h = Math.imul(x ^ Math.imul(y, 0xcc9e2d51), 0x1b873593)
+  h ^= h >>> 16
+  h = Math.imul(h, 0x85ebca6b)
+  h ^= h >>> 13
+  h = Math.imul(h, 0xc2b2ae35)
+  return h ^ (h >>> 16)
+}

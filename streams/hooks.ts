@@ -1,0 +1,34 @@
+/**
+ * What the engine tells about itself. Hooks are called synchronously, outside the per-record path (once per slice,
+ * commit or event), and must not throw.
+ */
+import type { RunnerState, TaskState } from './lifecycle.ts'
+import type { TaskId } from './task-id.ts'
+import type { ClockIncident } from './wall-clock.ts'
+
+export interface StreamsHooks {
+  /** A task processed `records` records in `ms` milliseconds. */
+  onProcessed(task: TaskId, records: number, ms: number): void
+  /** A commit of `tasks` tasks became durable; `ms` from its first step to its last. */
+  onCommitted(topology: string, tasks: number, records: number, outputs: number, ms: number): void
+  onDropped(task: TaskId, reason: string): void
+  onDeadLetter(task: TaskId, topic: string, reason: string): void
+  /** Records decided per output of a processor in a commit, for counting business facts. */
+  onEmitted(task: TaskId, topic: string, records: number): void
+  onTaskState(task: TaskId, from: TaskState, to: TaskState, cause: Error | undefined): void
+  onRunnerState(topology: string, from: RunnerState, to: RunnerState, cause: Error | undefined): void
+  onClock(topology: string, incident: ClockIncident): void
+}
+
+const nothing = (): void => {}
+
+export const noHooks: StreamsHooks = Object.freeze({
+  onProcessed: nothing,
+  onCommitted: nothing,
+  onDropped: nothing,
+  onDeadLetter: nothing,
+  onEmitted: nothing,
+  onTaskState: nothing,
+  onRunnerState: nothing,
+  onClock: nothing,
+})

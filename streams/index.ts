@@ -1,0 +1,74 @@
+/** What engineers build topologies with, and what transports, telemetry and the composition root need. */
+export { type SourceOptions, type Table, topology, type TopologyBuilder } from './builder.ts'
+export type { Clock } from './clock.ts'
+export { describe, toJson, toMermaid, type TopologyJson } from './describe.ts'
+export {
+  isStreamsError,
+  reactionOf,
+  StreamsError,
+  streamsErrorTable,
+  type Reaction,
+  type StreamsErrorCode,
+} from './errors.ts'
+export { EventIdMaker, formatUuid7 } from './event-id.ts'
+export {
+  deadLetterTopic,
+  findStore,
+  type Node,
+  type SubTopology,
+  type Topology,
+  type TopicRole,
+  topicsOf,
+  type TopicUse,
+} from './graph.ts'
+export type { StreamsHooks } from './hooks.ts'
+export type { RunnerState, TaskState as TaskLifecycle } from './lifecycle.ts'
+export type {
+  AppendRecord,
+  AppendResult,
+  Assignment,
+  BatchJournal,
+  Checkpoint,
+  CommitReceipt,
+  GroupListener,
+  GroupSpec,
+  InputRun,
+  Log,
+  Membership,
+  PartitionReader,
+  StoreChange,
+  SubTopologyMeta,
+  TaskCommit,
+  TaskTimes,
+  TopicSpec,
+} from './log.ts'
+export { murmur2, partitionFor } from './partitioner.ts'
+export type { ErrorAction, ErrorPolicy, SourcePolicies } from './policies.ts'
+export {
+  processor,
+  type Processor,
+  type ProcessorContext,
+  type Punctuator,
+  shape,
+  type Shape,
+  type StreamRecord,
+} from './processor.ts'
+export { redecide, type RedecideOptions, type RedecideResult } from './redecide.ts'
+export { type Answer, storeQueries, type StoreQueries } from './queries.ts'
+export { NO_HEADERS } from './record.ts'
+export type {
+  Cause,
+  Headers,
+  Lineage,
+  LogRecord,
+  OutgoingRecord,
+  Position,
+  TopicPartition,
+} from './record.ts'
+export { changelogTopic } from './restore.ts'
+export type { Stream } from './stream.ts'
+export { Streams, type StreamsOptions } from './streams.ts'
+export { systemClock } from './system-clock.ts'
+export { parseTaskName, taskName, type TaskId } from './task-id.ts'
+export type { AnyTopic, Topic } from './topic.ts'
+export { type ClockIncident, WallClock } from './wall-clock.ts'

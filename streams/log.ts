@@ -1,0 +1,196 @@
+/**
+ * The port behind which a log stands: embedded (LevelDB), Kafka, or simulated.
+ *
+ * It is the smallest interface the engine needs: topics, appends from outside, readers without a group, membership,
+ * and one atomic commit. Every implementation passes `test/contract/log.ts`.
+ *
+ * What a log promises:
+ * 1. An append is durable before its promise resolves, and its records have the offsets it answers.
+ * 2. A commit is all or nothing: its outputs, positions, times and, where the log keeps state, its state.
+ * 3. A reader sees committed records only, in offset order, without holes other than those of compaction.
+ * 4. A commit from an assignment that is no longer current is refused, whole.
+ */
+import type { StateReader, WriteOp } from '../state/index.ts'
+import type { Lineage, Headers, LogRecord, OutgoingRecord, Position, TopicPartition } from './record.ts'
+import type { TaskId } from './task-id.ts'
+
+export interface TopicSpec {
+  readonly name: string
+  readonly partitions: number
+  readonly cleanup: 'delete' | 'compact'
+  /** `LogAppendTime`: the log overwrites each record's timestamp. */
+  readonly timestamps: 'CreateTime' | 'LogAppendTime'
+  /** Records older than this may go; `Infinity` keeps them. Milliseconds. */
+  readonly retentionMs: number
+  /** The oldest records of a partition may go once it holds more. Bytes. */
+  readonly retentionBytes: number
+}
+
+/** A record that comes from outside any task. `partition` absent: murmur2 of the key, as Java's producer does. */
+export interface AppendRecord {
+  readonly topic: string
+  readonly partition?: number | undefined
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly timestamp: number
+  readonly lineage: Lineage
+  readonly headers: Headers
+}
+
+export interface AppendResult extends Position {
+  readonly appendTime: number
+}
+
+/** Reads one partition forward from a position, never waiting: what is at hand, or nothing. */
+export interface PartitionReader {
+  readonly topic: string
+  readonly partition: number
+  /** Offset after the last record taken. */
+  readonly position: number
+  /** End of what may be read, as far as known: `position === end` means caught up. */
+  readonly end: number
+  /** Up to `limit` records that are in memory now; an empty answer calls `onReadable` once there are more. */
+  take(limit: number): readonly LogRecord[]
+  /** The fault that keeps this reader from going on, if there is one (`LOG_RECORD_CORRUPT`, `OFFSET_OUT_OF_RANGE`). */
+  readonly fault: Error | undefined
+  /** Idempotent. */
+  close(): void
+}
+
+/** What a task's last commit left. */
+export interface Checkpoint {
+  /** The next offset of every input partition. */
+  readonly positions: readonly Position[]
+  readonly times: TaskTimes
+  /** Sequence number of the task's last batch; 0 before the first. */
+  readonly sequence: number
+}
+
+/** Clocks of a task, committed with each batch. Epoch milliseconds; -1 before the first record. */
+export interface TaskTimes {
+  /** Highest timestamp of a record. */
+  readonly streamTime: number
+  /** What the last batch saw. */
+  readonly wallTime: number
+  /** Wall time of the last batch that had a record. */
+  readonly lastRecordAt: number
+}
+
+/** One run of records taken in a row from one input, for replaying a batch as it was. */
+export interface InputRun extends TopicPartition {
+  readonly firstOffset: number
+  readonly count: number
+}
+
+/**
+ * How a batch came about: enough to decide it again. A batch sees one wall time; due wall timers fire first
+ * (`wallTimers` of them), then the wall punctuators named here, then its records run in this order.
+ */
+export interface BatchJournal {
+  readonly sequence: number
+  readonly times: TaskTimes
+  readonly wallTimers: number
+  /** Ordinals of the wall punctuators that ran, in the order of the sub-topology's nodes. */
+  readonly punctuators: readonly number[]
+  readonly inputs: readonly InputRun[]
+  /** CRC-32 over the outputs' topic, partition, key, value and timestamp, in order. */
+  readonly outputsCrc: number
+}
+
+/** One change of a store, for its changelog: key and value without the envelope. */
+export interface StoreChange {
+  readonly store: string
+  readonly key: Buffer
+  readonly value: Buffer | null
+}
+
+/** What one task puts into a commit. */
+export interface TaskCommit {
+  readonly task: TaskId
+  /** The assignment in which every record of the batch was processed. */
+  readonly epoch: number
+  readonly outputs: readonly OutgoingRecord[]
+  readonly checkpoint: Checkpoint
+  readonly journal: BatchJournal
+  /** Rows of the state: written with the commit by a log that keeps state, else by the engine after it. */
+  readonly state: readonly WriteOp[]
+  /** For a log that keeps no state: what goes to the changelogs. Empty otherwise. */
+  readonly changes: readonly StoreChange[]
+}
+
+/** A sub-topology as a log must know it to hand out tasks. */
+export interface SubTopologyMeta {
+  readonly id: number
+  /** Topics whose partitions define the tasks: partition p of each goes to task p. */
+  readonly inputs: readonly string[]
+  /** Stores in alphabetical order. */
+  readonly stores: readonly string[]
+}
+
+export interface GroupSpec {
+  readonly application: string
+  readonly topology: string
+  readonly subTopologies: readonly SubTopologyMeta[]
+}
+
+export interface Assignment {
+  /** Grows with every assignment. */
+  readonly epoch: number
+  readonly tasks: readonly TaskId[]
+}
+
+export interface GroupListener {
+  /**
+   * The whole new assignment. Tasks that are not in it any more must be dropped before the promise resolves; no commit
+   * is sent meanwhile.
+   */
+  assigned(assignment: Assignment): Promise<void>
+  /** Membership is lost (fenced, session over): everything uncommitted is void. */
+  lost(cause: Error): void
+}
+
+export interface Membership {
+  /** Hands the tasks back; nothing of this member can commit afterwards. Idempotent. */
+  leave(): Promise<void>
+}
+
+export interface Log {
+  /**
+   * `log`: the log keeps the tasks' state itself and `TaskCommit.state` becomes durable with the commit.
+   * `task`: each task has a database of its own, restored from changelogs.
+   */
+  readonly stateHome: 'log' | 'task'
+
+  /** Creates what is missing; throws `TOPIC_MISMATCH` where an existing topic differs in what cannot change. */
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void>
+  /** Partition count; throws `UNKNOWN_TOPIC`. */
+  partitions(topic: string): number
+  /** First offset kept and the end, as readers see them. */
+  bounds(partition: TopicPartition): Promise<{ readonly start: number; readonly end: number }>
+
+  /** All of the records or none. Throws `LOG_BUSY` (try again later), `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`. */
+  append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]>
+
+  /** `onReadable` is called when records may be at hand after an empty `take`. */
+  openReader(partition: TopicPartition, from: number, onReadable: () => void): PartitionReader
+
+  join(group: GroupSpec, listener: GroupListener): Promise<Membership>
+  /** The task's last commit, or nothing when it never committed. */
+  committed(task: TaskId): Promise<Checkpoint | undefined>
+  /** Committed rows of the task. Only where `stateHome` is `log`. */
+  taskState(task: TaskId): Promise<StateReader>
+  /** Atomic over all the tasks given. Throws `COMMIT_FENCED`, `COMMIT_UNKNOWN`, or what `append` throws. */
+  commit(commits: readonly TaskCommit[]): Promise<readonly CommitReceipt[]>
+
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+/** Where a task's commit went. */
+export interface CommitReceipt {
+  readonly task: TaskId
+  /** Offset of the first output, per output partition. */
+  readonly outputs: readonly Position[]
+  /** Offset after the last change, per changelog partition; empty where the log keeps the state. */
+  readonly changelogs: readonly Position[]
+}

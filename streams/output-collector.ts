@@ -1,0 +1,154 @@
+/**
+ * The outputs of a task's running batch: encoded, partitioned and traced to their cause as they are emitted.
+ *
+ * A mark remembers how far a record had come, so that a record that fails leaves nothing behind.
+ */
+import { crc32 } from 'node:zlib'
+import { EventIdMaker } from './event-id.ts'
+import { deadLetterTopic } from './graph.ts'
+import type { Log } from './log.ts'
+import { partitionFor } from './partitioner.ts'
+import type { Headers, Lineage, LogRecord, OutgoingRecord } from './record.ts'
+import { NO_HEADERS } from './record.ts'
+import type { AnyTopic } from './topic.ts'
+
+/** What outputs are made from at the moment: a record of an input, or a timer. */
+export interface Maker {
+  readonly ids: EventIdMaker
+  readonly origin: LogRecord
+  /** Two numbers that name the cause among all causes of this maker. */
+  readonly placeHigh: number
+  readonly placeLow: number
+}
+
+const STACK_LIMIT_CHARS = 4_000
+
+export class OutputCollector {
+  readonly #log: Log
+  readonly #partitions = new Map<string, number>()
+  #outputs: OutgoingRecord[] = []
+  #mark = 0
+  #maker: Maker | undefined
+  #ordinal = 0
+  #bytes = 0
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** From now on outputs come from this cause. */
+  begin(maker: Maker): void {
+    this.#maker = maker
+    this.#mark = this.#outputs.length
+    this.#ordinal = 0
+  }
+
+  /** Forgets what the current cause has made. */
+  rollback(): void {
+    this.#outputs.length = this.#mark
+    this.#ordinal = 0
+  }
+
+  /** Encodes a value for a topic. Throws what the topic's serdes throw, or `UNKNOWN_TOPIC`. */
+  emit(
+    topic: AnyTopic,
+    key: unknown,
+    value: unknown,
+    timestamp: number,
+    partition: ((partitions: number) => number) | undefined,
+  ): void {
+    const keyBytes = key === null ? null : topic.key.serialize(key)
+    const valueBytes = value === null ? null : topic.value.serialize(value)
+    const count = this.#partitionCount(topic.name)
+    const target = partition?.(count) ?? (keyBytes === null ? 0 : partitionFor(keyBytes, count))
+    if (!(target >= 0 && target < count))
+      throw new RangeError(`partition ${target} of ${topic.name}, which has ${count}`)
+    this.#push(topic.name, target, keyBytes, valueBytes, timestamp, NO_HEADERS)
+  }
+
+  /** The current cause's record to its dead-letter topic: original bytes, original headers, and what went wrong. */
+  deadLetter(reason: string, error: unknown, message?: string): void {
+    const { origin } = this.#current()
+    const text = message ?? (error instanceof Error ? error.message : String(error ?? reason))
+    const stack = error instanceof Error ? (error.stack ?? '') : ''
+    const entries: [string, string][] = [
+      ['exception', reason],
+      ['message', text],
+      ['stacktrace', stack.slice(0, STACK_LIMIT_CHARS)],
+      ['topic', origin.topic],
+      ['partition', String(origin.partition)],
+      ['offset', String(origin.offset)],
+    ]
+    const headers: Headers = [
+      ...origin.headers,
+      ...entries.map(([name, value]) => [`__streams.errors.${name}`, Buffer.from(value)] as const),
+    ]
+    const topic = deadLetterTopic(origin.topic)
+    const partition = origin.partition % this.#partitionCount(topic)
+    this.#push(topic, partition, origin.key, origin.value, origin.timestamp, headers)
+  }
+
+  #push(
+    topic: string,
+    partition: number,
+    key: Buffer | null,
+    value: Buffer | null,
+    timestamp: number,
+    headers: Headers,
+  ): void {
+    this.#outputs.push({ topic, partition, key, value, timestamp, lineage: this.#lineage(), headers })
+    this.#bytes += (key?.length ?? 0) + (value?.length ?? 0) + 200
+  }
+
+  #lineage(): Lineage {
+    const { ids, origin, placeHigh, placeLow } = this.#current()
+    const eventId = ids.derive(origin.timestamp, placeHigh, placeLow, this.#ordinal++)
+    if (origin.offset < 0) return { eventId }
+    const from = origin.lineage
+    const { topic, partition, offset, timestamp } = origin
+    return {
+      eventId,
+      causationId: from?.eventId,
+      correlationId: from?.correlationId ?? from?.eventId,
+      traceparent: from?.traceparent,
+      cause: { topic, partition, offset, timestamp },
+    }
+  }
+
+  #current(): Maker {
+    if (this.#maker === undefined) throw new Error('no record or timer is being handled')
+    return this.#maker
+  }
+
+  #partitionCount(topic: string): number {
+    const known = this.#partitions.get(topic)
+    if (known !== undefined) return known
+    const count = this.#log.partitions(topic)
+    this.#partitions.set(topic, count)
+    return count
+  }
+
+  /** Rough bytes of the outputs so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Takes the batch's outputs out. */
+  drain(): readonly OutgoingRecord[] {
+    const outputs = this.#outputs
+    this.#outputs = []
+    this.#mark = 0
+    this.#bytes = 0
+    return outputs
+  }
+}
+
+/** A checksum over what consumers see of the outputs, in order: CRC-32 of the values, partitions and times folded in. */
+export function outputsCrc(outputs: readonly OutgoingRecord[]): number {
+  let crc = 0
+  for (const output of outputs) {
+    if (output.value !== null) crc = crc32(output.value, crc)
+    crc = Math.imul(crc ^ output.partition ^ output.timestamp, 0x9e3779b1) >>> 0
+  }
+  return crc
+}

@@ -1,0 +1,106 @@
+/**
+ * The engine in one process: every topology given, on one log.
+ *
+ * Opening makes the topics, starting joins the groups; closing stops in order and is idempotent.
+ */
+import type { AnyStoreSpec, StateBackend } from '../state/index.ts'
+import type { Clock } from './clock.ts'
+import { StreamsError } from './errors.ts'
+import { type Topology, topicsOf, type TopicUse } from './graph.ts'
+import { noHooks, type StreamsHooks } from './hooks.ts'
+import type { Log, TopicSpec } from './log.ts'
+import { storeQueries } from './queries.ts'
+import { TopologyRunner } from './runner.ts'
+import { changelogTopics } from './restore.ts'
+import { systemClock } from './system-clock.ts'
+import type { TaskId } from './task-id.ts'
+
+export interface StreamsOptions {
+  /** Prefix of everything that belongs to this deployment: groups, transactional ids, changelogs. */
+  readonly application: string
+  readonly topologies: readonly Topology[]
+  readonly log: Log
+  /** Partitions, retention and so on of a topic that a topology names. */
+  readonly topicSpec: (use: TopicUse) => TopicSpec
+  readonly clock?: Clock
+  readonly hooks?: Partial<StreamsHooks>
+  /** Milliseconds; 10 unless told. */
+  readonly commitIntervalMs?: number
+  /** Per task; 20,000 unless told. */
+  readonly cacheEntries?: number
+  readonly openState?: (task: TaskId) => Promise<StateBackend>
+}
+
+export class Streams {
+  readonly #options: StreamsOptions
+  readonly #runners: ReadonlyMap<string, TopologyRunner>
+
+  constructor(options: StreamsOptions) {
+    this.#options = options
+    const { application, log, commitIntervalMs = 10, cacheEntries = 20_000, openState } = options
+    const clock = options.clock ?? systemClock
+    const hooks: StreamsHooks = { ...noHooks, ...options.hooks }
+    const runners = options.topologies.map((topology) => {
+      const shared = { application, log, clock, hooks, commitIntervalMs, cacheEntries, openState }
+      return [topology.name, new TopologyRunner({ topology, ...shared })] as const
+    })
+    this.#runners = new Map(runners)
+  }
+
+  get runners(): readonly TopologyRunner[] {
+    return [...this.#runners.values()]
+  }
+
+  /** Makes the topics and joins the groups; nothing runs before `run`. */
+  async open(): Promise<void> {
+    const { log, topologies } = this.#options
+    await log.ensureTopics(topologies.flatMap(topicsOf).map(this.#options.topicSpec))
+    if (log.stateHome === 'task')
+      await log.ensureTopics(topologies.flatMap((topology) => this.#changelogs(topology)))
+    for (const runner of this.#runners.values()) await runner.start()
+  }
+
+  /** Runs every topology until `close`. */
+  run(): void {
+    for (const runner of this.#runners.values()) runner.run()
+  }
+
+  runner(topology: string): TopologyRunner {
+    const runner = this.#runners.get(topology)
+    if (runner === undefined) throw new StreamsError('UNKNOWN_STORE', `no topology ${topology} runs here`)
+    return runner
+  }
+
+  /** Queries on the store of a spec. Throws `UNKNOWN_STORE`. */
+  queries<S extends AnyStoreSpec>(topology: string, spec: S) {
+    const runner = this.runner(topology)
+    runner.storeTasks(spec.name)
+    return storeQueries(runner, spec)
+  }
+
+  /** Commits what is complete and closes every topology; the log stays open. Idempotent. */
+  async close(): Promise<void> {
+    const results = await Promise.allSettled(this.runners.map((runner) => runner.stop()))
+    const failures = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    )
+    if (failures.length > 0) throw new AggregateError(failures, 'some topologies did not close cleanly')
+  }
+
+  #changelogs(topology: Topology): TopicSpec[] {
+    return topology.subTopologies.flatMap((sub) => {
+      const partitions = Math.max(
+        ...sub.sources.map((source) => this.#options.log.partitions(source.topic.name)),
+      )
+      const task: TaskId = { topology: topology.name, subTopology: sub.id, partition: 0 }
+      return changelogTopics(this.#options.application, task, sub).map((name) => ({
+        name,
+        partitions,
+        cleanup: 'compact' as const,
+        timestamps: 'CreateTime' as const,
+        retentionMs: Number.POSITIVE_INFINITY,
+        retentionBytes: Number.POSITIVE_INFINITY,
+      }))
+    })
+  }
+}

@@ -1,0 +1,339 @@
+/**
+ * A task: one partition of a sub-topology; the unit of work, state and failure.
+ *
+ * Its job: take records in the order of their timestamps, run them through its nodes into the overlay, fire timers and
+ * punctuators, and hand over sealed batches. Not its job: when to run or commit (`runner.ts`), what a commit does
+ * (`commit.ts`), where rows and records live (the ports).
+ *
+ * Invariants:
+ * 1. One `run` at a time; between two runs the overlay holds whole records only.
+ * 2. A record is in the batch with all of its effects or with none.
+ * 3. A batch sees one wall time. Wall timers and wall punctuators run at its start, stream timers after the record that
+ *    brought the time, so the journal's few numbers are enough to decide the batch again (`replay`).
+ * 4. A failed task touches nothing any more; what was not sealed is lost and comes again from the checkpoint.
+ */
+import type { Scan, TaskState } from '../state/index.ts'
+import { DeferredWork } from './deferred-work.ts'
+import { StreamsError } from './errors.ts'
+import { EventIdMaker } from './event-id.ts'
+import type { SubTopology } from './graph.ts'
+import type { StreamsHooks } from './hooks.ts'
+import { type Lifecycle, taskLifecycle, type TaskState as TaskLifecycleState } from './lifecycle.ts'
+import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log.ts'
+import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
+import { OutputCollector, outputsCrc } from './output-collector.ts'
+import type { Position } from './record.ts'
+import { RecordHandler } from './record-handler.ts'
+import { type TaskId, taskName } from './task-id.ts'
+import { type Head, lowestTimestamp, TaskInput } from './task-input.ts'
+import { TaskTimers } from './task-timers.ts'
+import type { AnyTopic } from './topic.ts'
+
+/** Wall timers that one batch fires at most: after downtime the overdue ones come at this pace. */
+const WALL_TIMERS_PER_BATCH = 1_000
+/** Bytes of uncommitted state and outputs at which a task waits for its commit. */
+const BATCH_LIMIT_BYTES = 64 * 1024 * 1024
+/** Milliseconds that a task waits for an input whose next records are on their way, before it goes on without. */
+const INPUT_WAIT_LIMIT_MS = 500
+
+export interface TaskOptions {
+  readonly id: TaskId
+  readonly epoch: number
+  readonly subTopology: SubTopology
+  readonly log: Log
+  readonly state: TaskState
+  readonly checkpoint: Checkpoint
+  readonly hooks: StreamsHooks
+  /** Wall time for the next batch, epoch milliseconds. */
+  readonly wallTime: () => number
+  /** Expiries must wait: wall timers do not fire. */
+  readonly expiriesFrozen: () => boolean
+  readonly monotonic: () => number
+  readonly onReadable: () => void
+}
+
+interface Batch {
+  readonly wallTime: number
+  readonly punctuators: number[]
+  readonly inputs: { topic: string; partition: number; firstOffset: number; count: number }[]
+  wallTimers: number
+  /** Something happened that must be committed. */
+  effective: boolean
+}
+
+export class Task implements NodeHost {
+  readonly task: TaskId
+  readonly name: string
+  readonly epoch: number
+  readonly state: TaskState
+  readonly lifecycle: Lifecycle<TaskLifecycleState>
+  readonly inputs: readonly TaskInput[]
+  readonly #options: TaskOptions
+  readonly #outputs: OutputCollector
+  readonly #deferred: DeferredWork
+  readonly #records: RecordHandler
+  readonly #timers: TaskTimers
+  readonly #makers = new Map<string, EventIdMaker>()
+  #times: TaskTimes
+  #sequence: number
+  #batch: Batch | undefined
+  #committing = false
+  #waitingSince: number | undefined
+  #failure: Error | undefined
+
+  constructor(options: TaskOptions) {
+    const { id, checkpoint, log, subTopology, state, hooks, monotonic } = options
+    this.task = id
+    this.name = taskName(id)
+    this.epoch = options.epoch
+    this.state = state
+    this.#options = options
+    this.#times = checkpoint.times
+    this.#sequence = checkpoint.sequence
+    this.lifecycle = taskLifecycle(this.name, (from, to) => hooks.onTaskState(id, from, to, this.#failure))
+    this.#outputs = new OutputCollector(log)
+    this.#deferred = new DeferredWork(state, monotonic)
+    const nodes = buildNodeGraph(subTopology, this)
+    const ids = (maker: string): EventIdMaker => this.#ids(maker)
+    const shared = { state, nodes, outputs: this.#outputs, deferred: this.#deferred, ids }
+    this.#records = new RecordHandler({ task: id, hooks, ...shared })
+    this.#timers = new TaskTimers({ partition: id.partition, dropped: (why) => this.dropped(why), ...shared })
+    this.inputs = subTopology.sources.map((source) => {
+      const position = checkpoint.positions.find((candidate) => candidate.topic === source.topic.name)
+      return new TaskInput(source, id.partition, position?.offset ?? 0, log, options.onReadable)
+    })
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  get streamTime(): number {
+    return this.#times.streamTime
+  }
+
+  get wallTime(): number {
+    return this.#times.wallTime
+  }
+
+  get idleMs(): number {
+    const { wallTime, lastRecordAt } = this.#times
+    return lastRecordAt < 0 ? Number.POSITIVE_INFINITY : wallTime - lastRecordAt
+  }
+
+  /** There is something to commit. */
+  get dirty(): boolean {
+    return this.#batch?.effective === true
+  }
+
+  /** A sealed batch is under way. */
+  get committing(): boolean {
+    return this.#committing
+  }
+
+  /** Too much is uncommitted: run again after the commit. */
+  get full(): boolean {
+    return this.state.overlayBytes + this.#outputs.bytes > BATCH_LIMIT_BYTES
+  }
+
+  // --- work
+
+  /** Processes up to `limit` records; answers how many. Never throws: what goes wrong puts the task into `failed`. */
+  async run(limit: number): Promise<number> {
+    if (this.lifecycle.state !== 'running' || this.full) return 0
+    try {
+      return await this.#run(limit)
+    } catch (error) {
+      this.fail(error)
+      return 0
+    }
+  }
+
+  /** Stops the task; what is uncommitted is void. */
+  fail(error: unknown): void {
+    if (this.lifecycle.state === 'failed' || this.lifecycle.state === 'closed') return
+    this.#failure = error instanceof Error ? error : new StreamsError('PROCESSING_FAILED', String(error))
+    this.lifecycle.to('failed')
+  }
+
+  async #run(limit: number): Promise<number> {
+    if (!this.#inputReady() && !this.#wallWorkDue()) return 0
+    if (this.#batch === undefined) await this.#beginBatch()
+    for (let done = 0; done < limit; done++) {
+      const input = this.#nextInput()
+      if (input === undefined) return done
+      // Only what cannot be answered synchronously costs a promise.
+      const pending = this.#process(input, input.head as Head)
+      if (pending !== undefined) await pending
+    }
+    return limit
+  }
+
+  #process(input: TaskInput, head: Head): Promise<void> | undefined {
+    const pending = this.#records.handle(head)
+    if (pending !== undefined) return pending.then(() => this.#processed(input, head))
+    return this.#processed(input, head)
+  }
+
+  /** The record is through: counts it, moves on, and lets stream time do what it brings. */
+  #processed(input: TaskInput, head: Head): Promise<void> | undefined {
+    const { topic, partition, offset } = head.record
+    const batch = this.#batch as Batch
+    const run = batch.inputs.at(-1)
+    // A run may jump over compacted offsets: it counts records, not offsets.
+    if (run?.topic === topic) run.count++
+    else batch.inputs.push({ topic, partition, firstOffset: offset, count: 1 })
+    batch.effective = true
+    input.shift()
+    if (head.refusal !== undefined || head.timestamp <= this.#times.streamTime) return undefined
+    const from = this.#times.streamTime
+    this.#times = { ...this.#times, streamTime: head.timestamp }
+    const due = this.#timers.duePunctuators('stream', from, head.timestamp)
+    if (due.length === 0 && !this.#timers.due('stream', head.timestamp)) return undefined
+    return this.#onStreamTime(due, head.timestamp)
+  }
+
+  async #onStreamTime(due: readonly number[], now: number): Promise<void> {
+    this.#timers.punctuate(due, now)
+    await this.#deferred.run()
+    await this.#timers.fire('stream', now, Number.POSITIVE_INFINITY)
+  }
+
+  #inputReady(): boolean {
+    for (const input of this.inputs) if (input.fault !== undefined) throw input.fault
+    return this.#nextInput() !== undefined
+  }
+
+  /** The input to read next; nothing while one that may hold an older record is still on its way (for a while). */
+  #nextInput(): TaskInput | undefined {
+    if (this.inputs.length > 1 && this.inputs.some((input) => input.head === undefined && input.fetching)) {
+      const now = this.#options.monotonic()
+      this.#waitingSince ??= now
+      if (now - this.#waitingSince < INPUT_WAIT_LIMIT_MS) return undefined
+    } else {
+      this.#waitingSince = undefined
+    }
+    return lowestTimestamp(this.inputs)
+  }
+
+  // --- batches
+
+  #wallWorkDue(): boolean {
+    if (this.#batch !== undefined) return false
+    const now = this.#options.wallTime()
+    if (!this.#options.expiriesFrozen() && this.#timers.due('wall', now)) return true
+    return this.#timers.duePunctuators('wall', this.#times.wallTime, now).length > 0
+  }
+
+  async #beginBatch(): Promise<void> {
+    const now = Math.max(this.#options.wallTime(), this.#times.wallTime)
+    const punctuators = this.#timers.duePunctuators('wall', this.#times.wallTime, now)
+    await this.#openBatch(now, this.#options.expiriesFrozen() ? 0 : WALL_TIMERS_PER_BATCH, punctuators)
+  }
+
+  async #openBatch(wallTime: number, timerLimit: number, punctuators: number[]): Promise<void> {
+    const batch: Batch = { wallTime, punctuators, inputs: [], wallTimers: 0, effective: false }
+    this.#batch = batch
+    this.#times = { ...this.#times, wallTime }
+    batch.wallTimers = await this.#timers.fire('wall', wallTime, timerLimit)
+    this.#timers.punctuate(punctuators, wallTime)
+    await this.#deferred.run()
+    batch.effective = batch.wallTimers > 0 || this.state.runningBytes > 0 || this.#outputs.bytes > 0
+  }
+
+  /** Decides a batch again as its journal says, from inputs that stand where it began. */
+  async replay(journal: BatchJournal, awaitHead: (input: TaskInput) => Promise<Head>): Promise<void> {
+    await this.#openBatch(journal.times.wallTime, journal.wallTimers, [...journal.punctuators])
+    for (const { topic, count } of journal.inputs) {
+      const input = this.inputs.find((candidate) => candidate.source.topic.name === topic)
+      if (input === undefined) throw new StreamsError('UNKNOWN_TOPIC', `${topic} is no input of ${this.name}`)
+      for (let i = 0; i < count; i++) await this.#process(input, await awaitHead(input))
+    }
+  }
+
+  /** Drops a batch in which nothing happened, so that the next one sees a new wall time. */
+  dropEmptyBatch(): void {
+    if (this.#batch?.effective === false) this.#batch = undefined
+  }
+
+  /**
+   * Takes the batch out for a commit: from here on the task fills the next one. Call only when `dirty` and not
+   * `committing`.
+   */
+  seal(): TaskCommit {
+    const { wallTime, wallTimers, punctuators, inputs } = this.#batch as Batch
+    const { ops, changes } = this.state.seal()
+    const outputs = this.#outputs.drain()
+    const sequence = ++this.#sequence
+    const lastRecordAt = inputs.length > 0 ? wallTime : this.#times.lastRecordAt
+    const times: TaskTimes = (this.#times = { ...this.#times, lastRecordAt })
+    this.#batch = undefined
+    this.#committing = true
+    return {
+      task: this.task,
+      epoch: this.epoch,
+      outputs,
+      checkpoint: { positions: this.positions(), times, sequence },
+      journal: { sequence, times, wallTimers, punctuators, inputs, outputsCrc: outputsCrc(outputs) },
+      state: ops,
+      changes,
+    }
+  }
+
+  /** The sealed batch is durable. */
+  committed(): void {
+    this.state.committed()
+    this.#committing = false
+  }
+
+  /** The next offset of every input. */
+  positions(): Position[] {
+    return this.inputs.map((input) => ({
+      topic: input.source.topic.name,
+      partition: input.partition,
+      offset: input.position,
+    }))
+  }
+
+  /** Wall time at which the task next has something to do by itself. */
+  nextWallWork(): number {
+    const timers = this.#options.expiriesFrozen() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
+    return Math.min(timers, this.#timers.nextWallPunctuation(this.#times.wallTime))
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.lifecycle.state === 'closed') return
+    for (const input of this.inputs) input.close()
+    this.state.discard()
+    this.lifecycle.to('closed')
+  }
+
+  // --- what nodes ask for
+
+  defer(node: ProcessorInstance, record: AnyRecord, work: Scan<void>): void {
+    this.#deferred.add(node, record, work)
+  }
+
+  send(topic: AnyTopic, record: AnyRecord, partition: ((partitions: number) => number) | undefined): void {
+    this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition)
+  }
+
+  deadLetter(record: AnyRecord, reason: string, message: string): void {
+    if (record.origin.offset < 0) throw new Error('a timer has no record to dead-letter')
+    this.#outputs.deadLetter(reason, undefined, message)
+    this.#options.hooks.onDeadLetter(this.task, record.origin.topic, reason)
+  }
+
+  dropped(reason: string): void {
+    this.#options.hooks.onDropped(this.task, reason)
+  }
+
+  #ids(maker: string): EventIdMaker {
+    const known = this.#makers.get(maker)
+    if (known !== undefined) return known
+    const made = new EventIdMaker(`${this.name}|${maker}`)
+    this.#makers.set(maker, made)
+    return made
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * The wall time that tasks see, apart from the system clock that may jump.
+ *
+ * It starts at the later of the last committed wall time and the system clock and moves by the monotonic clock. Where
+ * the two clocks drift apart by more than 60 s while the process runs, or the system clock lies more than 60 s behind
+ * the last committed time at the start, expiries freeze: wall time goes on, wall timers do not fire, an incident is
+ * reported. They thaw once the clocks have agreed for 5 minutes, or when an operator says so.
+ */
+import type { Clock } from './clock.ts'
+
+export const CLOCK_GAP_LIMIT_MS = 60_000
+export const CLOCK_AGREEMENT_MS = 300_000
+
+export interface ClockIncident {
+  readonly kind: 'clock-frozen' | 'clock-thawed'
+  /** System time minus wall time, milliseconds. */
+  readonly gapMs: number
+}
+
+export class WallClock {
+  readonly #clock: Clock
+  readonly #onIncident: (incident: ClockIncident) => void
+  #base: number
+  #baseMonotonic: number
+  #frozen = false
+  /** Monotonic time since which the clocks agree while frozen. */
+  #agreedSince: number | undefined
+
+  constructor(clock: Clock, lastCommitted: number, onIncident: (incident: ClockIncident) => void) {
+    this.#clock = clock
+    this.#onIncident = onIncident
+    const system = clock.now()
+    this.#base = Math.max(system, lastCommitted)
+    this.#baseMonotonic = clock.monotonic()
+    if (lastCommitted - system > CLOCK_GAP_LIMIT_MS) this.#freeze(system - lastCommitted)
+  }
+
+  /** Wall time, epoch milliseconds; never goes back. Looks at the system clock as well and may freeze or thaw. */
+  now(): number {
+    const monotonic = this.#clock.monotonic()
+    const wall = this.#base + Math.floor(monotonic - this.#baseMonotonic)
+    const gap = this.#clock.now() - wall
+    if (Math.abs(gap) > CLOCK_GAP_LIMIT_MS) {
+      this.#agreedSince = undefined
+      if (!this.#frozen) this.#freeze(gap)
+    } else if (this.#frozen) {
+      this.#agreedSince ??= monotonic
+      if (monotonic - this.#agreedSince >= CLOCK_AGREEMENT_MS) this.thaw()
+    }
+    return wall
+  }
+
+  /** While true, wall timers and expiries must wait. */
+  get frozen(): boolean {
+    return this.#frozen
+  }
+
+  /** Takes the system clock as the truth again, where it is not behind (wall time never goes back). */
+  thaw(): void {
+    if (!this.#frozen) return
+    const monotonic = this.#clock.monotonic()
+    const wall = this.#base + Math.floor(monotonic - this.#baseMonotonic)
+    const system = this.#clock.now()
+    this.#base = Math.max(wall, system)
+    this.#baseMonotonic = monotonic
+    this.#frozen = false
+    this.#agreedSince = undefined
+    this.#onIncident({ kind: 'clock-thawed', gapMs: system - wall })
+  }
+
+  #freeze(gapMs: number): void {
+    this.#frozen = true
+    this.#onIncident({ kind: 'clock-frozen', gapMs })
+  }
+}

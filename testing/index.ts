@@ -1,0 +1,8 @@
+/** Tools for testing topologies. */
+export { ManualClock } from './manual-clock.ts'
+export {
+  type DriverOptions,
+  type PipeOptions,
+  type ReadRecord,
+  TopologyTestDriver,
+} from './topology-test-driver.ts'

@@ -1,0 +1,266 @@
+/**
+ * A `Log` in memory: one instance, one thread, nothing survives but what the test keeps.
+ *
+ * It has both homes of state: `log` as the embedded mode, `task` as Kafka mode, where changelogs are topics like any
+ * other and tasks restore from them.
+ */
+import { memoryBackend, type StateBackend, type StateReader } from '../../state/index.ts'
+import {
+  type AppendRecord,
+  type AppendResult,
+  type BatchJournal,
+  type Checkpoint,
+  changelogTopic,
+  type CommitReceipt,
+  formatUuid7,
+  type GroupListener,
+  type GroupSpec,
+  type Log,
+  type LogRecord,
+  type Membership,
+  NO_HEADERS,
+  partitionFor,
+  type PartitionReader,
+  type Position,
+  StreamsError,
+  type TaskCommit,
+  type TaskId,
+  taskName,
+  type TopicPartition,
+  type TopicSpec,
+} from '../../streams/index.ts'
+import { PartitionLog } from './partition-log.ts'
+
+export interface MemoryLogOptions {
+  readonly stateHome: 'log' | 'task'
+  /** Append times, epoch milliseconds. */
+  readonly now: () => number
+  /** Records larger than this are refused. Bytes; 1 MiB unless told. */
+  readonly maxRecordBytes?: number
+}
+
+interface Group {
+  readonly spec: GroupSpec
+  epoch: number
+  joined: boolean
+}
+
+export class MemoryLog implements Log {
+  readonly stateHome: 'log' | 'task'
+  readonly #now: () => number
+  readonly #maxRecordBytes: number
+  readonly #topics = new Map<
+    string,
+    { readonly spec: TopicSpec; readonly partitions: readonly PartitionLog[] }
+  >()
+  readonly #groups = new Map<string, Group>()
+  readonly #checkpoints = new Map<string, Checkpoint>()
+  readonly #states = new Map<string, StateBackend>()
+  readonly #journals = new Map<string, BatchJournal[]>()
+  #lastAppendTime = 0
+  #nextKeyless = 0
+  #closed = false
+
+  constructor(options: MemoryLogOptions) {
+    this.stateHome = options.stateHome
+    this.#now = options.now
+    this.#maxRecordBytes = options.maxRecordBytes ?? 1024 * 1024
+  }
+
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    for (const spec of specs) {
+      const known = this.#topics.get(spec.name)?.spec
+      if (known === undefined) {
+        const partitions = Array.from({ length: spec.partitions }, (_, p) => new PartitionLog(spec.name, p))
+        this.#topics.set(spec.name, { spec, partitions })
+      } else if (
+        known.partitions !== spec.partitions ||
+        known.cleanup !== spec.cleanup ||
+        known.timestamps !== spec.timestamps
+      ) {
+        return Promise.reject(new StreamsError('TOPIC_MISMATCH', spec.name))
+      }
+    }
+    return Promise.resolve()
+  }
+
+  partitions(topic: string): number {
+    return this.#topic(topic).partitions.length
+  }
+
+  bounds({ topic, partition }: TopicPartition): Promise<{ start: number; end: number }> {
+    return Promise.resolve({ start: 0, end: this.#partition(topic, partition).end })
+  }
+
+  async append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
+    this.#assertOpen()
+    for (const record of records) this.#assertSize(record)
+    const targets = records.map((record) => this.#target(record))
+    await Promise.resolve()
+    const results = records.map((record, index) => this.#put(record, targets[index] as PartitionLog))
+    for (const target of new Set(targets)) target.publish()
+    return results
+  }
+
+  openReader({ topic, partition }: TopicPartition, from: number, onReadable: () => void): PartitionReader {
+    return this.#partition(topic, partition).reader(from, onReadable)
+  }
+
+  async join(spec: GroupSpec, listener: GroupListener): Promise<Membership> {
+    this.#assertOpen()
+    const group = this.#groups.get(spec.topology) ?? { spec, epoch: 0, joined: false }
+    this.#groups.set(spec.topology, group)
+    group.epoch++
+    group.joined = true
+    const epoch = group.epoch
+    const tasks = spec.subTopologies.flatMap((sub) => {
+      const counts = new Set(sub.inputs.map((topic) => this.partitions(topic)))
+      if (counts.size > 1) {
+        const described = sub.inputs.map((topic) => `${topic} has ${this.partitions(topic)}`).join(', ')
+        throw new StreamsError('TOPOLOGY_INVALID', `inputs must have equal partition counts: ${described}`)
+      }
+      return Array.from(
+        { length: Math.max(...counts) },
+        (_, partition): TaskId => ({ topology: spec.topology, subTopology: sub.id, partition }),
+      )
+    })
+    await listener.assigned({ epoch, tasks })
+    return {
+      leave: () => {
+        if (group.epoch === epoch) group.joined = false
+        return Promise.resolve()
+      },
+    }
+  }
+
+  committed(task: TaskId): Promise<Checkpoint | undefined> {
+    return Promise.resolve(this.#checkpoints.get(taskName(task)))
+  }
+
+  taskState(task: TaskId): Promise<StateReader> {
+    return Promise.resolve(this.#state(task))
+  }
+
+  async commit(commits: readonly TaskCommit[]): Promise<readonly CommitReceipt[]> {
+    this.#assertOpen()
+    for (const commit of commits) this.#assertCurrent(commit)
+    await Promise.resolve()
+    const touched = new Set<PartitionLog>()
+    const receipts: CommitReceipt[] = []
+    for (const commit of commits) {
+      const outputs = this.#putOutputs(commit, touched)
+      const changelogs = this.#putChanges(commit, touched)
+      if (this.stateHome === 'log') await this.#state(commit.task).write(commit.state)
+      const name = taskName(commit.task)
+      this.#checkpoints.set(name, commit.checkpoint)
+      this.#journals.set(name, [...(this.#journals.get(name) ?? []), commit.journal])
+      receipts.push({ task: commit.task, outputs, changelogs })
+    }
+    for (const partition of touched) partition.publish()
+    return receipts
+  }
+
+  close(): Promise<void> {
+    this.#closed = true
+    return Promise.resolve()
+  }
+
+  // --- for tests
+
+  /** Every record of a topic, partition after partition. */
+  records(topic: string): readonly LogRecord[] {
+    return this.#topic(topic).partitions.flatMap((partition) => partition.records)
+  }
+
+  topics(): readonly TopicSpec[] {
+    return [...this.#topics.values()].map(({ spec }) => spec)
+  }
+
+  /** How every batch of a task came about, in order. */
+  journal(task: TaskId): readonly BatchJournal[] {
+    return this.#journals.get(taskName(task)) ?? []
+  }
+
+  // --- inside
+
+  #putOutputs(commit: TaskCommit, touched: Set<PartitionLog>): Position[] {
+    const first = new Map<PartitionLog, Position>()
+    for (const output of commit.outputs) {
+      const target = this.#partition(output.topic, output.partition)
+      const { topic, partition, offset } = this.#put(output, target)
+      if (!first.has(target)) first.set(target, { topic, partition, offset })
+      touched.add(target)
+    }
+    return [...first.values()]
+  }
+
+  #putChanges({ task, changes, checkpoint }: TaskCommit, touched: Set<PartitionLog>): Position[] {
+    const ends = new Map<string, Position>()
+    const application = this.#groups.get(task.topology)?.spec.application ?? ''
+    for (const { store, key, value } of changes) {
+      const topic = changelogTopic(application, task, store)
+      const target = this.#partition(topic, task.partition)
+      const timestamp = checkpoint.times.wallTime
+      const lineage = { eventId: formatUuid7(timestamp, target.end, 0, 0) }
+      const { offset } = this.#put({ topic, key, value, timestamp, lineage, headers: NO_HEADERS }, target)
+      ends.set(topic, { topic, partition: task.partition, offset: offset + 1 })
+      touched.add(target)
+    }
+    return [...ends.values()]
+  }
+
+  #put(record: AppendRecord, target: PartitionLog): AppendResult {
+    const appendTime = (this.#lastAppendTime = Math.max(this.#lastAppendTime, this.#now()))
+    const { topic, partition } = target
+    const offset = target.end
+    const stamped = this.#topic(topic).spec.timestamps === 'LogAppendTime' ? appendTime : record.timestamp
+    const { key, value, lineage, headers } = record
+    target.push({ topic, partition, offset, key, value, timestamp: stamped, appendTime, lineage, headers })
+    return { topic, partition, offset, appendTime }
+  }
+
+  #target(record: AppendRecord): PartitionLog {
+    const count = this.partitions(record.topic)
+    const chosen =
+      record.partition ??
+      (record.key === null ? this.#nextKeyless++ % count : partitionFor(record.key, count))
+    return this.#partition(record.topic, chosen)
+  }
+
+  #topic(name: string) {
+    const topic = this.#topics.get(name)
+    if (topic === undefined) throw new StreamsError('UNKNOWN_TOPIC', name)
+    return topic
+  }
+
+  #partition(topic: string, partition: number): PartitionLog {
+    const found = this.#topic(topic).partitions[partition]
+    if (found === undefined) throw new StreamsError('UNKNOWN_TOPIC', `${topic} has no partition ${partition}`)
+    return found
+  }
+
+  #state(task: TaskId): StateBackend {
+    const name = taskName(task)
+    const known = this.#states.get(name)
+    if (known !== undefined) return known
+    const made = memoryBackend()
+    this.#states.set(name, made)
+    return made
+  }
+
+  #assertCurrent({ task, epoch }: TaskCommit): void {
+    const group = this.#groups.get(task.topology)
+    if (group?.joined !== true || group.epoch !== epoch)
+      throw new StreamsError('COMMIT_FENCED', taskName(task))
+  }
+
+  #assertSize({ topic, key, value }: AppendRecord): void {
+    const bytes = (key?.length ?? 0) + (value?.length ?? 0)
+    if (bytes > this.#maxRecordBytes)
+      throw new StreamsError('RECORD_TOO_LARGE', `${bytes} bytes for ${topic}`)
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new StreamsError('LOG_CLOSED', 'append or commit after close')
+  }
+}
