@@ -27,7 +27,6 @@ const table = {
   DESERIALIZATION_FAILED: { reaction: 'continue', message: 'A record could not be decoded' },
   PROCESSING_FAILED: { reaction: 'drop-task', message: 'A processor threw' },
   PROCESSING_TIMEOUT: { reaction: 'restore', message: 'A processor did not come back' },
-  PRODUCTION_FAILED: { reaction: 'drop-task', message: 'An output could not be encoded or sent' },
   ILLEGAL_TRANSITION: { reaction: 'stop', message: 'A lifecycle has no such step' },
   TASK_NOT_HERE: { reaction: 'retry', message: 'The task that owns the key does not run here' },
   RESET_REQUIRED: { reaction: 'drop-task', message: 'Positions and state no longer fit the topics' },

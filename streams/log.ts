@@ -160,6 +160,8 @@ export interface Log {
    * `task`: each task has a database of its own, restored from changelogs.
    */
   readonly stateHome: 'log' | 'task'
+  /** Key, value and headers of one record together, in bytes; what is larger is refused. */
+  readonly maxRecordBytes: number
 
   /** Creates what is missing; throws `TOPIC_MISMATCH` where an existing topic differs in what cannot change. */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>

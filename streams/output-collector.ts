@@ -23,6 +23,15 @@ export interface Maker {
 
 const STACK_LIMIT_CHARS = 4_000
 
+/** An output that no log would take: its cause becomes a dead letter, everything else of the record stands. */
+export class OutputTooLarge extends Error {
+  override readonly name = 'OutputTooLarge'
+
+  constructor(topic: string, bytes: number, limit: number) {
+    super(`an output of ${bytes} bytes for ${topic}, which takes ${limit}`)
+  }
+}
+
 export class OutputCollector {
   readonly #log: Log
   readonly #partitions = new Map<string, number>()
@@ -61,6 +70,8 @@ export class OutputCollector {
     const valueBytes = value === null ? null : topic.value.serialize(value)
     const count = this.#partitionCount(topic.name)
     const target = partition?.(count) ?? (keyBytes === null ? 0 : partitionFor(keyBytes, count))
+    const bytes = (keyBytes?.length ?? 0) + (valueBytes?.length ?? 0)
+    if (bytes > this.#log.maxRecordBytes) throw new OutputTooLarge(topic.name, bytes, this.#log.maxRecordBytes)
     if (!(target >= 0 && target < count))
       throw new RangeError(`partition ${target} of ${topic.name}, which has ${count}`)
     this.#push(topic.name, target, keyBytes, valueBytes, timestamp, NO_HEADERS)

@@ -21,7 +21,7 @@ import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, taskLifecycle, type TaskState as TaskLifecycleState } from './lifecycle.ts'
 import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log.ts'
 import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
-import { OutputCollector, outputsCrc } from './output-collector.ts'
+import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
 import type { Position } from './record.ts'
 import { RecordHandler } from './record-handler.ts'
 import { type TaskId, taskName } from './task-id.ts'
@@ -316,7 +316,13 @@ export class Task implements NodeHost {
   }
 
   send(topic: AnyTopic, record: AnyRecord, partition: ((partitions: number) => number) | undefined): void {
-    this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition)
+    try {
+      this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition)
+    } catch (error) {
+      if (!(error instanceof OutputTooLarge)) throw error
+      if (record.origin.offset < 0) this.dropped('OutputTooLarge')
+      else this.deadLetter(record, 'OutputTooLarge', error.message)
+    }
   }
 
   deadLetter(record: AnyRecord, reason: string, message: string): void {

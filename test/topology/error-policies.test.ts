@@ -193,3 +193,22 @@ describe('a record that a source refuses', () => {
     await driver.close()
   })
 })
+
+describe('an output larger than the log takes', () => {
+  test('its cause becomes a dead letter; the rest of the record stands', async () => {
+    const inflate = topology('inflate', (t) => {
+      const stream = t.stream(stringTopic('texts'))
+      stream.mapValues((value) => value.repeat(1024 * 1024)).to(sums)
+      stream.to(stringTopic('copies'))
+    })
+    const driver = await TopologyTestDriver.open({ topologies: [inflate], now: START })
+    await driver.pipe(stringTopic('texts'), 'k', 'ab')
+    await driver.pipe(stringTopic('texts'), 'k', '')
+    const [letter] = driver.deadLetters(stringTopic('texts'))
+    expect(letter?.value?.toString()).toBe('ab')
+    expect(letter?.headers[0]?.[1].toString()).toBe('OutputTooLarge')
+    expect(driver.read(stringTopic('copies')).map(({ value }) => value)).toEqual(['ab', ''])
+    expect(driver.read(sums).map(({ value }) => value)).toEqual([''])
+    await driver.close()
+  })
+})

@@ -48,7 +48,7 @@ interface Group {
 export class MemoryLog implements Log {
   readonly stateHome: 'log' | 'task'
   readonly #now: () => number
-  readonly #maxRecordBytes: number
+  readonly maxRecordBytes: number
   readonly #topics = new Map<
     string,
     { readonly spec: TopicSpec; readonly partitions: readonly PartitionLog[] }
@@ -64,7 +64,7 @@ export class MemoryLog implements Log {
   constructor(options: MemoryLogOptions) {
     this.stateHome = options.stateHome
     this.#now = options.now
-    this.#maxRecordBytes = options.maxRecordBytes ?? 1024 * 1024
+    this.maxRecordBytes = options.maxRecordBytes ?? 1024 * 1024
   }
 
   ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
@@ -256,7 +256,7 @@ export class MemoryLog implements Log {
 
   #assertSize({ topic, key, value }: AppendRecord): void {
     const bytes = (key?.length ?? 0) + (value?.length ?? 0)
-    if (bytes > this.#maxRecordBytes)
+    if (bytes > this.maxRecordBytes)
       throw new StreamsError('RECORD_TOO_LARGE', `${bytes} bytes for ${topic}`)
   }
 
