@@ -1,1 +1,1 @@
-export { MemoryLog, type MemoryLogOptions } from './memory-log.ts'
+export { MemoryLog, type MemoryLogOptions, MemoryStorage } from './memory-log.ts'

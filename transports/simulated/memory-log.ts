@@ -1,5 +1,6 @@
 /**
- * A `Log` in memory: one instance, one thread, nothing survives but what the test keeps.
+ * A `Log` in memory: one instance, one thread. What it holds lies in a `MemoryStorage`, which another log may open
+ * once this one is closed, as a restarted process does with its disk.
  *
  * It has both homes of state: `log` as the embedded mode, `task` as Kafka mode, where changelogs are topics like any
  * other and tasks restore from them.
@@ -37,6 +38,18 @@ export interface MemoryLogOptions {
   readonly now: () => number
   /** Records larger than this are refused. Bytes; 1 MiB unless told. */
   readonly maxRecordBytes?: number
+  /** What an earlier log left; fresh unless told. */
+  readonly storage?: MemoryStorage
+}
+
+/** What outlives a log that is closed. */
+export class MemoryStorage {
+  readonly topics = new Map<string, { spec: TopicSpec; readonly partitions: readonly PartitionLog[] }>()
+  readonly groups = new Map<string, Group>()
+  readonly checkpoints = new Map<string, Checkpoint>()
+  readonly states = new Map<string, StateBackend>()
+  readonly journals = new Map<string, BatchJournal[]>()
+  lastAppendTime = 0
 }
 
 interface Group {
@@ -49,15 +62,7 @@ export class MemoryLog implements Log {
   readonly stateHome: 'log' | 'task'
   readonly #now: () => number
   readonly maxRecordBytes: number
-  readonly #topics = new Map<
-    string,
-    { readonly spec: TopicSpec; readonly partitions: readonly PartitionLog[] }
-  >()
-  readonly #groups = new Map<string, Group>()
-  readonly #checkpoints = new Map<string, Checkpoint>()
-  readonly #states = new Map<string, StateBackend>()
-  readonly #journals = new Map<string, BatchJournal[]>()
-  #lastAppendTime = 0
+  readonly #storage: MemoryStorage
   #nextKeyless = 0
   #closed = false
 
@@ -65,21 +70,23 @@ export class MemoryLog implements Log {
     this.stateHome = options.stateHome
     this.#now = options.now
     this.maxRecordBytes = options.maxRecordBytes ?? 1024 * 1024
+    this.#storage = options.storage ?? new MemoryStorage()
   }
 
   ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
     for (const spec of specs) {
-      const known = this.#topics.get(spec.name)?.spec
-      if (known === undefined) {
+      const topic = this.#storage.topics.get(spec.name)
+      const known = topic?.spec
+      if (topic === undefined || known === undefined) {
         const partitions = Array.from({ length: spec.partitions }, (_, p) => new PartitionLog(spec.name, p))
-        this.#topics.set(spec.name, { spec, partitions })
+        this.#storage.topics.set(spec.name, { spec, partitions })
       } else if (
         known.partitions !== spec.partitions ||
         known.cleanup !== spec.cleanup ||
         known.timestamps !== spec.timestamps
       ) {
         return Promise.reject(new StreamsError('TOPIC_MISMATCH', spec.name))
-      }
+      } else topic.spec = spec
     }
     return Promise.resolve()
   }
@@ -88,8 +95,8 @@ export class MemoryLog implements Log {
     return this.#topic(topic).partitions.length
   }
 
-  bounds({ topic, partition }: TopicPartition): Promise<{ start: number; end: number }> {
-    return Promise.resolve({ start: 0, end: this.#partition(topic, partition).end })
+  async bounds({ topic, partition }: TopicPartition): Promise<{ start: number; end: number }> {
+    return { start: 0, end: this.#partition(topic, partition).end }
   }
 
   async append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
@@ -108,8 +115,8 @@ export class MemoryLog implements Log {
 
   async join(spec: GroupSpec, listener: GroupListener): Promise<Membership> {
     this.#assertOpen()
-    const group = this.#groups.get(spec.topology) ?? { spec, epoch: 0, joined: false }
-    this.#groups.set(spec.topology, group)
+    const group = this.#storage.groups.get(spec.topology) ?? { spec, epoch: 0, joined: false }
+    this.#storage.groups.set(spec.topology, group)
     group.epoch++
     group.joined = true
     const epoch = group.epoch
@@ -134,7 +141,7 @@ export class MemoryLog implements Log {
   }
 
   committed(task: TaskId): Promise<Checkpoint | undefined> {
-    return Promise.resolve(this.#checkpoints.get(taskName(task)))
+    return Promise.resolve(this.#storage.checkpoints.get(taskName(task)))
   }
 
   taskState(task: TaskId): Promise<StateReader> {
@@ -143,7 +150,11 @@ export class MemoryLog implements Log {
 
   async commit(commits: readonly TaskCommit[]): Promise<readonly CommitReceipt[]> {
     this.#assertOpen()
-    for (const commit of commits) this.#assertCurrent(commit)
+    for (const commit of commits) {
+      this.#assertCurrent(commit)
+      for (const output of commit.outputs) this.#assertSize(output)
+      for (const output of commit.outputs) this.#partition(output.topic, output.partition)
+    }
     await Promise.resolve()
     const touched = new Set<PartitionLog>()
     const receipts: CommitReceipt[] = []
@@ -152,8 +163,8 @@ export class MemoryLog implements Log {
       const changelogs = this.#putChanges(commit, touched)
       if (this.stateHome === 'log') await this.#state(commit.task).write(commit.state)
       const name = taskName(commit.task)
-      this.#checkpoints.set(name, commit.checkpoint)
-      this.#journals.set(name, [...(this.#journals.get(name) ?? []), commit.journal])
+      this.#storage.checkpoints.set(name, commit.checkpoint)
+      this.#storage.journals.set(name, [...(this.#storage.journals.get(name) ?? []), commit.journal])
       receipts.push({ task: commit.task, outputs, changelogs })
     }
     for (const partition of touched) partition.publish()
@@ -173,12 +184,12 @@ export class MemoryLog implements Log {
   }
 
   topics(): readonly TopicSpec[] {
-    return [...this.#topics.values()].map(({ spec }) => spec)
+    return [...this.#storage.topics.values()].map(({ spec }) => spec)
   }
 
   /** How every batch of a task came about, in order. */
   journal(task: TaskId): readonly BatchJournal[] {
-    return this.#journals.get(taskName(task)) ?? []
+    return this.#storage.journals.get(taskName(task)) ?? []
   }
 
   // --- inside
@@ -196,7 +207,7 @@ export class MemoryLog implements Log {
 
   #putChanges({ task, changes, checkpoint }: TaskCommit, touched: Set<PartitionLog>): Position[] {
     const ends = new Map<string, Position>()
-    const application = this.#groups.get(task.topology)?.spec.application ?? ''
+    const application = this.#storage.groups.get(task.topology)?.spec.application ?? ''
     for (const { store, key, value } of changes) {
       const topic = changelogTopic(application, task, store)
       const target = this.#partition(topic, task.partition)
@@ -210,7 +221,7 @@ export class MemoryLog implements Log {
   }
 
   #put(record: AppendRecord, target: PartitionLog): AppendResult {
-    const appendTime = (this.#lastAppendTime = Math.max(this.#lastAppendTime, this.#now()))
+    const appendTime = (this.#storage.lastAppendTime = Math.max(this.#storage.lastAppendTime, this.#now()))
     const { topic, partition } = target
     const offset = target.end
     const stamped = this.#topic(topic).spec.timestamps === 'LogAppendTime' ? appendTime : record.timestamp
@@ -228,7 +239,7 @@ export class MemoryLog implements Log {
   }
 
   #topic(name: string) {
-    const topic = this.#topics.get(name)
+    const topic = this.#storage.topics.get(name)
     if (topic === undefined) throw new StreamsError('UNKNOWN_TOPIC', name)
     return topic
   }
@@ -241,15 +252,15 @@ export class MemoryLog implements Log {
 
   #state(task: TaskId): StateBackend {
     const name = taskName(task)
-    const known = this.#states.get(name)
+    const known = this.#storage.states.get(name)
     if (known !== undefined) return known
     const made = memoryBackend()
-    this.#states.set(name, made)
+    this.#storage.states.set(name, made)
     return made
   }
 
   #assertCurrent({ task, epoch }: TaskCommit): void {
-    const group = this.#groups.get(task.topology)
+    const group = this.#storage.groups.get(task.topology)
     if (group?.joined !== true || group.epoch !== epoch)
       throw new StreamsError('COMMIT_FENCED', taskName(task))
   }

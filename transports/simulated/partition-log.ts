@@ -43,14 +43,17 @@ export class PartitionLog {
         return records.length
       },
       get fault() {
-        if (position <= records.length) return undefined
+        if (position >= 0 && position <= records.length) return undefined
         return new StreamsError(
           'OFFSET_OUT_OF_RANGE',
           `${topic}-${partition}@${position}, end is ${records.length}`,
         )
       },
       take(limit) {
-        if (closed || position > records.length) return []
+        if (closed || position < 0 || position > records.length) {
+          if (!closed) waiting.add(onReadable)
+          return []
+        }
         const taken = records.slice(position, position + limit)
         position += taken.length
         if (taken.length === 0) waiting.add(onReadable)
