@@ -1,16 +1,10 @@
 /** Declares topologies. Building starts nothing: it ends in a validated, frozen graph. */
-import type { AnyStoreSpec, KeyValueStoreSpec } from '../state/index.ts'
-import { type Node, type ParentRef, splitIntoSubTopologies, type SourceNode, type Topology } from './graph.ts'
-import { defaultSourcePolicies, type ErrorPolicy, type SourcePolicies } from './policies.ts'
-import { type AnyProcessor, processor, shape } from './processor.ts'
+import type { KeyValueStoreSpec } from '../state/index.ts'
+import type { Topology } from './graph.ts'
+import { GraphDraft, type SourceOptions } from './graph-draft.ts'
+import { processor, shape } from './processor.ts'
 import { Stream } from './stream.ts'
-import type { AnyTopic, Topic } from './topic.ts'
-import { assertName, validate } from './validate.ts'
-
-export interface SourceOptions<V> extends Partial<SourcePolicies> {
-  /** Event time of a value, epoch milliseconds. Absent: the record's timestamp. */
-  readonly eventTime?: (value: V, timestamp: number) => number
-}
+import type { Topic } from './topic.ts'
 
 /** A topic kept as the latest value per key. */
 export interface Table<K, V> {
@@ -21,13 +15,10 @@ export interface Table<K, V> {
 
 /** What `topology(name, build)` hands to `build`. */
 export class TopologyBuilder {
-  readonly #topology: string
-  readonly #nodes: Node[] = []
-  readonly #internalTopics: AnyTopic[] = []
-  readonly #counts = new Map<string, number>()
+  readonly #draft: GraphDraft
 
-  constructor(name: string) {
-    this.#topology = name
+  constructor(draft: GraphDraft) {
+    this.#draft = draft
   }
 
   /** Reads a topic. A null value is skipped and counted unless `onNullValue` says otherwise. */
@@ -36,8 +27,8 @@ export class TopologyBuilder {
     options: SourceOptions<V> & { readonly onNullValue: 'pass' },
   ): Stream<K, V | null>
   stream<K, V>(topic: Topic<K, V>, options?: SourceOptions<V>): Stream<K, V>
-  stream<K, V>(topic: Topic<K, V>, options: SourceOptions<V> = {}): Stream<K, V> {
-    return new Stream<K, V>(this, this.#source(topic, options), false)
+  stream<K, V>(topic: Topic<K, V>, options?: SourceOptions<V>): Stream<K, V> {
+    return new Stream<K, V>(this.#draft, [this.#draft.addSource(topic, options)], false)
   }
 
   /** Reads a topic into a store: a value replaces, a null deletes. */
@@ -49,7 +40,7 @@ export class TopologyBuilder {
     const keep = processor({
       name: `${store.name}-table`,
       input: shape<K, V | null>(),
-      stores: { table: store as AnyStoreSpec as KeyValueStoreSpec<K, V> },
+      stores: { table: store },
       outputs: { out: shape<K, V | null>() },
       process(record, { stores, emit }) {
         if (record.value === null) stores.table.delete(record.key)
@@ -60,71 +51,11 @@ export class TopologyBuilder {
     const { out } = this.stream(topic, { ...source, onNullValue: 'pass' }).process(keep)
     return { store, changes: out }
   }
-
-  #source<K, V>(topic: Topic<K, V>, options: SourceOptions<V>): ParentRef {
-    const { eventTime, ...policies } = options
-    const node: SourceNode = {
-      kind: 'source',
-      name: `${topic.name}-source`,
-      topic,
-      eventTime: eventTime as SourceNode['eventTime'],
-      policies: Object.freeze({ ...defaultSourcePolicies, ...policies }),
-    }
-    return this.add(node)
-  }
-
-  /** Engine-internal: adds a node and answers its single output. */
-  add(node: Node): ParentRef {
-    this.#nodes.push(Object.freeze(node))
-    return { node: node.name, output: 'out' }
-  }
-
-  /** Engine-internal: adds a processor behind a parent. */
-  addProcessor(
-    parents: readonly ParentRef[],
-    definition: AnyProcessor,
-    onError: ErrorPolicy = 'fail',
-  ): string {
-    this.add({ kind: 'processor', name: definition.name, parents, processor: definition, onError })
-    return definition.name
-  }
-
-  /** Engine-internal: a topic of this topology's own. */
-  internalTopic<K, V>(name: string, { key, value }: Pick<Topic<K, V>, 'key' | 'value'>): Topic<K, V> {
-    assertName(name, 'repartition topic')
-    const topic: Topic<K, V> = Object.freeze({
-      name: `${this.#topology}-${name}-repartition`,
-      key,
-      value,
-      cleanup: 'delete',
-      timestamps: 'CreateTime',
-    })
-    this.#internalTopics.push(topic)
-    return topic
-  }
-
-  /** Engine-internal: `filter-1`, `filter-2`, … for operators without a name of their own. */
-  nextName(kind: string): string {
-    const count = (this.#counts.get(kind) ?? 0) + 1
-    this.#counts.set(kind, count)
-    return `${kind}-${count}`
-  }
-
-  /** Engine-internal: validates and freezes. */
-  finish(): Topology {
-    validate(this.#topology, this.#nodes)
-    return Object.freeze({
-      name: this.#topology,
-      subTopologies: Object.freeze(splitIntoSubTopologies(this.#nodes)),
-      internalTopics: Object.freeze(this.#internalTopics),
-    })
-  }
 }
 
 /** Declares a topology. Throws `TOPOLOGY_INVALID` with every fault found. */
 export function topology(name: string, build: (t: TopologyBuilder) => void): Topology {
-  assertName(name, 'topology')
-  const builder = new TopologyBuilder(name)
-  build(builder)
-  return builder.finish()
+  const draft = new GraphDraft(name)
+  build(new TopologyBuilder(draft))
+  return draft.finish()
 }

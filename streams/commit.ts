@@ -39,7 +39,9 @@ export async function commitSealed(
 ): Promise<CommitResult> {
   const receipts = await log.commit(commits)
   if (log.stateHome === 'task') {
-    await Promise.all(tasks.map((task, i) => apply(commits[i] as TaskCommit, receipts[i] as CommitReceipt, backendOf(task))))
+    await Promise.all(
+      tasks.map((task, i) => apply(commits[i] as TaskCommit, receipts[i] as CommitReceipt, backendOf(task))),
+    )
   }
   for (const task of tasks) task.committed()
   return {
@@ -50,7 +52,11 @@ export async function commitSealed(
 }
 
 /** Step 3 for one task. */
-async function apply(commit: TaskCommit, receipt: CommitReceipt, backend: StateBackend | undefined): Promise<void> {
+async function apply(
+  commit: TaskCommit,
+  receipt: CommitReceipt,
+  backend: StateBackend | undefined,
+): Promise<void> {
   if (backend === undefined) return
   const positions = merged(storedPositions(backend), receipt.changelogs)
   await backend.write([...commit.state, positionsRow(backend, positions)])

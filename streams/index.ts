@@ -1,5 +1,5 @@
 /** What engineers build topologies with, and what transports, telemetry and the composition root need. */
-export { type SourceOptions, type Table, topology, type TopologyBuilder } from './builder.ts'
+export { type Table, topology, type TopologyBuilder } from './builder.ts'
 export type { Clock } from './clock.ts'
 export { describe, toJson, toMermaid, type TopologyJson } from './describe.ts'
 export {
@@ -21,6 +21,7 @@ export {
   topicsOf,
   type TopicUse,
 } from './graph.ts'
+export type { SourceOptions } from './graph-draft.ts'
 export type { StreamsHooks } from './hooks.ts'
 export type { RunnerState, TaskState as TaskLifecycle } from './lifecycle.ts'
 export type {

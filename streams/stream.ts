@@ -1,8 +1,8 @@
 /** The typed handle on one output of a node, and the operators that hang further nodes on it. */
 import type { KeyValueStoreSpec, Serde } from '../state/index.ts'
-import type { TopologyBuilder } from './builder.ts'
 import { StreamsError } from './errors.ts'
 import type { ParentRef, SinkNode } from './graph.ts'
+import type { GraphDraft } from './graph-draft.ts'
 import type { ErrorPolicy } from './policies.ts'
 import {
   type AnyProcessor,
@@ -42,14 +42,15 @@ type OutputStreams<O> = { readonly [N in keyof O]: Stream<ShapeKey<O[N]>, ShapeV
 type Out<K, V> = ProcessorContext<unknown, { readonly out: ReturnType<typeof shape<K, V>> }, unknown>
 
 export class Stream<K, V> {
-  readonly #builder: TopologyBuilder
+  readonly #draft: GraphDraft
   readonly #parents: readonly ParentRef[]
   /** The key may have changed since the last topic: stores behind it would be those of another partition. */
   readonly #rekeyed: boolean
 
-  constructor(builder: TopologyBuilder, parents: ParentRef | readonly ParentRef[], rekeyed: boolean) {
-    this.#builder = builder
-    this.#parents = Array.isArray(parents) ? parents : [parents as ParentRef]
+  /** Engine-internal: streams come from a `TopologyBuilder` and from each other. */
+  constructor(draft: GraphDraft, parents: readonly ParentRef[], rekeyed: boolean) {
+    this.#draft = draft
+    this.#parents = parents
     this.#rekeyed = rekeyed
   }
 
@@ -103,7 +104,7 @@ export class Stream<K, V> {
     const names = Object.keys(tests) as N[]
     const outputs = Object.fromEntries([...names, 'rest'].map((name) => [name, shape<K, V>()]))
     const definition = processor({
-      name: options?.name ?? this.#builder.nextName('split'),
+      name: options?.name ?? this.#draft.nextName('split'),
       input: shape<K, V>(),
       outputs: outputs as Record<N | 'rest', ReturnType<typeof shape<K, V>>>,
       process(record, { emit }) {
@@ -119,7 +120,7 @@ export class Stream<K, V> {
   merge(...others: readonly Stream<K, V>[]): Stream<K, V> {
     const parents = [...this.#parents, ...others.flatMap((other) => other.#parents)]
     const rekeyed = this.#rekeyed || others.some((other) => other.#rekeyed)
-    return new Stream<K, V>(this.#builder, parents, rekeyed)
+    return new Stream<K, V>(this.#draft, parents, rekeyed)
   }
 
   /** Runs a processor; answers a stream per declared output. */
@@ -159,9 +160,9 @@ export class Stream<K, V> {
 
   /** Through a topic of the topology's own, so that records with equal keys meet in one task again. */
   repartition(options: RepartitionOptions<K, V>): Stream<K, V> {
-    const topic = this.#builder.internalTopic(options.name, options)
+    const topic = this.#draft.internalTopic(options.name, options)
     this.to(topic)
-    return this.#builder.stream(topic)
+    return new Stream<K, V>(this.#draft, [this.#draft.addSource(topic)], false)
   }
 
   /** Writes to a topic, or per record to one of `topics`. */
@@ -178,7 +179,7 @@ export class Stream<K, V> {
     const topics = routed ? (options.topics ?? []) : [target]
     const first = topics[0]
     if (first === undefined) throw new StreamsError('TOPOLOGY_INVALID', 'a routed sink needs options.topics')
-    this.#builder.add({
+    this.#draft.add({
       kind: 'sink',
       name: options.name ?? `${first.name}-sink`,
       parents: this.#parents,
@@ -195,7 +196,7 @@ export class Stream<K, V> {
     process: (record: StreamRecord<K, V>, context: Out<L, W>) => void,
   ): Stream<L, W> {
     const definition = processor({
-      name: options?.name ?? this.#builder.nextName(kind),
+      name: options?.name ?? this.#draft.nextName(kind),
       input: shape<K, V>(),
       outputs: { out: shape<L, W>() },
       process,
@@ -217,10 +218,10 @@ export class Stream<K, V> {
         `${definition.name} has stores behind a changed key: put .repartition({ name, key, value }) before it`,
       )
     }
-    const node = this.#builder.addProcessor(this.#parents, definition, onError)
+    const node = this.#draft.addProcessor(this.#parents, definition, onError)
     const streams = Object.keys(definition.outputs).map((output) => [
       output,
-      new Stream<unknown, unknown>(this.#builder, { node, output }, rekeyed),
+      new Stream<unknown, unknown>(this.#draft, [{ node, output }], rekeyed),
     ])
     return Object.fromEntries(streams)
   }
