@@ -2,7 +2,7 @@
  * The port behind which a log stands: embedded (LevelDB), Kafka, or simulated.
  *
  * It is the smallest interface the engine needs: topics, appends from outside, readers without a group, membership,
- * and one atomic commit. Every implementation passes `test/contract/log.ts`.
+ * and one atomic commit. Every implementation passes `test/contract/log-contract.ts`.
  *
  * What a log promises:
  * 1. An append is durable before its promise resolves, and its records have the offsets it answers.
