@@ -55,19 +55,7 @@ export async function prepareDirectory(dir: string, application: string): Promis
   }
   await refuseLiveHolder(dir)
   if (found.stage === 'creating') return { create: true }
-  await checkCurrent(dir)
   return { create: false }
-}
-
-/** LevelDB reports a `CURRENT` that names no file as it would a failing disk. */
-async function checkCurrent(dir: string): Promise<void> {
-  const current = await readText(join(dir, 'CURRENT'))
-  if (current === undefined) {
-    throw new StateError('STATE_MISSING', `${dir} has the marker of a database but no CURRENT file`)
-  }
-  const manifest = current.trimEnd()
-  if (manifest.startsWith('MANIFEST-') && (await databaseFiles(dir)).includes(manifest)) return
-  throw new StateError('STATE_CORRUPT', `${dir}: CURRENT names no manifest that is there`)
 }
 
 /** The marker's identity, once LevelDB has the directory open and locked. */
@@ -90,6 +78,21 @@ export function lockedError(dir: string, holder: Holder | undefined, cause?: unk
   const by =
     holder === undefined ? 'locked by another process' : `locked by pid ${holder.pid} on ${holder.host}`
   return new StateError('STATE_LOCKED', `${dir} is ${by}`, { cause })
+}
+
+/**
+ * For systems that do not tell a process from a later one with its number: a directory that looks damaged while its
+ * holder may be alive is more likely one that is being written.
+ */
+export async function lockedWhileChecking(dir: string, cause: unknown): Promise<StateError | undefined> {
+  const holder = await readHolder(dir)
+  if (holder === undefined || holder.started !== '') return undefined
+  try {
+    process.kill(holder.pid, 0)
+    return lockedError(dir, holder, cause)
+  } catch {
+    return undefined
+  }
 }
 
 export async function readHolder(dir: string): Promise<Holder | undefined> {
@@ -190,7 +193,8 @@ async function createMarker(dir: string, application: string): Promise<void> {
   await syncDirectory(dir)
 }
 
-async function replaceFile(dir: string, name: string, text: string): Promise<void> {
+/** All of the new text or all of the old, also after a power cut. */
+export async function replaceFile(dir: string, name: string, text: string): Promise<void> {
   await rename(await writeDraft(dir, name, text), join(dir, name))
   await syncDirectory(dir)
 }
@@ -228,7 +232,7 @@ async function readText(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(ignoreMissing)
 }
 
-function ignoreMissing(error: unknown): undefined {
+export function ignoreMissing(error: unknown): undefined {
   if (codeOf(error) !== 'ENOENT') throw error
   return undefined
 }

@@ -6,6 +6,9 @@
  */
 export const absent = Symbol('absent')
 
+/** What a store needs of a cache. */
+export type RowCache = Pick<StoreCache, 'get' | 'peek' | 'set' | 'delete'>
+
 export class ReadCache {
   readonly #limit: number
   readonly #stores: StoreCache[] = []
@@ -21,6 +24,14 @@ export class ReadCache {
     this.#stores.push(store)
     return store
   }
+
+  /** For a store whose rows are hardly read again: holds nothing, so that it costs and displaces nothing. */
+  static readonly none: RowCache = Object.freeze({
+    get: () => undefined,
+    peek: () => undefined,
+    set: () => {},
+    delete: () => {},
+  })
 
   /** Called by a store for each entry that is new to its young generation. */
   grown(): void {

@@ -2,6 +2,7 @@
  * How a store's rows lie in the task's key range, and the envelope around every value.
  *
  *   value   prefix ∣ store 00 ∣ key
+ *   about   prefix ∣ store 02   (`descriptor.ts`)
  *   index   prefix ∣ store 01 index 00 ∣ group 00 00 ∣ score, inverted (8) ∣ key
  *
  * Store and index names hold no byte below 20, so no two kinds and no two stores share a row; rows whose first byte after

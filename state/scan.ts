@@ -4,16 +4,12 @@
  * The pending overlay is looked up once, before the first read. When its commit ends while a page is being read, the
  * rows under it are either old or already new, and the overlay's rows win over both.
  */
-import type { Entry, StateReader } from './backend.ts'
-import { afterPrefix, endOfPart, int64At } from './bytes.ts'
+import { committedPages, type PlacedRow, placeInIndex } from './committed-pages.ts'
 import type { Cell } from './journal.ts'
 import type { OrderedMap } from './ordered-map.ts'
-import { rowKey } from './rows.ts'
 import type { ScanRequest, ScanRow } from './stores.ts'
 import type { Table, TableIndex } from './table.ts'
 
-/** Committed rows read at a time. */
-const pageRows = 1_000
 /** Rows at most in one answer. */
 export const maxScanRows = 100_000
 
@@ -23,22 +19,17 @@ interface Overlays {
   readonly pending: OrderedMap<Cell> | undefined
 }
 
-/** A row by where it stands in the scan; `at` is the key of an index row, else the key itself. */
-interface PlacedRow {
-  readonly at: string
-  readonly row: ScanRow
-}
-
 /** Committed and uncommitted rows. */
-export function scanVisible(table: Table, request: ScanRequest): Promise<readonly ScanRow[]> {
+export async function scanVisible(table: Table, request: ScanRequest): Promise<readonly ScanRow[]> {
   const index = indexOf(table, request)
   const overlays = { running: table.running, pending: table.pending }
-  const dirty = index === undefined ? dirtyRows(overlays, request) : dirtyIndexRows(table, index, request)
+  const dirty =
+    index === undefined ? dirtyRows(table, overlays, request) : dirtyIndexRows(table, index, request)
   return merge(table, index, request, dirty, overlays)
 }
 
 /** Committed rows only. */
-export function scanCommitted(table: Table, request: ScanRequest): Promise<readonly ScanRow[]> {
+export async function scanCommitted(table: Table, request: ScanRequest): Promise<readonly ScanRow[]> {
   return merge(table, indexOf(table, request), request, [], undefined)
 }
 
@@ -53,7 +44,7 @@ function indexOf(table: Table, request: ScanRequest): TableIndex | undefined {
 }
 
 /** The first uncommitted rows in the scan's order, as many as it may answer. */
-function dirtyRows(overlays: Overlays, { from, to, limit, reverse }: ScanRequest): PlacedRow[] {
+function dirtyRows(table: Table, overlays: Overlays, { from, to, limit, reverse }: ScanRequest): PlacedRow[] {
   const rows: PlacedRow[] = []
   const running = overlays.running.range(from, to, reverse)
   const pending = (overlays.pending ?? noCells).range(from, to, reverse)
@@ -69,8 +60,8 @@ function dirtyRows(overlays: Overlays, { from, to, limit, reverse }: ScanRequest
       entry = lower.value
       lower = pending.next()
     } else break
-    const [key, { payload, value }] = entry
-    if (payload !== null) rows.push({ at: key, row: { key, value } })
+    const [key, cell] = entry
+    if (cell.payload !== null) rows.push({ at: key, row: { key, value: table.valueOf(cell) } })
   }
   return rows
 }
@@ -108,47 +99,17 @@ async function merge(
       rows.push(row)
     }
   }
-  for await (const page of committedPages(table.reader, index?.rows ?? table.rows, request)) {
-    for (const entry of page) {
-      const at = entry.key.toString('latin1', table.reader.prefix.length + (index ?? table).rows.length)
-      const placed = index === undefined ? { key: at } : placeInIndex(at)
-      if (overlays?.running.has(placed.key) || overlays?.pending?.has(placed.key)) continue
+  for await (const page of committedPages(table, index, request, overlays !== undefined)) {
+    for (const { at, row } of page) {
+      if (overlays?.running.has(row.key) || overlays?.pending?.has(row.key)) continue
       takeDirty(at)
       if (rows.length >= limit) return rows
-      rows.push({ ...placed, value: table.decode(entry) })
+      rows.push(row)
       if (rows.length >= limit) return rows
     }
   }
   takeDirty()
   return rows
-}
-
-async function* committedPages(
-  reader: StateReader,
-  rows: string,
-  { from, to, limit, reverse }: ScanRequest,
-): AsyncGenerator<readonly Entry[], void> {
-  const end = to === undefined ? (afterPrefix(rows) as string) : rows + to
-  let range = { gte: rowKey(reader.prefix, rows + from), lt: rowKey(reader.prefix, end) }
-  const size = Math.min(limit, pageRows)
-  while (size > 0 && Buffer.compare(range.gte, range.lt) < 0) {
-    const page = await reader.page(range, { limit: size, reverse })
-    yield page
-    const last = page.at(-1)
-    if (last === undefined || page.length < size) return
-    range = reverse ? { gte: range.gte, lt: last.key } : { gte: successor(last.key), lt: range.lt }
-  }
-}
-
-/** The primary key and the score in an index key. */
-function placeInIndex(at: string): { key: string; score: number } {
-  const score = endOfPart(at, 0) + 2
-  return { key: at.slice(score + 8), score: 0 - int64At(at, score) }
-}
-
-/** The least key above `key`. */
-function successor(key: Buffer): Buffer {
-  return Buffer.concat([key], key.length + 1)
 }
 
 function isBefore(a: string, b: string, reverse: boolean): boolean {

@@ -1,5 +1,6 @@
 /** Turns the running overlay of a table into the writes of one atomic batch. */
 import type { WriteOp } from './backend.ts'
+import { descriptorOp } from './descriptor.ts'
 import { absent } from './read-cache.ts'
 import { rowKey, sealRow } from './rows.ts'
 import type { Table } from './table.ts'
@@ -11,11 +12,15 @@ export interface SealedChange {
   readonly value: Buffer | null
 }
 
-/** Appends the table's writes to `ops` and, where given, its changes to `changes`. */
-export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] | undefined): void {
+/**
+ * Appends the table's writes to `ops` and, where given, its changes to `changes`. Says whether the store's descriptor
+ * is among them: it goes with the first write.
+ */
+export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] | undefined): boolean {
   const { prefix } = table.reader
   const { version } = table.spec
   const keyStart = prefix.length + table.rows.length
+  const opsBefore = ops.length
   for (const [key, { payload, indexKeys }] of table.running.entries()) {
     if (payload === null && isAbsent(table, key)) continue
     const op: WriteOp =
@@ -27,6 +32,9 @@ export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] 
       changes.push({ store: table.name, key: op.key.subarray(keyStart), value: payload })
     if (table.indexes.length > 0) sealIndexRows(table, key, payload, indexKeys, ops)
   }
+  const describes = table.described === 'missing' && ops.length > opsBefore
+  if (describes) ops.push(descriptorOp(table.spec, table.reader))
+  return describes
 }
 
 /** A delete of what was never committed needs no write. Only an index makes it worth asking the backend. */

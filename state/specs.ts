@@ -16,6 +16,8 @@ interface CommonOptions<K, V> {
   readonly version?: number
   /** Reads values of older versions; without it they are refused with `STATE_INCOMPATIBLE`. */
   readonly upcast?: Upcast<NoInfer<V>>
+  /** Whether rows stay at hand after they were read or written; true unless told. False for rows hardly read again. */
+  readonly cached?: boolean
 }
 
 export interface KeyValueStoreOptions<K, V, I extends string> extends CommonOptions<K, V> {
@@ -56,7 +58,7 @@ export function windowStore<V, K = string, I extends string = never>(
   })
 }
 
-function common<K, V>({ name, key, value, version = 1, upcast }: CommonOptions<K, V>) {
+function common<K, V>({ name, key, value, version = 1, upcast, cached = true }: CommonOptions<K, V>) {
   if (!storeName.test(name))
     throw new RangeError(`A store's name must match ${storeName.source}, not ${name}`)
   if (name === timerStoreName) throw new RangeError(`The store name ${name} is taken by the timers`)
@@ -64,7 +66,14 @@ function common<K, V>({ name, key, value, version = 1, upcast }: CommonOptions<K
     throw new RangeError(`Store ${name}: a version is a whole number from 0 to 255, not ${version}`)
   }
   // Without a codec nothing else can have fixed K, so it is the default: string.
-  return { name, key: key ?? (keys.string as KeyCodec<unknown> as KeyCodec<K>), value, version, upcast }
+  return {
+    name,
+    key: key ?? (keys.string as KeyCodec<unknown> as KeyCodec<K>),
+    value,
+    version,
+    upcast,
+    cached,
+  }
 }
 
 function indexesOf<I extends string, S>(options: {

@@ -48,6 +48,11 @@ export interface IndexSpec<K, V> {
   group(key: K, value: V): string
   /** Higher scores first; equal scores by key. `undefined`: not in the index. A safe integer. */
   score(key: K, value: V): number | undefined
+  /**
+   * To be raised when `group` or `score` answer otherwise for values that are stored already, be it because of an upcast.
+   * 1 unless told.
+   */
+  readonly version?: number
 }
 
 /** Turns a payload that an older version of the schema wrote into a value of the present one. */
@@ -61,6 +66,8 @@ export interface KeyValueStoreSpec<K, V, I extends string = never> {
   /** Version of the value's schema, written into each value's envelope (0–255). */
   readonly version: number
   readonly upcast?: Upcast<V> | undefined
+  /** Whether rows stay at hand after they were read or written. */
+  readonly cached: boolean
   readonly indexes: Readonly<Record<I, IndexSpec<K, V>>>
 }
 
@@ -71,6 +78,8 @@ export interface WindowStoreSpec<K, V, I extends string = never> {
   readonly value: Serde<V>
   readonly version: number
   readonly upcast?: Upcast<V> | undefined
+  /** Whether rows stay at hand after they were read or written. */
+  readonly cached: boolean
   /** A window's rows may be dropped once stream time has passed its start by this much. `Infinity` keeps them. */
   readonly retentionMs: number
   readonly indexes: Readonly<Record<I, IndexSpec<WindowedKey<K>, V>>>

@@ -6,24 +6,15 @@
  */
 import type { Entry, StateReader } from './backend.ts'
 import { int64Bytes, terminated, utf8Bytes } from './bytes.ts'
+import { PageCache } from './committed-pages.ts'
 import { DirtyIndex } from './dirty-index.ts'
 import { StateError } from './errors.ts'
 import type { Cell, Journal, Undoable } from './journal.ts'
 import { OrderedMap } from './ordered-map.ts'
-import { absent, type StoreCache } from './read-cache.ts'
+import { absent, type RowCache } from './read-cache.ts'
 import { indexRowsPrefix, rowKey, rowPayload, rowVersion, valueRowsPrefix, verifyRow } from './rows.ts'
-import type { KeyCodec, Serde } from './serde.ts'
 import type { IndexSpec } from './stores.ts'
-
-/** A spec with its types erased, which every kind of store comes down to. */
-export interface TableSpec {
-  readonly name: string
-  readonly key: KeyCodec<unknown>
-  readonly value: Serde<unknown>
-  readonly version: number
-  readonly upcast?: ((version: number, payload: Buffer) => unknown) | undefined
-  readonly indexes: Readonly<Record<string, IndexSpec<unknown, unknown>>>
-}
+import type { TableSpec } from './table-spec.ts'
 
 export interface TableIndex {
   readonly name: string
@@ -31,12 +22,13 @@ export interface TableIndex {
   readonly rows: string
   readonly spec: IndexSpec<unknown, unknown>
   readonly dirty: DirtyIndex
+  readonly pages: PageCache
 }
 
 export interface TableParts {
   readonly reader: StateReader
   readonly journal: Journal
-  readonly cache: StoreCache
+  readonly cache: RowCache
   /** Told after a rollback changed a key. */
   readonly undone?: (key: string) => void
 }
@@ -54,9 +46,11 @@ export class Table implements Undoable {
   /** What the value rows begin with, without the task's prefix. */
   readonly rows: string
   readonly indexes: readonly TableIndex[]
-  readonly cache: StoreCache
+  readonly cache: RowCache
   running = new OrderedMap<Cell>()
   pending: OrderedMap<Cell> | undefined
+  /** Whether the store's descriptor is stored, or goes with the pending batch. */
+  described: 'stored' | 'pending' | 'missing'
   readonly #journal: Journal
   readonly #undone: ((key: string) => void) | undefined
 
@@ -65,6 +59,7 @@ export class Table implements Undoable {
     this.name = spec.name
     this.reader = parts.reader
     this.rows = valueRowsPrefix(spec.name)
+    this.described = 'missing'
     this.cache = parts.cache
     this.#journal = parts.journal
     this.#undone = parts.undone
@@ -73,6 +68,7 @@ export class Table implements Undoable {
       rows: indexRowsPrefix(spec.name, name),
       spec: index,
       dirty: new DirtyIndex(this, position),
+      pages: new PageCache(),
     }))
   }
 
@@ -84,7 +80,14 @@ export class Table implements Undoable {
   get(key: string): unknown {
     const cell = this.running.get(key) ?? this.pending?.get(key)
     if (cell === undefined) return this.committed(key)
-    return cell.value === undecoded ? this.#decodeCell(cell) : cell.value
+    return this.valueOf(cell)
+  }
+
+  /** What a restore wrote is decoded when somebody reads it. */
+  valueOf(cell: Cell): unknown {
+    if (cell.value === undecoded && cell.payload !== null)
+      cell.value = this.spec.value.deserialize(cell.payload)
+    return cell.value
   }
 
   /** The committed value, through the cache. */
@@ -171,7 +174,11 @@ export class Table implements Undoable {
   settle(): void {
     const pending = this.pending
     this.pending = undefined
-    for (const index of this.indexes) index.dirty.forget()
+    if (this.described === 'pending') this.described = 'stored'
+    for (const index of this.indexes) {
+      index.dirty.forget()
+      index.pages.clear()
+    }
     if (pending === undefined) return
     for (const [key, cell] of pending.entries()) {
       if (cell.value === undecoded) this.cache.delete(key)
@@ -184,7 +191,11 @@ export class Table implements Undoable {
     if (this.pending !== undefined) for (const [key] of this.pending.entries()) this.cache.delete(key)
     this.running = new OrderedMap()
     this.pending = undefined
-    for (const index of this.indexes) index.dirty.forget()
+    if (this.described === 'pending') this.described = 'missing'
+    for (const index of this.indexes) {
+      index.dirty.forget()
+      index.pages.clear()
+    }
   }
 
   /** Per index, where a row lies in it: group, inverted score, key. */
@@ -217,11 +228,6 @@ export class Table implements Undoable {
       `store ${this.name}, key ${hex}: written with version ${version}; this program has version ` +
         `${this.spec.version} and ${known}`,
     )
-  }
-
-  #decodeCell(cell: Cell): unknown {
-    cell.value = cell.payload === null ? undefined : this.spec.value.deserialize(cell.payload)
-    return cell.value
   }
 }
 

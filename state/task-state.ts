@@ -12,14 +12,15 @@
  *    whether that arrived.
  */
 import type { StateReader, WriteOp } from './backend.ts'
+import { isDescribed } from './descriptor.ts'
 import { KeyValueHandle, WindowHandle } from './handles.ts'
 import { Journal } from './journal.ts'
-import { keys } from './keys.ts'
 import { ReadCache } from './read-cache.ts'
 import { scanVisible } from './scan.ts'
 import { type SealedChange, sealTable } from './seal.ts'
 import type { AnyStoreSpec, HandleOf, ScanRequest, ScanRow, ViewOf } from './stores.ts'
-import { Table, type TableSpec } from './table.ts'
+import { Table } from './table.ts'
+import { type TableSpec, tableSpec } from './table-spec.ts'
 import { defaultHeldTimers, TimerBook, timerStoreName, timerTableSpec } from './timer-book.ts'
 import type { DueTimer, TimerClock, TimerHandle } from './timers.ts'
 import { StoreView } from './view.ts'
@@ -59,7 +60,10 @@ export class TaskState {
   readonly #timers: TimerBook
   #hasPending = false
 
-  /** Throws a `RangeError` when two specs have the same name. */
+  /**
+   * Throws a `RangeError` when two specs have the same name, and `STATE_INCOMPATIBLE` when a store was written with other
+   * indexes (`rebuildIndexes`).
+   */
   constructor(options: TaskStateOptions) {
     const { reader, specs, withChanges, cacheEntries = 20_000, heldTimers = defaultHeldTimers } = options
     this.#reader = reader
@@ -69,24 +73,24 @@ export class TaskState {
       if (this.#stores.has(spec.name)) throw new RangeError(`Two stores have the name ${spec.name}`)
       this.#stores.set(spec.name, this.#open(spec, cache))
     }
-    const timers = new Table(timerTableSpec, {
-      reader,
-      journal: this.#journal,
-      cache: cache.store(),
-      undone: (timer) => this.#timers.resync(timer),
-    })
-    this.#tables.set(timerStoreName, timers)
+    const timers = this.#openTable(timerTableSpec, cache, (timer) => this.#timers.resync(timer))
     this.#timers = new TimerBook(timers, heldTimers)
   }
 
   #open(spec: AnyStoreSpec, cache: ReadCache): OpenStore {
-    const key = spec.kind === 'window' ? keys.windowed(spec.key) : spec.key
-    const erased = { ...spec, key } as TableSpec
-    const table = new Table(erased, { reader: this.#reader, journal: this.#journal, cache: cache.store() })
-    this.#tables.set(spec.name, table)
+    const erased = tableSpec(spec)
+    const table = this.#openTable(erased, cache)
     const handle =
       spec.kind === 'window' ? new WindowHandle(table, spec.key) : new KeyValueHandle(table, spec.key)
     return { spec, table, handle, view: new StoreView(table, erased.key) }
+  }
+
+  #openTable(spec: TableSpec, cache: ReadCache, undone?: (key: string) => void): Table {
+    const parts = { reader: this.#reader, journal: this.#journal, cache: cache.store() }
+    const table = new Table(spec, undone === undefined ? parts : { ...parts, undone })
+    if (isDescribed(spec, this.#reader)) table.described = 'stored'
+    this.#tables.set(spec.name, table)
+    return table
   }
 
   /** The same handle on every call. Throws a `RangeError` for a spec that is not of this task. */
@@ -143,7 +147,7 @@ export class TaskState {
   }
 
   /** What a processor's generator asked for: exactly the rows it would see if all were committed. */
-  readPage(request: ScanRequest): Promise<readonly ScanRow[]> {
+  async readPage(request: ScanRequest): Promise<readonly ScanRow[]> {
     return scanVisible(this.#table(request.store), request)
   }
 
@@ -176,12 +180,13 @@ export class TaskState {
    * `STATE_CORRUPT` when a committed row that an index must forget is damaged; then nothing has changed.
    */
   seal(): SealedBatch {
-    if (this.#hasPending)
-      throw new Error('A batch is pending: committed() or discard() comes first')
+    if (this.#hasPending) throw new Error('A batch is pending: committed() or discard() comes first')
     const ops: WriteOp[] = []
     const changes: SealedChange[] = []
-    for (const table of this.#tables.values()) sealTable(table, ops, this.#withChanges ? changes : undefined)
-    for (const table of this.#tables.values()) table.advance()
+    const tables = [...this.#tables.values()]
+    const described = tables.filter((table) => sealTable(table, ops, this.#withChanges ? changes : undefined))
+    for (const table of described) table.described = 'pending'
+    for (const table of tables) table.advance()
     this.#hasPending = true
     this.#journal.runningBytes = 0
     this.#journal.mark()

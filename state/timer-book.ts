@@ -12,7 +12,8 @@ import { OrderedMap } from './ordered-map.ts'
 import { scanVisible } from './scan.ts'
 import { serdes } from './serde.ts'
 import type { IndexSpec } from './stores.ts'
-import type { Table, TableSpec } from './table.ts'
+import type { Table } from './table.ts'
+import type { TableSpec } from './table-spec.ts'
 import type { DueTimer, TimerClock, TimerHandle } from './timers.ts'
 
 /** The store in which timers lie; no other may have its name. */
@@ -111,7 +112,11 @@ export class TimerBook {
       })
       // Timers were set, moved or dropped while reading: what was read may be wrong.
       if (changes !== this.#changes) continue
-      for (const { key, value } of rows) this.#hold(queue, key, dueKey(value as number, key))
+      for (const { key, value } of rows) {
+        this.#hold(queue, key, dueKey(value as number, key))
+        // Firing deletes the row, and the index then wants to know the committed one.
+        if (this.#table.dirty(key) === undefined) this.#table.cache.set(key, value)
+      }
       const last = rows.length < this.#limit ? undefined : rows.at(-1)
       queue.horizon = last === undefined ? undefined : `${dueKey(last.value as number, last.key)}\x00`
     }

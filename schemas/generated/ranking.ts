@@ -24,8 +24,9 @@ export interface PartitionBoard {
   readonly entries: readonly BoardEntry[]
   /** Deltas applied to this window in this partition; the board's revision is their sum over partitions. */
   readonly applied: number
+  /** Sales that came after the window was closed. */
   readonly lateCount: number
-  /** Deltas that changed the window after it was closed. */
+  /** Cancels and returns that came after the window was closed. */
   readonly correctedCount: number
   readonly closed: boolean
 }
@@ -44,13 +45,16 @@ export interface RankingEntry {
   readonly previousRank: number | null
 }
 
-/** From a ranker partition to the merge task: how far it is and, when a board changed, that board. */
+/** From a ranker partition to the merge task of a window and metric: how far it is and, when a board changed, its part of that board. */
 export interface RankingPartitionUpdate {
   /** The ranker's partition. */
   readonly partition: number
+  /** With metric: whose merge task it is for. */
+  readonly window: string
+  readonly metric: string
   /** Highest event time that the partition has seen. Epoch milliseconds. */
   readonly streamTime: number
-  /** Every window that ends at or before this instant is closed. Epoch milliseconds. */
+  /** Every window of this name that ends at or before this instant is closed, and its part was sent. Epoch milliseconds. */
   readonly closedThrough: number
   /** null = progress only. */
   readonly board: PartitionBoard | null
@@ -63,9 +67,11 @@ export const rankingPartitionUpdateSchema: RecordSchema<RankingPartitionUpdate> 
     "type": "record",
     "name": "RankingPartitionUpdate",
     "namespace": "millrace.ranking",
-    "doc": "From a ranker partition to the merge task: how far it is and, when a board changed, that board.",
+    "doc": "From a ranker partition to the merge task of a window and metric: how far it is and, when a board changed, its part of that board.",
     "fields": [
       {"name": "partition", "type": "int", "doc": "The ranker's partition."},
+      {"name": "window", "type": "string", "doc": "With metric: whose merge task it is for."},
+      {"name": "metric", "type": "string"},
       {
         "name": "streamTime",
         "type": {"type": "long", "logicalType": "timestamp-millis"},
@@ -75,7 +81,7 @@ export const rankingPartitionUpdateSchema: RecordSchema<RankingPartitionUpdate> 
         "name": "closedThrough",
         "type": {"type": "long", "logicalType": "timestamp-millis"},
         "default": 0,
-        "doc": "Every window that ends at or before this instant is closed."
+        "doc": "Every window of this name that ends at or before this instant is closed, and its part was sent."
       },
       {
         "name": "board",
@@ -122,12 +128,17 @@ export const rankingPartitionUpdateSchema: RecordSchema<RankingPartitionUpdate> 
                 "default": 0,
                 "doc": "Deltas applied to this window in this partition; the board's revision is their sum over partitions."
               },
-              {"name": "lateCount", "type": "long", "default": 0},
+              {
+                "name": "lateCount",
+                "type": "long",
+                "default": 0,
+                "doc": "Sales that came after the window was closed."
+              },
               {
                 "name": "correctedCount",
                 "type": "long",
                 "default": 0,
-                "doc": "Deltas that changed the window after it was closed."
+                "doc": "Cancels and returns that came after the window was closed."
               },
               {"name": "closed", "type": "boolean", "default": false}
             ]

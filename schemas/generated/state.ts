@@ -2,17 +2,15 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 import type { RejectReason } from './coupon.ts'
-import type { ReversedItem } from './order.ts'
-import type { PartitionBoard } from './ranking.ts'
+import type { BoardEntry } from './ranking.ts'
 
-/** The last board that the merge task has from one ranker partition. */
+/** The last part of a board that the merge task has from one ranker partition. */
 export interface BoardPart {
-  readonly partition: number
-  /** Epoch milliseconds. */
-  readonly streamTime: number
-  /** Epoch milliseconds. */
-  readonly closedThrough: number
-  readonly board: PartitionBoard | null
+  readonly entries: readonly BoardEntry[]
+  readonly applied: number
+  readonly lateCount: number
+  readonly correctedCount: number
+  readonly closed: boolean
 }
 
 export const boardPartSchema: RecordSchema<BoardPart> = {
@@ -22,72 +20,81 @@ export const boardPartSchema: RecordSchema<BoardPart> = {
     "type": "record",
     "name": "BoardPart",
     "namespace": "millrace.state",
-    "doc": "The last board that the merge task has from one ranker partition.",
+    "doc": "The last part of a board that the merge task has from one ranker partition.",
     "fields": [
-      {"name": "partition", "type": "int"},
-      {"name": "streamTime", "type": {"type": "long", "logicalType": "timestamp-millis"}},
       {
-        "name": "closedThrough",
-        "type": {"type": "long", "logicalType": "timestamp-millis"},
-        "default": 0
-      },
-      {
-        "name": "board",
-        "type": [
-          "null",
-          {
+        "name": "entries",
+        "type": {
+          "type": "array",
+          "items": {
             "type": "record",
-            "name": "PartitionBoard",
+            "name": "BoardEntry",
             "namespace": "millrace.ranking",
-            "doc": "One ranker partition's best products of one board, at most 1,000.",
+            "doc": "One product on a partition's part of a board, best first; without a rank, as that needs all partitions.",
             "fields": [
-              {"name": "window", "type": "string"},
-              {"name": "metric", "type": "string"},
-              {
-                "name": "category",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "null = all products."
-              },
-              {"name": "start", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-              {"name": "end", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-              {
-                "name": "entries",
-                "type": {
-                  "type": "array",
-                  "items": {
-                    "type": "record",
-                    "name": "BoardEntry",
-                    "namespace": "millrace.ranking",
-                    "doc": "One product on a partition's part of a board, best first; without a rank, as that needs all partitions.",
-                    "fields": [
-                      {"name": "productId", "type": "string"},
-                      {"name": "score", "type": "long"},
-                      {"name": "quantity", "type": "long", "default": 0},
-                      {"name": "amount", "type": "long", "default": 0, "doc": "Minor units."}
-                    ]
-                  }
-                },
-                "default": []
-              },
-              {
-                "name": "applied",
-                "type": "long",
-                "default": 0,
-                "doc": "Deltas applied to this window in this partition; the board's revision is their sum over partitions."
-              },
-              {"name": "lateCount", "type": "long", "default": 0},
-              {
-                "name": "correctedCount",
-                "type": "long",
-                "default": 0,
-                "doc": "Deltas that changed the window after it was closed."
-              },
-              {"name": "closed", "type": "boolean", "default": false}
+              {"name": "productId", "type": "string"},
+              {"name": "score", "type": "long"},
+              {"name": "quantity", "type": "long", "default": 0},
+              {"name": "amount", "type": "long", "default": 0, "doc": "Minor units."}
             ]
           }
-        ],
-        "default": null
+        },
+        "default": []
+      },
+      {"name": "applied", "type": "long", "default": 0},
+      {"name": "lateCount", "type": "long", "default": 0},
+      {"name": "correctedCount", "type": "long", "default": 0},
+      {"name": "closed", "type": "boolean", "default": false}
+    ]
+  },
+}
+
+/** What the merge task has said of a board. */
+export interface BoardState {
+  /** Of the window, exclusive. Epoch milliseconds. */
+  readonly end: number
+  /** Of the last snapshot; 0 before the first. */
+  readonly revision: number
+  /** Of the last snapshot. */
+  readonly final: boolean
+  /** A return came after a final snapshot. */
+  readonly corrected: boolean
+  /** Wall time of the last snapshot. Epoch milliseconds. */
+  readonly emittedAt: number
+}
+
+export const boardStateSchema: RecordSchema<BoardState> = {
+  name: 'millrace.state.BoardState',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "BoardState",
+    "namespace": "millrace.state",
+    "doc": "What the merge task has said of a board.",
+    "fields": [
+      {
+        "name": "end",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Of the window, exclusive."
+      },
+      {
+        "name": "revision",
+        "type": "long",
+        "default": 0,
+        "doc": "Of the last snapshot; 0 before the first."
+      },
+      {"name": "final", "type": "boolean", "default": false, "doc": "Of the last snapshot."},
+      {
+        "name": "corrected",
+        "type": "boolean",
+        "default": false,
+        "doc": "A return came after a final snapshot."
+      },
+      {
+        "name": "emittedAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "Wall time of the last snapshot."
       }
     ]
   },
@@ -250,17 +257,168 @@ export const claimStateSchema: RecordSchema<ClaimState> = {
   },
 }
 
+/** What a held cancel or return takes back of one line. */
+export interface HeldLine {
+  readonly lineNo: number
+  readonly quantity: number
+}
+
 export type ReversalKind = 'UNKNOWN' | 'CANCEL' | 'RETURN'
 
 /** A cancel or return that came before its sale. */
 export interface HeldReversal {
   readonly kind: ReversalKind
   readonly returnId: string | null
-  readonly items: readonly ReversedItem[]
+  readonly lines: readonly HeldLine[]
+}
+
+/** Deltas of one hour of event time that a ranker partition applied. A longer window's counts are the sums over its hours. */
+export interface HourTally {
+  readonly applied: number
+  /** Sales that came after the window was closed. */
+  readonly late: WindowCounts
+  /** Cancels and returns that came after the window was closed. */
+  readonly corrected: WindowCounts
+  /** Every window of this hour has a timer that will send its boards. */
+  readonly pending: boolean
+}
+
+export const hourTallySchema: RecordSchema<HourTally> = {
+  name: 'millrace.state.HourTally',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "HourTally",
+    "namespace": "millrace.state",
+    "doc": "Deltas of one hour of event time that a ranker partition applied. A longer window's counts are the sums over its hours.",
+    "fields": [
+      {"name": "applied", "type": "long", "default": 0},
+      {
+        "name": "late",
+        "type": {
+          "type": "record",
+          "name": "WindowCounts",
+          "namespace": "millrace.state",
+          "doc": "A count for each window that an hour lies in.",
+          "fields": [
+            {"name": "hour", "type": "long", "default": 0},
+            {"name": "day", "type": "long", "default": 0},
+            {"name": "week", "type": "long", "default": 0}
+          ]
+        },
+        "default": {},
+        "doc": "Sales that came after the window was closed."
+      },
+      {
+        "name": "corrected",
+        "type": "millrace.state.WindowCounts",
+        "default": {},
+        "doc": "Cancels and returns that came after the window was closed."
+      },
+      {
+        "name": "pending",
+        "type": "boolean",
+        "default": false,
+        "doc": "Every window of this hour has a timer that will send its boards."
+      }
+    ]
+  },
+}
+
+/** The ranker partitions that ever had input, as the merge task of one window and metric knows them. */
+export interface MergeProgress {
+  /** By partition, ascending. */
+  readonly partitions: readonly PartitionProgress[]
+  /** Boards of windows that end at or before this instant are deleted. Epoch milliseconds. */
+  readonly expiredThrough: number
+}
+
+export const mergeProgressSchema: RecordSchema<MergeProgress> = {
+  name: 'millrace.state.MergeProgress',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "MergeProgress",
+    "namespace": "millrace.state",
+    "doc": "The ranker partitions that ever had input, as the merge task of one window and metric knows them.",
+    "fields": [
+      {
+        "name": "partitions",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "PartitionProgress",
+            "namespace": "millrace.state",
+            "doc": "How far one ranker partition is, as a merge task knows it.",
+            "fields": [
+              {"name": "partition", "type": "int"},
+              {"name": "streamTime", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "closedThrough", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+            ]
+          }
+        },
+        "default": [],
+        "doc": "By partition, ascending."
+      },
+      {
+        "name": "expiredThrough",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "Boards of windows that end at or before this instant are deleted."
+      }
+    ]
+  },
+}
+
+/** How far one ranker partition is, as a merge task knows it. */
+export interface PartitionProgress {
+  readonly partition: number
   /** Epoch milliseconds. */
-  readonly confirmedAt: number | null
+  readonly streamTime: number
   /** Epoch milliseconds. */
-  readonly at: number
+  readonly closedThrough: number
+}
+
+/** How far a ranker partition has closed its windows, and how much of that the merge tasks know. */
+export interface RankerProgress {
+  /** Every window that ends at or before this instant is closed. Epoch milliseconds. */
+  readonly closedThrough: number
+  /** The closedThrough last sent. Epoch milliseconds. */
+  readonly sentThrough: number
+  /** Wall time of that. Epoch milliseconds. */
+  readonly sentAt: number
+}
+
+export const rankerProgressSchema: RecordSchema<RankerProgress> = {
+  name: 'millrace.state.RankerProgress',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "RankerProgress",
+    "namespace": "millrace.state",
+    "doc": "How far a ranker partition has closed its windows, and how much of that the merge tasks know.",
+    "fields": [
+      {
+        "name": "closedThrough",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "Every window that ends at or before this instant is closed."
+      },
+      {
+        "name": "sentThrough",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "The closedThrough last sent."
+      },
+      {
+        "name": "sentAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "Wall time of that."
+      }
+    ]
+  },
 }
 
 /** The verdict on one (coupon, requestId): with the two, enough to say it again, byte for byte. */
@@ -351,16 +509,15 @@ export interface SaleLine {
   readonly unitPrice: number
   /** Quantity cancelled or returned so far. */
   readonly returned: number
+  /** Ids of the cancels and returns counted in `returned`. */
+  readonly counted: readonly string[]
 }
 
 /** The deriver's state of an order: the sale once it came, what was taken back of it, and what waits for it. */
 export interface SaleState {
   /** null = the sale has not come yet. Epoch milliseconds. */
   readonly confirmedAt: number | null
-  readonly userId: string | null
   readonly lines: readonly SaleLine[]
-  /** Ids of the cancels and returns already counted. */
-  readonly counted: readonly string[]
   readonly held: readonly HeldReversal[]
 }
 
@@ -379,7 +536,6 @@ export const saleStateSchema: RecordSchema<SaleState> = {
         "default": null,
         "doc": "null = the sale has not come yet."
       },
-      {"name": "userId", "type": ["null", "string"], "default": null},
       {
         "name": "lines",
         "type": {
@@ -400,17 +556,17 @@ export const saleStateSchema: RecordSchema<SaleState> = {
                 "type": "long",
                 "default": 0,
                 "doc": "Quantity cancelled or returned so far."
+              },
+              {
+                "name": "counted",
+                "type": {"type": "array", "items": "string"},
+                "default": [],
+                "doc": "Ids of the cancels and returns counted in `returned`."
               }
             ]
           }
         },
         "default": []
-      },
-      {
-        "name": "counted",
-        "type": {"type": "array", "items": "string"},
-        "default": [],
-        "doc": "Ids of the cancels and returns already counted."
       },
       {
         "name": "held",
@@ -434,34 +590,19 @@ export const saleStateSchema: RecordSchema<SaleState> = {
               },
               {"name": "returnId", "type": ["null", "string"], "default": null},
               {
-                "name": "items",
+                "name": "lines",
                 "type": {
                   "type": "array",
                   "items": {
                     "type": "record",
-                    "name": "ReversedItem",
-                    "namespace": "millrace.order",
-                    "doc": "What goes back of one line of an order.",
-                    "fields": [
-                      {"name": "lineNo", "type": "int", "doc": "The line of the sale."},
-                      {"name": "productId", "type": "string"},
-                      {"name": "quantity", "type": "long"},
-                      {
-                        "name": "amount",
-                        "type": "long",
-                        "doc": "Quantity × the sale line's unit price, minor units, before discount and points."
-                      }
-                    ]
+                    "name": "HeldLine",
+                    "namespace": "millrace.state",
+                    "doc": "What a held cancel or return takes back of one line.",
+                    "fields": [{"name": "lineNo", "type": "int"}, {"name": "quantity", "type": "long"}]
                   }
                 },
                 "default": []
-              },
-              {
-                "name": "confirmedAt",
-                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
-                "default": null
-              },
-              {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+              }
             ]
           }
         },
@@ -517,15 +658,20 @@ export const userCouponSchema: RecordSchema<UserCoupon> = {
   },
 }
 
-/** What a ranker partition knows about one window of one category. */
+/** A count for each window that an hour lies in. */
+export interface WindowCounts {
+  readonly hour: number
+  readonly day: number
+  readonly week: number
+}
+
+/** How far a ranker partition is with one window. What was applied to it is in the tallies of its hours. */
 export interface WindowMeta {
-  /** Deltas applied so far. */
-  readonly applied: number
-  readonly lateCount: number
-  readonly correctedCount: number
-  readonly closed: boolean
   /** Exclusive. Epoch milliseconds. */
   readonly end: number
+  readonly closed: boolean
+  /** Wall time at which its boards were last sent. Epoch milliseconds. */
+  readonly emittedAt: number
 }
 
 export const windowMetaSchema: RecordSchema<WindowMeta> = {
@@ -535,17 +681,20 @@ export const windowMetaSchema: RecordSchema<WindowMeta> = {
     "type": "record",
     "name": "WindowMeta",
     "namespace": "millrace.state",
-    "doc": "What a ranker partition knows about one window of one category.",
+    "doc": "How far a ranker partition is with one window. What was applied to it is in the tallies of its hours.",
     "fields": [
-      {"name": "applied", "type": "long", "default": 0, "doc": "Deltas applied so far."},
-      {"name": "lateCount", "type": "long", "default": 0},
-      {"name": "correctedCount", "type": "long", "default": 0},
-      {"name": "closed", "type": "boolean", "default": false},
       {
         "name": "end",
         "type": {"type": "long", "logicalType": "timestamp-millis"},
         "default": 0,
         "doc": "Exclusive."
+      },
+      {"name": "closed", "type": "boolean", "default": false},
+      {
+        "name": "emittedAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "Wall time at which its boards were last sent."
       }
     ]
   },

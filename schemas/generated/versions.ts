@@ -6,7 +6,7 @@ import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, 
 import { orderCancelledSchema, orderConfirmedSchema, orderReturnedSchema } from './order.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { boardPartSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, requestStateSchema, saleStateSchema, userCouponSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { boardPartSchema, boardStateSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, hourTallySchema, mergeProgressSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { userProfileSchema } from './user.ts'
 
 /** Every version ever recorded: by id, then those of stored values, which have none. */
@@ -103,6 +103,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.BoardState',
+    version: 1,
+    definition: boardStateSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.CampaignCommands',
     version: 1,
     definition: campaignCommandsSchema.definition,
@@ -118,6 +124,24 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.ClaimState',
     version: 1,
     definition: claimStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.HourTally',
+    version: 1,
+    definition: hourTallySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.MergeProgress',
+    version: 1,
+    definition: mergeProgressSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.RankerProgress',
+    version: 1,
+    definition: rankerProgressSchema.definition,
   },
   {
     id: null,

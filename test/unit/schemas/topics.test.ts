@@ -139,7 +139,7 @@ describe('a key', () => {
   })
 
   it('of a partition update is its board, or its partition', () => {
-    const update = { partition: 2, streamTime: 0, closedThrough: 0 }
+    const update = { partition: 2, window: 'rolling-24h', metric: 'amount', streamTime: 0, closedThrough: 0 }
     expect(topics.rankingPartitionUpdate.keyOf({ ...update, board })).toBe('rolling-24h|amount|toys')
     expect(topics.rankingPartitionUpdate.keyOf({ ...update, board: null })).toBe('progress|2')
   })

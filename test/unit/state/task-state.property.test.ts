@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { memoryBackend, openLevelDb, TaskState } from '../../../state/index.ts'
 import { type Command, commands } from './commands.ts'
-import { allRows, Life, rowStore, windowedStore } from './life.ts'
+import { allRows, Life } from './life.ts'
+import { rowStore, windowedStore } from './subject.ts'
 
 test('in memory, every answer is the model’s', { timeout: 60_000 }, async () => {
   const live = async (life: Command[]): Promise<void> => {

@@ -1,0 +1,13 @@
+/** The pipelines as data, with the stores that queries read. Nothing here starts anything. */
+export { catalog, productStore } from './catalog.ts'
+export {
+  campaignStore,
+  claimStore,
+  commandStore,
+  couponIssuance,
+  counterStore,
+  requestStore,
+  shardPartition,
+} from './coupon-issuance.ts'
+export { couponWallet, walletStore } from './coupon-wallet.ts'
+export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'
