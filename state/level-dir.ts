@@ -54,16 +54,18 @@ export async function prepareDirectory(dir: string, application: string): Promis
     return { create: true }
   }
   await refuseLiveHolder(dir)
-  if (found.stage === 'creating') return { create: true }
-  return { create: false }
+  return { create: found.stage === 'creating' }
 }
 
 /** The marker's identity, once LevelDB has the directory open and locked. */
 export async function claimDirectory(dir: string, application: string): Promise<Identity> {
   const marker = await readMarker(dir, application)
   if (marker === undefined) throw new StateError('STATE_MISSING', `${dir} has lost its marker ${markerFile}`)
-  if (marker.stage === 'creating')
+  if (marker.stage === 'creating') {
+    // First LevelDB's files have to last: a marker that outlived them would say that data was lost.
+    await syncDirectory(dir)
     await replaceFile(dir, markerFile, markerText({ ...marker, stage: 'ready' }))
+  }
   await replaceFile(dir, lockFile, JSON.stringify(await thisProcess()))
   const { application: name, format, id, createdAt } = marker
   return { application: name, format, id, createdAt }

@@ -1,7 +1,7 @@
 /** Declares stores. A spec is data: frozen, checked once here, shared by every task of a sub-topology. */
 import { keys } from './keys.ts'
 import type { KeyCodec, Serde } from './serde.ts'
-import type { IndexSpec, KeyValueStoreSpec, Upcast, WindowedKey, WindowStoreSpec } from './stores.ts'
+import type { IndexSpec, KeyValueStoreSpec, Lookups, Upcast, WindowedKey, WindowStoreSpec } from './stores.ts'
 import { timerStoreName } from './timer-book.ts'
 
 const storeName = /^[a-z][a-z0-9-]{0,99}$/
@@ -16,8 +16,8 @@ interface CommonOptions<K, V> {
   readonly version?: number
   /** Reads values of older versions; without it they are refused with `STATE_INCOMPATIBLE`. */
   readonly upcast?: Upcast<NoInfer<V>>
-  /** Whether rows stay at hand after they were read or written; true unless told. False for rows hardly read again. */
-  readonly cached?: boolean
+  /** What the store is mostly asked for; `repeated` unless told. */
+  readonly lookups?: Lookups
 }
 
 export interface KeyValueStoreOptions<K, V, I extends string> extends CommonOptions<K, V> {
@@ -58,7 +58,7 @@ export function windowStore<V, K = string, I extends string = never>(
   })
 }
 
-function common<K, V>({ name, key, value, version = 1, upcast, cached = true }: CommonOptions<K, V>) {
+function common<K, V>({ name, key, value, version = 1, upcast, lookups = 'repeated' }: CommonOptions<K, V>) {
   if (!storeName.test(name))
     throw new RangeError(`A store's name must match ${storeName.source}, not ${name}`)
   if (name === timerStoreName) throw new RangeError(`The store name ${name} is taken by the timers`)
@@ -72,7 +72,7 @@ function common<K, V>({ name, key, value, version = 1, upcast, cached = true }: 
     value,
     version,
     upcast,
-    cached,
+    lookups,
   }
 }
 

@@ -58,6 +58,12 @@ export interface IndexSpec<K, V> {
 /** Turns a payload that an older version of the schema wrote into a value of the present one. */
 export type Upcast<V> = (version: number, payload: Buffer) => V
 
+/**
+ * What a store is mostly asked for. `repeated`: rows it has, again and again; they stay at hand. `mostly-absent`: keys
+ * it does not have; a filter in memory (about 10 bits a key) answers those, and rows are not kept.
+ */
+export type Lookups = 'repeated' | 'mostly-absent'
+
 export interface KeyValueStoreSpec<K, V, I extends string = never> {
   readonly kind: 'key-value'
   readonly name: string
@@ -66,8 +72,7 @@ export interface KeyValueStoreSpec<K, V, I extends string = never> {
   /** Version of the value's schema, written into each value's envelope (0–255). */
   readonly version: number
   readonly upcast?: Upcast<V> | undefined
-  /** Whether rows stay at hand after they were read or written. */
-  readonly cached: boolean
+  readonly lookups: Lookups
   readonly indexes: Readonly<Record<I, IndexSpec<K, V>>>
 }
 
@@ -78,8 +83,7 @@ export interface WindowStoreSpec<K, V, I extends string = never> {
   readonly value: Serde<V>
   readonly version: number
   readonly upcast?: Upcast<V> | undefined
-  /** Whether rows stay at hand after they were read or written. */
-  readonly cached: boolean
+  readonly lookups: Lookups
   /** A window's rows may be dropped once stream time has passed its start by this much. `Infinity` keeps them. */
   readonly retentionMs: number
   readonly indexes: Readonly<Record<I, IndexSpec<WindowedKey<K>, V>>>

@@ -1,6 +1,6 @@
 import { keys } from './keys.ts'
 import type { KeyCodec, Serde } from './serde.ts'
-import type { AnyStoreSpec, IndexSpec } from './stores.ts'
+import type { AnyStoreSpec, IndexSpec, Lookups } from './stores.ts'
 
 /** A spec with its types erased, which every kind of store comes down to. */
 export interface TableSpec {
@@ -10,12 +10,14 @@ export interface TableSpec {
   readonly version: number
   readonly upcast?: ((version: number, payload: Buffer) => unknown) | undefined
   readonly indexes: Readonly<Record<string, IndexSpec<unknown, unknown>>>
+  /** `repeated` unless told. */
+  readonly lookups?: Lookups
 }
 
 /** In a window store, a row's key is the window and the key. */
 export function tableSpec(spec: AnyStoreSpec): TableSpec {
-  const { name, value, version, upcast, indexes } = spec
+  const { name, value, version, upcast, indexes, lookups } = spec
   const key = spec.kind === 'window' ? keys.windowed(spec.key) : spec.key
   // The codec and the index functions of one spec fit each other; what they take is forgotten here.
-  return { name, key, value, version, upcast, indexes } as TableSpec
+  return { name, key, value, version, upcast, indexes, lookups } as TableSpec
 }

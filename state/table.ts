@@ -11,6 +11,7 @@ import { DirtyIndex } from './dirty-index.ts'
 import { StateError } from './errors.ts'
 import type { Cell, Journal, Undoable } from './journal.ts'
 import { OrderedMap } from './ordered-map.ts'
+import type { AbsenceFilter } from './absence-filter.ts'
 import { absent, type RowCache } from './read-cache.ts'
 import { indexRowsPrefix, rowKey, rowPayload, rowVersion, valueRowsPrefix, verifyRow } from './rows.ts'
 import type { IndexSpec } from './stores.ts'
@@ -29,6 +30,7 @@ export interface TableParts {
   readonly reader: StateReader
   readonly journal: Journal
   readonly cache: RowCache
+  readonly filter?: AbsenceFilter | undefined
   /** Told after a rollback changed a key. */
   readonly undone?: (key: string) => void
 }
@@ -36,6 +38,8 @@ export interface TableParts {
 /** Stands for a value that a restore wrote and nobody has read yet. */
 const undecoded = Symbol('undecoded')
 const noIndexKeys: readonly undefined[] = []
+/** Keys shown to a filter at a time. */
+const learnRows = 1_000
 /** Rough cost of an overlay row besides its bytes. */
 const cellBytes = 64
 
@@ -47,6 +51,7 @@ export class Table implements Undoable {
   readonly rows: string
   readonly indexes: readonly TableIndex[]
   readonly cache: RowCache
+  readonly filter: AbsenceFilter | undefined
   running = new OrderedMap<Cell>()
   pending: OrderedMap<Cell> | undefined
   /** Whether the store's descriptor is stored, or goes with the pending batch. */
@@ -61,6 +66,7 @@ export class Table implements Undoable {
     this.rows = valueRowsPrefix(spec.name)
     this.described = 'missing'
     this.cache = parts.cache
+    this.filter = parts.filter
     this.#journal = parts.journal
     this.#undone = parts.undone
     this.indexes = Object.entries(spec.indexes).map(([name, index], position) => ({
@@ -94,6 +100,7 @@ export class Table implements Undoable {
   committed(key: string): unknown {
     const cached = this.cache.get(key)
     if (cached !== undefined) return cached === absent ? undefined : cached
+    if (this.filter?.surelyAbsent(key) === true) return undefined
     const value = this.readCommitted(key)
     this.cache.set(key, value === undefined ? absent : value)
     return value
@@ -115,6 +122,23 @@ export class Table implements Undoable {
 
   delete(key: string): void {
     this.#write(key, undefined, null, noIndexKeys)
+  }
+
+  /** Shows the filter every committed key; until then it answers nothing. Stops when `stopped` says so. */
+  async learnKeys(stopped: () => boolean): Promise<void> {
+    const { filter, reader } = this
+    if (filter === undefined || filter.complete) return
+    const { length } = reader.prefix
+    let from = this.rows
+    const lt = rowKey(reader.prefix, `${this.rows.slice(0, -1)}\x01`)
+    for (;;) {
+      const page = await reader.page({ gte: rowKey(reader.prefix, from), lt }, { limit: learnRows })
+      if (stopped()) return
+      for (const { key } of page) filter.add(key.toString('latin1', length + this.rows.length))
+      const last = page.at(-1)
+      if (last === undefined || page.length < learnRows) return filter.completed()
+      from = `${last.key.toString('latin1', length)}\x00`
+    }
   }
 
   /** A row from a changelog: bytes as they were committed with `version`. */
@@ -146,6 +170,7 @@ export class Table implements Undoable {
       journal.note(this, key, cell)
       journal.runningBytes += bytes + (cell === undefined ? key.length + cellBytes : -payloadBytes(cell))
       this.running.set(key, { epoch: journal.epoch, value, payload, indexKeys })
+      if (payload !== null) this.filter?.add(key)
     }
     for (const index of this.indexes) index.dirty.touched(key)
   }

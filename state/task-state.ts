@@ -11,6 +11,7 @@
  * 5. The read cache holds committed values only: `discard` takes out what the pending batch touched, for nobody knows
  *    whether that arrived.
  */
+import { AbsenceFilter } from './absence-filter.ts'
 import type { StateReader, WriteOp } from './backend.ts'
 import { isDescribed } from './descriptor.ts'
 import { KeyValueHandle, WindowHandle } from './handles.ts'
@@ -59,6 +60,8 @@ export class TaskState {
   readonly #tables = new Map<string, Table>()
   readonly #timers: TimerBook
   #hasPending = false
+  /** Goes up with every `discard`. */
+  #life = 0
 
   /**
    * Throws a `RangeError` when two specs have the same name, and `STATE_INCOMPATIBLE` when a store was written with other
@@ -86,11 +89,23 @@ export class TaskState {
   }
 
   #openTable(spec: TableSpec, cache: ReadCache, undone?: (key: string) => void): Table {
-    const parts = { reader: this.#reader, journal: this.#journal, cache: cache.store() }
+    const absent = spec.lookups === 'mostly-absent'
+    const rows = absent ? { cache: ReadCache.none, filter: new AbsenceFilter() } : { cache: cache.store() }
+    const parts = { reader: this.#reader, journal: this.#journal, ...rows }
     const table = new Table(spec, undone === undefined ? parts : { ...parts, undone })
     if (isDescribed(spec, this.#reader)) table.described = 'stored'
     this.#tables.set(spec.name, table)
     return table
+  }
+
+  /**
+   * Reads the keys of the stores that are mostly asked for absent ones, so that their filters can answer. Meant to run
+   * beside the work; ends early once `discard` was called. Rejects with what the backend throws: then those filters
+   * go on answering nothing.
+   */
+  async learnKeys(): Promise<void> {
+    const life = this.#life
+    for (const { table } of this.#stores.values()) await table.learnKeys(() => this.#life !== life)
   }
 
   /** The same handle on every call. Throws a `RangeError` for a spec that is not of this task. */
@@ -166,11 +181,6 @@ export class TaskState {
     return this.#journal.runningBytes
   }
 
-  /** Bytes that the running batch wrote so far, roughly; 0 when it wrote nothing. */
-  get runningBytes(): number {
-    return this.#journal.runningBytes
-  }
-
   get hasPending(): boolean {
     return this.#hasPending
   }
@@ -202,6 +212,7 @@ export class TaskState {
 
   /** Drops everything that is not committed; reads then answer what the backend holds. */
   discard(): void {
+    this.#life++
     this.#journal.mark()
     this.#journal.runningBytes = 0
     this.#hasPending = false

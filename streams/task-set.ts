@@ -136,6 +136,8 @@ export class TaskSet {
     task.lifecycle.to('restoring')
     if (backend !== undefined) await restoreState({ log, application, task: id, subTopology, state, backend })
     task.lifecycle.to('running')
+    // A filter that never learns all keys only answers nothing: the task is right without it.
+    state.learnKeys().catch(() => hooks.onDropped(id, 'FilterIncomplete'))
     this.#open.set(task.name, { task, backend, reopenAt: undefined })
     this.#tasks = [...this.#open.values()].map((open) => open.task)
   }

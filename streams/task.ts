@@ -238,7 +238,7 @@ export class Task implements NodeHost {
     batch.wallTimers = await this.#timers.fire('wall', wallTime, timerLimit)
     this.#timers.punctuate(punctuators, wallTime)
     await this.#deferred.run()
-    batch.effective = batch.wallTimers > 0 || this.state.runningBytes > 0 || this.#outputs.bytes > 0
+    batch.effective = batch.wallTimers > 0 || this.state.overlayBytes > 0 || this.#outputs.bytes > 0
   }
 
   /** Decides a batch again as its journal says, from inputs that stand where it began. */

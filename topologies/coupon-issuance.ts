@@ -51,7 +51,7 @@ export const claimStore = keyValueStore<ClaimState, [couponId: string, userId: s
   key: keys.tuple(keys.string, keys.string),
   value: stateSerde(claimStateSchema),
   version: claimStateSchema.version,
-  cached: false,
+  lookups: 'mostly-absent',
 })
 
 /** The verdict on every request, by (couponId, requestId). */
@@ -60,7 +60,7 @@ export const requestStore = keyValueStore<RequestState, [couponId: string, reque
   key: keys.tuple(keys.string, keys.string),
   value: stateSerde(requestStateSchema),
   version: requestStateSchema.version,
-  cached: false,
+  lookups: 'mostly-absent',
 })
 
 const campaigns = { campaigns: campaignStore, counters: counterStore }

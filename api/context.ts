@@ -1,0 +1,61 @@
+/** What the routes share. */
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { Topics } from '../schemas/index.ts'
+import type { Principal, Role } from './access.ts'
+import type { Cursors } from './cursor.ts'
+import type { Gate, Work } from './gate.ts'
+import type { Ids } from './ids.ts'
+import type { ApiLimits } from './limits.ts'
+import type { Pipeline } from './ports.ts'
+
+export interface ApiContext {
+  readonly pipeline: Pipeline
+  readonly limits: ApiLimits
+  readonly topics: Topics
+  readonly currency: string
+  readonly ids: Ids
+  readonly cursors: Cursors
+  readonly gate: Gate
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** `close()` was called. */
+  readonly isClosing: () => boolean
+}
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+
+/** Who may call a route. `probe`: everyone, also under overload and while closing. */
+export type RouteAccess = readonly Role[] | 'public' | 'probe'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Every route says it; without, the server does not start. */
+    access?: RouteAccess
+    /** The body is read against its topic's schema, so the route has none. */
+    bodyIsEvent?: boolean
+  }
+  interface FastifyRequest {
+    /** Set by the door on every route but public ones. */
+    principal: Principal
+    /** Absent on probes. */
+    work: Work | undefined
+  }
+}
+
+export const EVERYONE: RouteAccess = ['read', 'producer', 'service', 'admin']
+export const READERS: RouteAccess = ['read', 'service', 'admin']
+export const WRITERS: RouteAccess = ['producer', 'service', 'admin']
+export const ADMINS: RouteAccess = ['admin']

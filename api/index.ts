@@ -1,0 +1,29 @@
+/** The HTTP API and the port it needs of the pipeline. */
+export type { Role, TokenSpec } from './access.ts'
+export { ApiError, apiErrorTable, type ApiErrorCode, type FieldProblem, type Problem } from './errors.ts'
+export { type Ids, uuid7Ids } from './ids.ts'
+export { type ApiLimits, defaultLimits } from './limits.ts'
+export { isLoopback } from './loopback.ts'
+export { type ApiHooks, type ApiOptions, ApiOptionsError } from './options.ts'
+export type {
+  BoardQuery,
+  CampaignView,
+  CouponPort,
+  HealthCheck,
+  LogPort,
+  MetricsPage,
+  OperationsPort,
+  Page,
+  PageRequest,
+  Pipeline,
+  Probe,
+  ProductPort,
+  RankingMetric,
+  RankingPort,
+  RankingWindow,
+  Refusal,
+  RequestQueue,
+  TimeReport,
+  WaitOptions,
+} from './ports.ts'
+export { type Api, createApi } from './server.ts'

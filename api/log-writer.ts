@@ -1,0 +1,89 @@
+/** Appends what a request asks for: admission first, then lineage, then the log. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Topic } from '../schemas/index.ts'
+import {
+  type AppendRecord,
+  type AppendResult,
+  type Headers,
+  type Lineage,
+  NO_HEADERS,
+  type Position,
+} from '../streams/index.ts'
+import type { ApiContext } from './context.ts'
+import { ApiError } from './errors.ts'
+
+const traceContext = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** @throws ApiError `BACK_PRESSURE` while the topic's tasks are too far behind */
+export function checkAdmission({ pipeline }: ApiContext, topic: string): void {
+  const refusal = pipeline.admission(topic)
+  if (refusal === undefined) return
+  throw new ApiError('BACK_PRESSURE', refusal.reason, { retryAfterMs: refusal.retryAfterMs })
+}
+
+/** One record on its way to `topic`; the bytes are given where they came as bytes. */
+export function recordOf<V>(
+  context: ApiContext,
+  request: FastifyRequest,
+  topic: Topic<V>,
+  value: V,
+  bytes: Buffer = topic.value.serialize(value),
+): AppendRecord {
+  return {
+    topic: topic.name,
+    key: topic.key.serialize(topic.keyOf(value)),
+    value: bytes,
+    timestamp: topic.eventTime?.(value) ?? context.now(),
+    lineage: newLineage(context, request),
+    headers: NO_HEADERS,
+  }
+}
+
+/** The record with the header `actor`: who asked for a command that only operators may give. */
+export function actedBy(record: AppendRecord, { principal }: FastifyRequest): AppendRecord {
+  const actor: Headers[number] = ['actor', Buffer.from(principal.name)]
+  return { ...record, headers: [...record.headers, actor] }
+}
+
+/** Begins a chain of events; a trace that the client is in goes on. */
+function newLineage({ ids }: ApiContext, { headers }: FastifyRequest): Lineage {
+  const eventId = ids.next()
+  const given = headers['traceparent']
+  const traceparent = typeof given === 'string' && traceContext.test(given) ? given : undefined
+  return { eventId, correlationId: eventId, traceparent }
+}
+
+export async function appendOne(context: ApiContext, record: AppendRecord): Promise<AppendResult> {
+  const [result] = await context.pipeline.append([record])
+  if (result === undefined) throw new Error(`the log answered nothing to a record of ${record.topic}`)
+  return result
+}
+
+/**
+ * Waits until the tasks that read it have committed the record.
+ * @throws ApiError `COMMAND_PENDING`, which names the record's position
+ */
+export async function applied(context: ApiContext, request: FastifyRequest, record: Position): Promise<void> {
+  const { topic, partition, offset } = record
+  const { commandWaitMs } = context.limits
+  const next = { topic, partition, offset: offset + 1 }
+  const wait = (signal: AbortSignal | undefined) =>
+    context.pipeline.reached(next, { timeoutMs: commandWaitMs, signal })
+  const { work } = request
+  const done = work === undefined ? await wait(undefined) : await context.gate.wait(work, commandWaitMs, wait)
+  if (!done) throw pending(record, 'It will be applied. Sending it again does no harm.')
+}
+
+export function pending({ topic, partition, offset }: Position, detail: string): ApiError {
+  const members = { position: { topic, partition, offset } }
+  return new ApiError('COMMAND_PENDING', detail, { members, retryAfterMs: 1_000 })
+}
+
+export const POSITION_HEADER = 'millrace-position'
+
+/** The positions up to which an answer is true: `topic:partition:offset`, several with commas. */
+export function showPositions(reply: FastifyReply, positions: readonly Position[]): void {
+  if (positions.length === 0) return
+  const text = positions.map(({ topic, partition, offset }) => `${topic}:${partition}:${offset}`)
+  reply.header(POSITION_HEADER, text.join(', '))
+}

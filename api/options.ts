@@ -1,0 +1,52 @@
+/** What the API is started with. Parsing files and the environment is not its job. */
+import type { Topics } from '../schemas/index.ts'
+import type { Clock } from '../streams/index.ts'
+import type { TokenSpec } from './access.ts'
+import type { Ids } from './ids.ts'
+import type { ApiLimits } from './limits.ts'
+
+export interface ApiOptions {
+  /** Address to bind. Anything but a loopback address needs tokens. Default `127.0.0.1`. */
+  readonly host?: string | undefined
+  /** 0 lets the system choose. Default 8080. */
+  readonly port?: number | undefined
+  /** `shop.currency`: the one currency of this deployment, ISO 4217. */
+  readonly currency: string
+  /** None: everything is allowed, from this machine only. */
+  readonly tokens?: readonly TokenSpec[] | undefined
+  readonly limits?: Partial<ApiLimits> | undefined
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
+  readonly ids: Ids
+  /** Seals cursors; the same on every process. At least 16 bytes. */
+  readonly cursorSecret: Buffer
+  /** Catalogue whose serdes know this deployment's schema ids. Default: the ids committed with the code. */
+  readonly topics?: Topics | undefined
+  readonly hooks?: ApiHooks | undefined
+  /** For `/openapi.json`. */
+  readonly version?: string | undefined
+}
+
+/** Called for every request; must not throw. */
+export interface ApiHooks {
+  /**
+   * @param route the template, such as `/v1/coupons/:couponId`; `(none)` where no route matched, `(socket)` where the
+   *   request did not get as far as being one
+   * @param status 499 when the client went away before the answer
+   * @param ms from the end of the request's headers to the end of the answer
+   */
+  onResponse?(route: string, method: string, status: number, ms: number): void
+  /** Something failed that is nobody's fault but ours; the client got 500. */
+  onError?(error: unknown, route: string): void
+}
+
+/** Options that do not go together, or are out of range. */
+export class ApiOptionsError extends Error {
+  override readonly name = 'ApiOptionsError'
+  /** Which option. */
+  readonly option: string
+
+  constructor(option: string, detail: string, options?: ErrorOptions) {
+    super(`${option}: ${detail}`, options)
+    this.option = option
+  }
+}

@@ -1,0 +1,96 @@
+/** Examples for the OpenAPI document: one spring sale, told through. */
+
+export const definitionExample = {
+  name: 'Spring sale, 10 %',
+  quota: 1_000,
+  opensAt: '2026-03-01T00:00:00Z',
+  closesAt: '2026-03-08T00:00:00Z',
+  validForMs: 2_592_000_000,
+  discount: { kind: 'PERCENT', value: 10, maxDiscount: 500_00 },
+}
+
+export const campaignExample = {
+  couponId: 'spring-10',
+  name: 'Spring sale, 10 %',
+  quota: 1_000,
+  issued: 412,
+  remaining: 588,
+  status: 'ACTIVE',
+  opensAt: 1_772_323_200_000,
+  closesAt: 1_772_928_000_000,
+  perUserLimit: 1,
+  validForMs: 2_592_000_000,
+  discount: { kind: 'PERCENT', value: 10, maxDiscount: 500_00 },
+  fairness: 'FIFO',
+  shards: 1,
+  revision: 1,
+}
+
+export const acceptedExample = {
+  requestId: '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e',
+  status: 'ACCEPTED',
+  ticket: { topic: 'coupon.issue.requested', partition: 3, offset: 41 },
+}
+
+export const requestExamples = [
+  { status: 'ACCEPTED', requestId: acceptedExample.requestId, ahead: 17, etaMs: 4 },
+  { status: 'ISSUED', requestId: acceptedExample.requestId, userCouponId: 'spring-10-413', sequence: 413 },
+  {
+    status: 'REJECTED',
+    requestId: acceptedExample.requestId,
+    reason: 'SOLD_OUT',
+    message: 'All coupons have been given out.',
+  },
+]
+
+export const walletExample = {
+  items: [
+    {
+      userCouponId: 'spring-10-413',
+      couponId: 'spring-10',
+      requestId: acceptedExample.requestId,
+      status: 'ISSUED',
+      issuedAt: 1_772_323_201_000,
+      expiresAt: 1_774_915_201_000,
+    },
+  ],
+}
+
+export const productExample = {
+  productId: '85123A',
+  title: 'Hanging heart',
+  categoryId: 'decor',
+  price: 2_55,
+  currency: 'GBP',
+}
+
+export const boardExample = {
+  window: 'day',
+  start: 1_772_323_200_000,
+  end: 1_772_409_600_000,
+  metric: 'quantity',
+  category: null,
+  timeZone: 'UTC',
+  watermark: 1_772_380_000_000,
+  revision: 5_310,
+  final: false,
+  corrected: false,
+  lateCount: 0,
+  entries: [
+    {
+      rank: 1,
+      productId: '85123A',
+      title: 'Hanging heart',
+      score: 40,
+      quantity: 40,
+      amount: 102_00,
+      previousRank: 3,
+    },
+  ],
+}
+
+export const eventsExample = {
+  topic: 'order.confirmed',
+  count: 1,
+  positions: [{ partition: 2, offset: 107, eventId: '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e' }],
+}

@@ -1,0 +1,173 @@
+/** Best-seller boards. */
+import { hash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { RankingSnapshot } from '../../schemas/index.ts'
+import { type ApiContext, type App, EVERYONE } from '../context.ts'
+import { ApiError } from '../errors.ts'
+import { showPositions } from '../log-writer.ts'
+import type { BoardQuery, RankingMetric, RankingWindow } from '../ports.ts'
+import { count, Millis, parseInstant, problems } from '../shapes.ts'
+import { boardExample } from './examples.ts'
+
+const WINDOWS: readonly string[] = ['hour', 'day', 'week'] satisfies readonly RankingWindow[]
+const LAST_INSTANT = 8.64e15
+
+const Entry = Type.Object({
+  rank: count(1, { description: 'Equal scores share a rank: 1, 1, 3.' }),
+  productId: Type.String(),
+  title: Type.Optional(Type.String()),
+  score: count(1),
+  quantity: Type.Integer(),
+  amount: Type.Integer({ description: 'Minor units.' }),
+  previousRank: Type.Optional(
+    count(1, { description: 'In the preceding window. Absent: it was not on the board.' }),
+  ),
+})
+
+const Board = Type.Object(
+  {
+    window: Type.String(),
+    start: Millis,
+    end: Millis,
+    metric: Type.String(),
+    category: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'null: all products.' }),
+    timeZone: Type.String(),
+    watermark: Type.Integer({
+      description: 'How far sales are counted, by their own time. Epoch milliseconds.',
+    }),
+    revision: count(0),
+    final: Type.Boolean({ description: 'The window is closed.' }),
+    corrected: Type.Boolean({ description: 'A return changed it after it was final.' }),
+    lateCount: count(0),
+    entries: Type.Array(Entry),
+  },
+  {
+    description: 'The board.',
+    examples: [boardExample],
+    headers: { etag: { type: 'string', description: 'For If-None-Match.' } },
+  },
+)
+type Board = Static<typeof Board>
+
+export function rankingRoutes(app: App, context: ApiContext): void {
+  const { defaultBoardEntries, maxPageItems } = context.limits
+  const Query = Type.Object(
+    {
+      at: Type.Optional(
+        Type.String({
+          description:
+            'A moment inside the window: ISO 8601 with an offset, or epoch milliseconds. Absent: now.',
+          examples: ['2026-03-01T12:00:00Z'],
+        }),
+      ),
+      metric: Type.Optional(Type.Enum(['quantity', 'amount'], { description: 'Default quantity.' })),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: maxPageItems, description: `Default ${defaultBoardEntries}.` }),
+      ),
+    },
+    { additionalProperties: false },
+  )
+  app.get(
+    '/v1/rankings/:window',
+    {
+      config: { access: EVERYONE },
+      schema: {
+        tags: ['rankings'],
+        summary: 'The best-selling products of an hour, a day or a week',
+        params: Type.Object({ window: Type.String({ description: WINDOWS.join(', '), examples: ['day'] }) }),
+        querystring: Query,
+        headers: Type.Object({
+          'if-none-match': Type.Optional(Type.String({ description: 'The ETag of the answer before.' })),
+        }),
+        response: {
+          200: Board,
+          304: Type.Null({ description: 'The board is as it was.' }),
+          ...problems('withToken', 'UNKNOWN_WINDOW', 'STORE_UNAVAILABLE'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { at, metric = 'quantity', limit = defaultBoardEntries } = request.query
+      const query = boardQuery(context, request.params.window, at, metric)
+      return sendBoard(request, reply, await readBoard(context, reply, query, limit))
+    },
+  )
+}
+
+function boardQuery(
+  { now }: ApiContext,
+  window: string,
+  at: string | undefined,
+  metric: RankingMetric,
+): BoardQuery {
+  if (!isWindow(window)) throw new ApiError('UNKNOWN_WINDOW', `There are ${WINDOWS.join(', ')}.`)
+  return { window, metric, category: null, at: at === undefined ? now() : parseAt(at) }
+}
+
+function isWindow(window: string): window is RankingWindow {
+  return WINDOWS.includes(window)
+}
+
+function parseAt(text: string): number {
+  const ms = Number(text)
+  return /^\d{1,16}$/.test(text) && ms <= LAST_INSTANT ? ms : parseInstant(text, 'query.at')
+}
+
+async function readBoard(
+  { pipeline }: ApiContext,
+  reply: FastifyReply,
+  query: BoardQuery,
+  limit: number,
+): Promise<Board> {
+  const { value, positions } = await pipeline.board(query)
+  showPositions(reply, positions)
+  if (value === undefined) throw new ApiError('UNKNOWN_WINDOW', 'Boards of that time are no longer kept.')
+  const entries = value.entries.slice(0, limit)
+  const titles = pipeline.titles(entries.map(({ productId }) => productId))
+  const { window, start, end, metric, category, timeZone, watermark, revision, final, corrected, lateCount } =
+    value
+  const shown = entries.map((entry, i) => showEntry(entry, titles[i]))
+  return {
+    window,
+    start,
+    end,
+    metric,
+    category,
+    timeZone,
+    watermark,
+    revision,
+    final,
+    corrected,
+    lateCount,
+    entries: shown,
+  }
+}
+
+function showEntry(
+  entry: RankingSnapshot['entries'][number],
+  title: string | undefined,
+): Board['entries'][number] {
+  const { previousRank, productId, ...rest } = entry
+  return {
+    productId,
+    ...rest,
+    ...(title !== undefined && { title }),
+    ...(previousRank !== null && { previousRank }),
+  }
+}
+
+/** The tag is a hash of the very text, so whatever changes in it, a title too, changes the tag. */
+function sendBoard(request: FastifyRequest, reply: FastifyReply, board: Board): FastifyReply {
+  const text = reply.serialize(board) as string
+  const etag = `"${hash('sha256', text, 'base64url').slice(0, 22)}"`
+  reply.headers({ etag, 'cache-control': 'no-cache' })
+  if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send()
+  return reply.type('application/json; charset=utf-8').send(text)
+}
+
+function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  const tags = header.split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+  return tags.includes('*') || tags.includes(etag)
+}

@@ -1,0 +1,293 @@
+/**
+ * The pipeline that the API's tests run against: a log of arrays and an issuer of a few lines. It decides at once, or
+ * when told to; what the tests want to go wrong, goes wrong.
+ */
+import type {
+  CampaignView,
+  HealthCheck,
+  Page,
+  PageRequest,
+  Pipeline,
+  Probe,
+  Refusal,
+  RequestQueue,
+  WaitOptions,
+  BoardQuery,
+} from '../../api/index.ts'
+import {
+  topics,
+  type Campaign,
+  type CampaignCommand,
+  type CouponIssueRequested,
+  type ProductCatalog,
+  type RankingSnapshot,
+  type RequestState,
+  type UserCoupon,
+} from '../../schemas/index.ts'
+import {
+  partitionFor,
+  StreamsError,
+  type Answer,
+  type AppendRecord,
+  type AppendResult,
+  type Position,
+} from '../../streams/index.ts'
+
+const PARTITIONS = 6
+
+interface Appended extends AppendRecord, AppendResult {
+  readonly partition: number
+}
+
+interface Waiter {
+  readonly position: Position
+  readonly settle: (reached: boolean) => void
+}
+
+export class FakePipeline implements Pipeline {
+  readonly records: Appended[] = []
+  /** false: appended records wait for `process()`. */
+  auto = true
+  appendFails: Error | undefined
+  /** Appends do not come back by themselves. */
+  appendHangs = false
+  /** Appends that hang. */
+  hanging = 0
+  /** Ends the last of them. */
+  unhang = () => {}
+  /** Reads of stores throw TASK_NOT_HERE. */
+  restoring = false
+  refusal: Refusal | undefined
+  checks: readonly HealthCheck[] = [{ name: 'log', ok: true }]
+  ratePerSecond = 0
+  /** Overrides what the issuer makes of the next commands. */
+  commandCode: string | undefined
+  forgetCommands = false
+  boards = new Map<string, RankingSnapshot>()
+  readonly wallets = new Map<string, UserCoupon[]>()
+  readonly products = new Map<string, ProductCatalog>()
+  readonly boardQueries: BoardQuery[] = []
+  readonly #campaigns = new Map<string, { campaign: Campaign; issued: number; soldOutAt: number | null }>()
+  readonly #commands = new Map<string, CampaignCommand[]>()
+  readonly #requests = new Map<string, RequestState>()
+  readonly #processed = new Map<string, number>()
+  #done = 0
+  #waiters = new Set<Waiter>()
+
+  append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
+    if (this.appendHangs) {
+      this.hanging += 1
+      return new Promise((resolve) => {
+        this.unhang = () =>
+          resolve(records.map(({ topic }) => ({ topic, partition: 0, offset: 0, appendTime: 0 })))
+      })
+    }
+    if (this.appendFails !== undefined) return Promise.reject(this.appendFails)
+    const results = records.map((record) => {
+      const partition = record.partition ?? partitionFor(record.key ?? Buffer.alloc(0), PARTITIONS)
+      const position = {
+        topic: record.topic,
+        partition,
+        offset: this.#end(record.topic, partition),
+        appendTime: record.timestamp,
+      }
+      this.records.push({ ...record, ...position })
+      return position
+    })
+    if (this.auto) this.process()
+    return Promise.resolve(results)
+  }
+
+  /** Decides what waits, all or so many, and lets readers see it. */
+  process(limit = Infinity): void {
+    for (let n = 0; n < limit && this.#done < this.records.length; n += 1) {
+      const record = this.records[this.#done] as Appended
+      this.#done += 1
+      this.#decide(record)
+      this.#processed.set(`${record.topic}/${record.partition}`, record.offset + 1)
+    }
+    for (const waiter of this.#waiters) if (this.#isReached(waiter.position)) waiter.settle(true)
+  }
+
+  get waiters(): number {
+    return this.#waiters.size
+  }
+
+  admission(): Refusal | undefined {
+    return this.refusal
+  }
+
+  reached(position: Position, { timeoutMs, signal }: WaitOptions): Promise<boolean> {
+    if (this.#isReached(position)) return Promise.resolve(true)
+    if (signal?.aborted) return Promise.resolve(false)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const settle = (reached: boolean) => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
+      this.#waiters.delete(waiter)
+      resolve(reached)
+    }
+    const giveUp = () => settle(false)
+    const waiter = { position, settle }
+    const timer = setTimeout(giveUp, timeoutMs)
+    signal?.addEventListener('abort', giveUp)
+    this.#waiters.add(waiter)
+    return promise
+  }
+
+  campaign(couponId: string): Answer<CampaignView | undefined> {
+    this.#read()
+    return {
+      value: this.#campaigns.get(couponId),
+      positions: [this.#position('coupon.campaign.requested', couponId)],
+    }
+  }
+
+  campaignCommand(couponId: string, offset: number): CampaignCommand | undefined {
+    if (this.forgetCommands) return undefined
+    return this.#commands.get(couponId)?.find((command) => command.offset === offset)
+  }
+
+  couponRequest(couponId: string, requestId: string): Answer<RequestState | undefined> {
+    this.#read()
+    const value = this.#requests.get(`${couponId}/${requestId}`)
+    return { value, positions: [this.#position('coupon.issue.requested', couponId)] }
+  }
+
+  requestQueue(couponId: string, partition = partitionOf(couponId)): Promise<RequestQueue | undefined> {
+    if (partition >= PARTITIONS) return Promise.resolve(undefined)
+    const topic = 'coupon.issue.requested'
+    return Promise.resolve({
+      topic,
+      partition,
+      end: this.#end(topic, partition),
+      processed: this.#processed.get(`${topic}/${partition}`) ?? 0,
+      ratePerSecond: this.ratePerSecond,
+    })
+  }
+
+  userCoupons(userId: string, { limit, after }: PageRequest): Promise<Answer<Page<UserCoupon>>> {
+    this.#read()
+    const all = (this.wallets.get(userId) ?? []).filter(
+      (one) => after === undefined || one.userCouponId > after,
+    )
+    const items = all.slice(0, limit)
+    const next = all.length > limit ? items.at(-1)?.userCouponId : undefined
+    return Promise.resolve({
+      value: { items, next },
+      positions: [{ topic: 'issued-by-user', partition: 1, offset: 9 }],
+    })
+  }
+
+  product(productId: string): Answer<ProductCatalog | undefined> {
+    this.#read()
+    return { value: this.products.get(productId), positions: [this.#position('product.catalog', productId)] }
+  }
+
+  titles(productIds: readonly string[]): readonly (string | undefined)[] {
+    return productIds.map((productId) => this.products.get(productId)?.title)
+  }
+
+  board(query: BoardQuery): Promise<Answer<RankingSnapshot | undefined>> {
+    this.boardQueries.push(query)
+    const positions = [{ topic: 'ranking.partition.update', partition: 0, offset: 12 }]
+    return Promise.resolve({ value: this.boards.get(`${query.window}/${query.metric}`), positions })
+  }
+
+  health(_probe: Probe): readonly HealthCheck[] {
+    return this.checks
+  }
+
+  metrics() {
+    return Promise.resolve({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' })
+  }
+
+  time() {
+    return { now: 1_767_225_600_000, frozen: false }
+  }
+
+  topologyJson(): object {
+    return { topologies: [{ name: 'coupon-issuance', nodes: [] }] }
+  }
+
+  topologyText(format: 'describe' | 'mermaid'): string {
+    return format === 'describe' ? 'Topologies:\n' : 'graph TD\n'
+  }
+
+  #read(): void {
+    if (this.restoring) throw new StreamsError('TASK_NOT_HERE', 'campaigns')
+  }
+
+  #end(topic: string, partition: number): number {
+    return this.records.filter((record) => record.topic === topic && record.partition === partition).length
+  }
+
+  #position(topic: string, key: string): Position {
+    const partition = partitionOf(key)
+    return { topic, partition, offset: this.#processed.get(`${topic}/${partition}`) ?? 0 }
+  }
+
+  #isReached({ topic, partition, offset }: Position): boolean {
+    return (this.#processed.get(`${topic}/${partition}`) ?? 0) >= offset
+  }
+
+  #decide(record: Appended): void {
+    const value = record.value as Buffer
+    if (record.topic === topics.couponCampaignRequested.name) {
+      this.#command(topics.couponCampaignRequested.value.deserialize(value), record.offset)
+    } else if (record.topic === topics.couponIssueRequested.name) {
+      this.#request(topics.couponIssueRequested.value.deserialize(value), record)
+    } else if (record.topic === topics.productCatalog.name) {
+      const product = topics.productCatalog.value.deserialize(value)
+      this.products.set(product.productId, product)
+    }
+  }
+
+  #command(command: Campaign, offset: number): void {
+    const { couponId, operation } = command
+    const known = this.#campaigns.get(couponId)
+    const revision = (known?.campaign.revision ?? 0) + 1
+    const code = this.commandCode ?? (operation !== 'PUT' && known === undefined ? 'UNKNOWN_COUPON' : null)
+    const all = this.#commands.get(couponId) ?? []
+    this.#commands.set(couponId, [
+      ...all,
+      { offset, outcome: code === null ? 'APPLIED' : 'REFUSED', code, revision },
+    ])
+    if (code !== null) return
+    const status = { PAUSE: 'PAUSED', RESUME: 'ACTIVE', CLOSE: 'CLOSED' } as const
+    const campaign =
+      operation === 'PUT' || operation === 'UNKNOWN' || known === undefined
+        ? { ...command, revision }
+        : { ...known.campaign, status: status[operation], revision }
+    this.#campaigns.set(couponId, {
+      campaign,
+      issued: known?.issued ?? 0,
+      soldOutAt: known?.soldOutAt ?? null,
+    })
+  }
+
+  #request({ couponId, requestId, userId, bodyHash }: CouponIssueRequested, record: Appended): void {
+    const id = `${couponId}/${requestId}`
+    const view = this.#campaigns.get(couponId)
+    if (this.#requests.has(id) || view === undefined) return
+    const common = { userId, sourceOffset: record.offset, decidedAt: record.timestamp, bodyHash }
+    if (view.issued >= view.campaign.quota) {
+      this.#requests.set(id, {
+        ...common,
+        reason: 'SOLD_OUT',
+        userCouponId: null,
+        sequence: 0,
+        expiresAt: null,
+      })
+      return
+    }
+    view.issued += 1
+    if (view.issued === view.campaign.quota) view.soldOutAt = record.timestamp
+    const userCouponId = `${couponId}-${view.issued}`
+    this.#requests.set(id, { ...common, reason: null, userCouponId, sequence: view.issued, expiresAt: null })
+  }
+}
+
+export function partitionOf(key: string): number {
+  return partitionFor(Buffer.from(key), PARTITIONS)
+}
