@@ -41,7 +41,14 @@ export function issueRequest(index: number, users: number): AppendRecord {
   const acceptedAt = Date.now()
   // Users come in no order of their ids, as they would.
   const userId = `user-${(index * 7_919_817) % users}`
-  const request = { requestId: `request-${index}`, couponId: COUPON, userId, shard: 0, acceptedAt, bodyHash: null }
+  const request = {
+    requestId: `request-${index}`,
+    couponId: COUPON,
+    userId,
+    shard: 0,
+    acceptedAt,
+    bodyHash: null,
+  }
   return recordOf(topics.couponIssueRequested, COUPON, request, acceptedAt)
 }
 
@@ -51,7 +58,8 @@ export async function decideAll(log: EmbeddedLog, streams: Streams, from: number
   return async () => {
     const { progress, tasks } = streams.runner(couponIssuance.name)
     for (const { topic, partition, offset } of ends) {
-      if (!(await progress.reached(topic, partition, offset, 3_600_000))) throw new Error('not decided in an hour')
+      if (!(await progress.reached(topic, partition, offset, 3_600_000)))
+        throw new Error('not decided in an hour')
     }
     for (const task of tasks) if (task.failure !== undefined) throw task.failure
   }

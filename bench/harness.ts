@@ -78,7 +78,11 @@ export async function measured(work: () => Promise<unknown>): Promise<Measured> 
   await work()
   const seconds = (performance.now() - begin) / 1_000
   const { user, system } = process.cpuUsage(cpu)
-  return { seconds, cpuSeconds: (user + system) / 1e6, residentMiB: Math.round(process.memoryUsage.rss() / MEBIBYTE) }
+  return {
+    seconds,
+    cpuSeconds: (user + system) / 1e6,
+    residentMiB: Math.round(process.memoryUsage.rss() / MEBIBYTE),
+  }
 }
 
 /** A figure for people: three significant digits at least. */

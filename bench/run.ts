@@ -44,7 +44,8 @@ for (const { name, script, args } of chosen) {
   const seconds = Math.round((performance.now() - begin) / 100) / 10
   if (code !== 0) failed++
   process.stderr.write(`${name}: ${code === 0 ? 'done' : `failed with ${code}`} in ${seconds} s\n`)
-  for (const line of lines) process.stdout.write(`${JSON.stringify({ case: name, ...(JSON.parse(line) as object) })}\n`)
+  for (const line of lines)
+    process.stdout.write(`${JSON.stringify({ case: name, ...(JSON.parse(line) as object) })}\n`)
 }
 process.stdout.write(`${chosen.length - failed} passed, ${failed} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1

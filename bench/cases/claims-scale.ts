@@ -35,7 +35,8 @@ await inFreshDirectory(async (directory) => {
   }
   await decide(0, few)
   const costFew = await sampled(few)
-  for (let at = few + sample; at < stored - sample; at += step) await decide(at, Math.min(stored - sample, at + step))
+  for (let at = few + sample; at < stored - sample; at += step)
+    await decide(at, Math.min(stored - sample, at + step))
   const costMany = await sampled(stored - sample)
   const residentMiB = Math.round(process.memoryUsage.rss() / 1024 / 1024)
   await streams.close()

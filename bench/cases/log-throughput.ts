@@ -7,7 +7,9 @@ const records = smoke ? 50_000 : 2_000_000
 
 await inFreshDirectory(async (directory) => {
   let log = await openEmbeddedLog({ directory, application: 'bench' })
-  await log.ensureTopics([topicSpec({ name: 'in', role: 'source', cleanup: 'delete', timestamps: 'CreateTime' })])
+  await log.ensureTopics([
+    topicSpec({ name: 'in', role: 'source', cleanup: 'delete', timestamps: 'CreateTime' }),
+  ])
   const value = Buffer.from(Array.from({ length: 250 }, (_, i) => (i * 31) % 251))
   const writing = await measured(() =>
     fill(log, records, (index) => ({
