@@ -7,6 +7,7 @@ import { OrderedMap } from './ordered-map.ts'
 
 interface DirtyRows {
   dirty(key: string): Cell | undefined
+  indexKeysOf(key: string, cell: Cell): readonly (string | undefined)[]
   readonly running: OrderedMap<Cell>
   readonly pending: OrderedMap<Cell> | undefined
 }
@@ -53,7 +54,8 @@ export class DirtyIndex {
 
   #sync(rows: OrderedMap<string>, key: string): void {
     const before = this.#byPrimary.get(key)
-    const now = this.#table.dirty(key)?.indexKeys[this.#position]
+    const cell = this.#table.dirty(key)
+    const now = cell === undefined ? undefined : this.#table.indexKeysOf(key, cell)[this.#position]
     if (before === now) return
     if (before !== undefined) {
       rows.delete(before)

@@ -32,7 +32,7 @@ export class KeyValueHandle<K, V> implements KeyValueStore<K, V, string> {
   }
 
   put(key: K, value: V): void {
-    this.#table.put(this.#codec.encode(key), value)
+    this.#table.put(this.#codec.encode(key), value, key)
   }
 
   delete(key: K): void {
@@ -65,7 +65,7 @@ export class WindowHandle<K, V> implements WindowStore<K, V, string> {
   }
 
   put(window: string, start: number, key: K, value: V): void {
-    this.#table.put(this.#at(window, start, key), value)
+    this.#table.put(this.#at(window, start, key), value, { window, start, key })
   }
 
   delete(window: string, start: number, key: K): void {

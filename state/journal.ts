@@ -11,8 +11,8 @@ export interface Cell {
   value: unknown
   /** The encoded value; `null` when deleted. */
   payload: Buffer | null
-  /** Per index of the store, the row's key there, if it has one. */
-  indexKeys: readonly (string | undefined)[]
+  /** Per index of the store, the row's key there, if it has one; absent until somebody needs it. */
+  indexKeys: readonly (string | undefined)[] | undefined
 }
 
 export interface Undoable {

@@ -21,7 +21,8 @@ export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] 
   const { version } = table.spec
   const keyStart = prefix.length + table.rows.length
   const opsBefore = ops.length
-  for (const [key, { payload, indexKeys }] of table.running.entries()) {
+  for (const [key, cell] of table.running.entries()) {
+    const { payload } = cell
     if (payload === null && isAbsent(table, key)) continue
     const op: WriteOp =
       payload === null
@@ -30,7 +31,7 @@ export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] 
     ops.push(op)
     if (changes !== undefined)
       changes.push({ store: table.name, key: op.key.subarray(keyStart), value: payload })
-    if (table.indexes.length > 0) sealIndexRows(table, key, payload, indexKeys, ops)
+    if (table.indexes.length > 0) sealIndexRows(table, key, payload, table.indexKeysOf(key, cell), ops)
   }
   const describes = table.described === 'missing' && ops.length > opsBefore
   if (describes) ops.push(descriptorOp(table.spec, table.reader))
@@ -51,8 +52,7 @@ function sealIndexRows(
   ops: WriteOp[],
 ): void {
   const { prefix } = table.reader
-  const committed = table.committed(key)
-  const before = committed === undefined ? [] : table.indexKeys(key, committed)
+  const before = table.committedIndexKeys(key)
   for (let i = 0; i < table.indexes.length; i++) {
     const index = table.indexes[i]
     const old = before[i]

@@ -12,7 +12,7 @@ import { StateError } from './errors.ts'
 import type { Cell, Journal, Undoable } from './journal.ts'
 import { OrderedMap } from './ordered-map.ts'
 import type { AbsenceFilter } from './absence-filter.ts'
-import { absent, type RowCache } from './read-cache.ts'
+import { absent, ReadCache, type RowCache } from './read-cache.ts'
 import { indexRowsPrefix, rowKey, rowPayload, rowVersion, valueRowsPrefix, verifyRow } from './rows.ts'
 import type { IndexSpec } from './stores.ts'
 import type { TableSpec } from './table-spec.ts'
@@ -31,6 +31,8 @@ export interface TableParts {
   readonly journal: Journal
   readonly cache: RowCache
   readonly filter?: AbsenceFilter | undefined
+  /** Where committed rows lie in the indexes; a cache like the one of values. */
+  readonly placed?: RowCache
   /** Told after a rollback changed a key. */
   readonly undone?: (key: string) => void
 }
@@ -58,6 +60,7 @@ export class Table implements Undoable {
   described: 'stored' | 'pending' | 'missing'
   readonly #journal: Journal
   readonly #undone: ((key: string) => void) | undefined
+  readonly #placed: RowCache
 
   constructor(spec: TableSpec, parts: TableParts) {
     this.spec = spec
@@ -67,6 +70,7 @@ export class Table implements Undoable {
     this.described = 'missing'
     this.cache = parts.cache
     this.filter = parts.filter
+    this.#placed = parts.placed ?? ReadCache.none
     this.#journal = parts.journal
     this.#undone = parts.undone
     this.indexes = Object.entries(spec.indexes).map(([name, index], position) => ({
@@ -114,14 +118,22 @@ export class Table implements Undoable {
   }
 
   /** Encodes at once: what cannot be encoded is the fault of the record that puts it. */
-  put(key: string, value: unknown): void {
+  put(key: string, value: unknown, decodedKey?: unknown): void {
     if (value === undefined) throw new TypeError(`Store ${this.name}: undefined is no value, use delete`)
-    const payload = this.spec.value.serialize(value)
-    this.#write(key, value, payload, this.indexes.length === 0 ? noIndexKeys : this.indexKeys(key, value))
+    if (this.indexes.length > 0) this.#checkScores(decodedKey ?? this.spec.key.decode(key), value)
+    this.#write(key, value, this.spec.value.serialize(value))
+  }
+
+  #checkScores(key: unknown, value: unknown): void {
+    for (const { name, spec } of this.indexes) {
+      const score = spec.score(key, value)
+      if (score !== undefined && !Number.isSafeInteger(score))
+        throw new RangeError(`Store ${this.name}, index ${name}: the score ${score} is no safe integer`)
+    }
   }
 
   delete(key: string): void {
-    this.#write(key, undefined, null, noIndexKeys)
+    this.#write(key, undefined, null)
   }
 
   /** Shows the filter every committed key; until then it answers nothing. Stops when `stopped` says so. */
@@ -145,19 +157,10 @@ export class Table implements Undoable {
   restore(key: string, payload: Buffer | null, version: number): void {
     if (payload === null) this.delete(key)
     else if (version !== this.spec.version) this.put(key, this.#decodePayload(version, payload, key))
-    else if (this.indexes.length === 0) this.#write(key, undecoded, payload, noIndexKeys)
-    else {
-      const value = this.spec.value.deserialize(payload)
-      this.#write(key, value, payload, this.indexKeys(key, value))
-    }
+    else this.#write(key, undecoded, payload)
   }
 
-  #write(
-    key: string,
-    value: unknown,
-    payload: Buffer | null,
-    indexKeys: readonly (string | undefined)[],
-  ): void {
+  #write(key: string, value: unknown, payload: Buffer | null): void {
     const journal = this.#journal
     const cell = this.running.get(key)
     const bytes = payload === null ? 0 : payload.length
@@ -165,11 +168,11 @@ export class Table implements Undoable {
       journal.runningBytes += bytes - payloadBytes(cell)
       cell.value = value
       cell.payload = payload
-      cell.indexKeys = indexKeys
+      cell.indexKeys = undefined
     } else {
       journal.note(this, key, cell)
       journal.runningBytes += bytes + (cell === undefined ? key.length + cellBytes : -payloadBytes(cell))
-      this.running.set(key, { epoch: journal.epoch, value, payload, indexKeys })
+      this.running.set(key, { epoch: journal.epoch, value, payload, indexKeys: undefined })
       if (payload !== null) this.filter?.add(key)
     }
     for (const index of this.indexes) index.dirty.touched(key)
@@ -208,12 +211,16 @@ export class Table implements Undoable {
     for (const [key, cell] of pending.entries()) {
       if (cell.value === undecoded) this.cache.delete(key)
       else this.cache.set(key, cell.payload === null ? absent : cell.value)
+      if (this.indexes.length > 0) this.#placed.set(key, this.indexKeysOf(key, cell))
     }
   }
 
   /** Whether the pending rows arrived nobody knows, so the cache must not know them either. */
   discard(): void {
-    if (this.pending !== undefined) for (const [key] of this.pending.entries()) this.cache.delete(key)
+    for (const [key] of this.pending?.entries() ?? []) {
+      this.cache.delete(key)
+      this.#placed.delete(key)
+    }
     this.running = new OrderedMap()
     this.pending = undefined
     if (this.described === 'pending') this.described = 'missing'
@@ -221,6 +228,20 @@ export class Table implements Undoable {
       index.dirty.forget()
       index.pages.clear()
     }
+  }
+
+  /** Where an uncommitted row lies in each index; worked out once, for the value that stays. */
+  indexKeysOf(key: string, cell: Cell): readonly (string | undefined)[] {
+    if (cell.payload === null) return noIndexKeys
+    return (cell.indexKeys ??= this.indexKeys(key, this.valueOf(cell)))
+  }
+
+  /** Where the committed row lies in each index. */
+  committedIndexKeys(key: string): readonly (string | undefined)[] {
+    const known = this.#placed.get(key) as readonly (string | undefined)[] | undefined
+    if (known !== undefined) return known
+    const committed = this.committed(key)
+    return committed === undefined ? noIndexKeys : this.indexKeys(key, committed)
   }
 
   /** Per index, where a row lies in it: group, inverted score, key. */

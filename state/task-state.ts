@@ -91,7 +91,8 @@ export class TaskState {
   #openTable(spec: TableSpec, cache: ReadCache, undone?: (key: string) => void): Table {
     const absent = spec.lookups === 'mostly-absent'
     const rows = absent ? { cache: ReadCache.none, filter: new AbsenceFilter() } : { cache: cache.store() }
-    const parts = { reader: this.#reader, journal: this.#journal, ...rows }
+    const placed = Object.keys(spec.indexes).length > 0 ? cache.store() : ReadCache.none
+    const parts = { reader: this.#reader, journal: this.#journal, placed, ...rows }
     const table = new Table(spec, undone === undefined ? parts : { ...parts, undone })
     if (isDescribed(spec, this.#reader)) table.described = 'stored'
     this.#tables.set(spec.name, table)

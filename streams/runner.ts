@@ -27,6 +27,8 @@ import type { WallClock } from './wall-clock.ts'
 const TURN_RECORDS = 256
 /** Milliseconds of turns before everything else in the process has its own. */
 const TURN_LIMIT_MS = 4
+/** Uncommitted bytes of all tasks at which a commit begins: what is sealed at once holds up everything else. */
+const COMMIT_BYTES = 4 * 1024 * 1024
 /** Milliseconds between looks when nothing wakes the runner. */
 const IDLE_LIMIT_MS = 1_000
 /** Milliseconds before a commit that the log could not take is offered again. */
@@ -38,7 +40,7 @@ export interface RunnerOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
-  /** Milliseconds between commits while there is work; without more work at hand a commit begins at once. */
+  /** Milliseconds between commits while work waits, fewer and larger ones being cheaper; without, at once. */
   readonly commitIntervalMs: number
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
@@ -153,7 +155,10 @@ export class TopologyRunner implements GroupListener {
 
   #commitDue(busy: boolean): boolean {
     if (this.#commit !== undefined || !this.tasks.some(committable)) return false
-    return !busy || this.#options.clock.monotonic() - this.#lastCommitAt >= this.#options.commitIntervalMs
+    if (!busy) return true
+    const { clock, commitIntervalMs } = this.#options
+    if (clock.monotonic() - this.#lastCommitAt >= commitIntervalMs) return true
+    return sumOf(this.tasks, (task) => task.uncommittedBytes) >= COMMIT_BYTES
   }
 
   /** Commits what is there now and waits for it; answers whether there was anything. */
@@ -300,6 +305,12 @@ export class TopologyRunner implements GroupListener {
 /** Whole records are in the batch and none is under way. */
 function committable(task: Task): boolean {
   return task.dirty && !task.committing && task.lifecycle.state === 'running'
+}
+
+function sumOf<T>(items: readonly T[], amount: (item: T) => number): number {
+  let sum = 0
+  for (const item of items) sum += amount(item)
+  return sum
 }
 
 function countOutputs(commit: TaskCommit, hooks: StreamsHooks): void {

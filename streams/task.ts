@@ -133,7 +133,12 @@ export class Task implements NodeHost {
 
   /** Too much is uncommitted: run again after the commit. */
   get full(): boolean {
-    return this.state.overlayBytes + this.#outputs.bytes > BATCH_LIMIT_BYTES
+    return this.uncommittedBytes > BATCH_LIMIT_BYTES
+  }
+
+  /** Rough bytes of the running batch, state and outputs. */
+  get uncommittedBytes(): number {
+    return this.state.overlayBytes + this.#outputs.bytes
   }
 
   // --- work

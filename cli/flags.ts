@@ -1,0 +1,48 @@
+/** The flags of each command, as `program.ts` parses them. */
+
+/** Flags that set configuration, as commander hands them over. */
+export interface ConfigFlags {
+  readonly config?: string
+  readonly dataDir?: string
+  readonly host?: string
+  readonly port?: string
+  readonly logLevel?: string
+  readonly set?: readonly string[]
+}
+
+export interface StartFlags extends ConfigFlags {
+  readonly json?: true
+}
+
+export interface ReplayFlags extends StartFlags {
+  readonly asRecorded?: true
+  readonly endNow?: true
+  readonly speed?: number
+  readonly exit?: true
+}
+
+export interface LoadFlags {
+  readonly url?: string
+  readonly rate: number
+  readonly users: number
+  readonly quota: number
+  readonly duration?: number
+  readonly seed: number
+  readonly connections: number
+  readonly follow: number
+  readonly warmup: number
+  readonly coupon?: string
+  readonly verdicts: boolean
+  readonly json?: true
+}
+
+export interface DemoFlags {
+  readonly exit?: true
+  readonly port?: string
+}
+
+export interface TopologyFlags extends ConfigFlags {
+  readonly format: 'describe' | 'mermaid' | 'json'
+}
+
+export type DirectoryFlags = StartFlags

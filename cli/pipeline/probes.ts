@@ -1,0 +1,127 @@
+/** What telemetry asks of the running system at a scrape. */
+import { campaignStore, couponIssuance, counterStore } from '../../topologies/index.ts'
+import type { CampaignFacts, Probes, StoreSize, TaskClock, TaskLag } from '../../telemetry/index.ts'
+import type { CampaignCounters } from '../../schemas/index.ts'
+import { type Log, type Streams, type TaskId } from '../../streams/index.ts'
+import type { EmbeddedLog } from '../../transports/embedded/index.ts'
+import { type InputLag, inputLags } from './lag.ts'
+
+/** Campaigns read per scrape. */
+const MAX_CAMPAIGNS = 5_000
+/** How long the oldest unprocessed record may take to be read from the disk. */
+const PEEK_TIMEOUT_MS = 100
+const MS_PER_SECOND = 1000
+
+export interface ProbeOptions {
+  readonly streams: Streams
+  readonly log: EmbeddedLog
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  readonly watermarkMs: () => number | undefined
+}
+
+export function createProbes({ streams, log, now, watermarkMs }: ProbeOptions): Probes {
+  return {
+    lags: () => Promise.all(inputLags(streams).map((lag) => withSeconds(log, lag, now))),
+    clocks: () => clocksOf(streams),
+    stores: () => storeSizes(streams, log),
+    campaigns: () => campaignFacts(streams),
+    watermarkMs,
+    log() {
+      const { waiting, bytesOnDisk, maxDiskBytes } = log.stats()
+      return {
+        waitingRecords: waiting.records,
+        waitingBytes: waiting.bytes,
+        diskBytes: bytesOnDisk,
+        diskLimitBytes: maxDiskBytes,
+      }
+    },
+    states: () =>
+      streams.runners.map(({ topology, state, tasks }) => {
+        const counts: Record<string, number> = {}
+        for (const { lifecycle } of tasks) counts[lifecycle.state] = (counts[lifecycle.state] ?? 0) + 1
+        return { topology: topology.name, state, tasks: counts }
+      }),
+  }
+}
+
+async function withSeconds(log: Log, lag: InputLag, now: () => number): Promise<TaskLag> {
+  const { topology, task, topic, lagRecords } = lag
+  const since = lagRecords === 0 ? undefined : await appendTimeAt(log, lag)
+  const lagSeconds = since === undefined ? 0 : Math.max(0, now() - since) / MS_PER_SECOND
+  return { topology, task, topic, lagRecords, lagSeconds }
+}
+
+/** When the log took the record at a position; nothing when it cannot be read in time. */
+function appendTimeAt(log: Log, { topic, partition, position }: InputLag): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(finish, PEEK_TIMEOUT_MS)
+    const reader = log.openReader({ topic, partition }, position, peek)
+    peek()
+
+    function peek(): void {
+      const [record] = reader.take(1)
+      if (record !== undefined) finish(record.appendTime)
+    }
+
+    function finish(appendTime?: number): void {
+      clearTimeout(timer)
+      reader.close()
+      resolve(appendTime)
+    }
+  })
+}
+
+function clocksOf(streams: Streams): TaskClock[] {
+  return streams.runners.flatMap(({ topology, tasks }) => {
+    return tasks.map((task) => ({ topology: topology.name, task: task.name, streamTimeMs: task.streamTime }))
+  })
+}
+
+async function storeSizes(streams: Streams, log: EmbeddedLog): Promise<StoreSize[]> {
+  const sizes: StoreSize[] = []
+  for (const { topology, tasks } of streams.runners) {
+    const ids = tasks.map(({ task }) => task)
+    for (const { id, stores } of topology.subTopologies) {
+      const own = ids.filter(({ subTopology }) => subTopology === id)
+      for (const { name } of stores) {
+        const parts = await Promise.all(own.map((task) => storeBytes(log, task, name)))
+        sizes.push({
+          topology: topology.name,
+          store: name,
+          bytes: parts.reduce((sum, bytes) => sum + bytes, 0),
+        })
+      }
+    }
+  }
+  return sizes
+}
+
+/** Rows of a store begin with its name and a 0, those of its indexes with its name and a 1. */
+async function storeBytes(log: Log, task: TaskId, store: string): Promise<number> {
+  const rows = await log.taskState(task)
+  const gte = Buffer.concat([rows.prefix, Buffer.from(`${store}\x00`, 'latin1')])
+  const lt = Buffer.concat([rows.prefix, Buffer.from(`${store}\x02`, 'latin1')])
+  return rows.approximateBytes({ gte, lt })
+}
+
+async function campaignFacts(streams: Streams): Promise<CampaignFacts[]> {
+  const campaigns = streams.queries(couponIssuance.name, campaignStore)
+  const counters = streams.queries(couponIssuance.name, counterStore)
+  const rows = await campaigns.pageAll({ limit: MAX_CAMPAIGNS })
+  return rows.map(([couponId, { quota }]) => {
+    const counts = counters.get(couponId).value
+    return { couponId, quota, issued: counts?.issued ?? 0, decisions: decisionsOf(counts) }
+  })
+}
+
+function decisionsOf(counts: CampaignCounters | undefined): Record<string, number> {
+  if (counts === undefined) return {}
+  const { soldOutAt: _, quotaRevision: __, ...decisions } = counts
+  return Object.fromEntries(Object.entries(decisions).map(([name, count]) => [snakeCase(name), count]))
+}
+
+/** `soldOut` as `sold_out`. */
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}

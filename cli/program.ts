@@ -1,0 +1,201 @@
+/** The commands and their flags. What each does is in `commands/`, loaded when it is asked for. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { Context } from './context.ts'
+import type { DemoFlags, DirectoryFlags, LoadFlags, ReplayFlags, StartFlags, TopologyFlags } from './flags.ts'
+
+export function buildProgram(context: Context): Command {
+  const program = new Command('millrace')
+    .description('A stream processing engine on a durable log, and a shop that runs on it.')
+    .version(context.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.output.data(text.trimEnd()),
+      writeErr: (text) => context.output.say(text.trimEnd()),
+      outputError: (text, write) =>
+        write(text.replace(/^error: /, `${context.output.paint('red', 'millrace:')} `)),
+    })
+    .showHelpAfterError('(millrace --help lists the commands and their flags)')
+  addStart(program, context)
+  addReplay(program, context)
+  addLoad(program, context)
+  addDemo(program, context)
+  addTopology(program, context)
+  addBackup(program, context)
+  addRestore(program, context)
+  addConfig(program, context)
+  return program
+}
+
+/** Flags of every command that reads the configuration. */
+function withConfig(command: Command): Command {
+  return withDataDir(command)
+    .option('--host <address>', 'address to listen on')
+    .option('--port <number>', 'port to listen on; 0 takes a free one')
+    .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
+}
+
+function withDataDir(command: Command): Command {
+  return command
+    .option('--config <file>', 'configuration file, JSON')
+    .option('--data-dir <directory>', 'where log and state are kept')
+    .option('--set <key=value>', 'any key of the configuration; may be repeated', collect, [])
+}
+
+function json(command: Command, what: string): Command {
+  return command.option('--json', what)
+}
+
+function addStart(program: Command, context: Context): void {
+  const command = program.command('start').description('Run the shop until SIGINT or SIGTERM.')
+  json(withConfig(command), 'print where it listens as a line of JSON').action(async (flags: StartFlags) => {
+    const { start } = await import('./commands/start.ts')
+    await start(context, flags)
+  })
+}
+
+function addReplay(program: Command, context: Context): void {
+  const command = program
+    .command('replay')
+    .description('Send recorded orders through the shop, then serve until SIGINT or SIGTERM.')
+    .argument('<file...>', '"Online Retail" CSV files, .gz or not, in the order of their times')
+    .addOption(
+      new Option('--as-recorded', 'keep all times; the directory remembers to keep every window').conflicts(
+        'endNow',
+      ),
+    )
+    .option('--end-now', 'move all times by whole days so that the last trading day was yesterday')
+    .option('--speed <factor>', 'times the recorded pace; else as fast as possible', positive)
+    .option('--exit', 'end when everything is processed')
+  json(withConfig(command), 'print the totals as the last line').action(
+    async (files: string[], flags: ReplayFlags) => {
+      const { replayFiles } = await import('./commands/replay.ts')
+      await replayFiles(context, files, flags)
+    },
+  )
+}
+
+function addLoad(program: Command, context: Context): void {
+  const load = program.command('load').description('Put load on a shop and judge what came of it.')
+  const command = load
+    .command('coupons')
+    .description('A rush on one new coupon: open loop, latency counts from when a request was due.')
+    .option('--url <url>', 'a shop that runs; else one of its own is started and ended')
+    .option('--rate <number>', 'requests per second, on average', positive, 5_000)
+    .option('--users <number>', 'distinct users', whole(1, 10_000_000), 20_000)
+    .option('--quota <number>', 'coupons to be had', whole(1, 1_000_000_000), 1_000)
+    .option('--duration <seconds>', 'how long; else until each user asked once', positive)
+    .option(
+      '--seed <number>',
+      'same seed, same users at the same times',
+      whole(0, Number.MAX_SAFE_INTEGER),
+      1,
+    )
+    .option(
+      '--connections <number>',
+      'connections to the shop, and as many for requests that wait',
+      whole(1, 10_000),
+      64,
+    )
+    .option(
+      '--follow <share>',
+      'share of the requests whose decision is waited for and timed, 0 to 1',
+      share,
+      0.1,
+    )
+    .option(
+      '--warmup <requests>',
+      'requests on another coupon beforehand, which are not counted',
+      whole(0, 1_000_000),
+      3_000,
+    )
+    .option('--coupon <id>', 'id of the coupon to make; else a new one')
+    .option('--no-verdicts', 'do not ask for every verdict at the end, only for those that are followed')
+  json(command, 'print the report as JSON').action(async (flags: LoadFlags) => {
+    const { loadCoupons } = await import('./commands/load-coupons.ts')
+    await loadCoupons(context, flags)
+  })
+}
+
+function addDemo(program: Command, context: Context): void {
+  program
+    .command('demo')
+    .description('A month of real orders and a rush on a coupon, checked; then serve until Ctrl-C.')
+    .option('--exit', 'end after the summary')
+    .option('--port <number>', 'port to listen on; else a free one')
+    .action(async (flags: DemoFlags) => {
+      const { demo } = await import('./commands/demo.ts')
+      await demo(context, flags)
+    })
+}
+
+function addTopology(program: Command, context: Context): void {
+  const format = new Option('--format <format>', 'how to print it').choices(['describe', 'mermaid', 'json'])
+  const command = program
+    .command('topology')
+    .description('Print what is wired to what.')
+    .addOption(format.default('describe'))
+  withDataDir(command).action(async (flags: TopologyFlags) => {
+    const { printTopology } = await import('./commands/topology.ts')
+    printTopology(context, flags)
+  })
+}
+
+function addBackup(program: Command, context: Context): void {
+  const command = program
+    .command('backup')
+    .description('Copy log and state of a shop, running or not, into an empty or new directory.')
+    .argument('<directory>', 'where the copy goes')
+  json(withDataDir(command), 'print the result as JSON').action(
+    async (directory: string, flags: DirectoryFlags) => {
+      const { backup } = await import('./commands/backup.ts')
+      await backup(context, directory, flags)
+    },
+  )
+}
+
+function addRestore(program: Command, context: Context): void {
+  const command = program
+    .command('restore')
+    .description('Put a backup into the data directory, which must be empty, and check every record of it.')
+    .argument('<directory>', 'the backup')
+  json(withDataDir(command), 'print the result as JSON').action(
+    async (directory: string, flags: DirectoryFlags) => {
+      const { restore } = await import('./commands/restore.ts')
+      await restore(context, directory, flags)
+    },
+  )
+}
+
+function addConfig(program: Command, context: Context): void {
+  const command = program
+    .command('config')
+    .description('Print the configuration as it comes out, without secrets.')
+  json(withConfig(command), 'print it as JSON').action(async (flags: StartFlags) => {
+    const { printConfig } = await import('./commands/config.ts')
+    printConfig(context, flags)
+  })
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+  }
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value
+  throw new InvalidArgumentError('It must be a number above 0.')
+}
+
+function share(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value
+  throw new InvalidArgumentError('It must be a number from 0 to 1.')
+}

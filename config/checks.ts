@@ -1,0 +1,143 @@
+/** What must hold between keys, each with its reason. */
+import { isIP } from 'node:net'
+import type { ConfigProblem } from './errors.ts'
+import type { ConfigValues } from './schema.ts'
+import { Secret } from './secret.ts'
+import { containedPath, type Environment, readSecretFile } from './sources.ts'
+
+export type Role = 'read' | 'producer' | 'service' | 'admin'
+
+/** Who holds a token, and what for. */
+export interface TokenGrant {
+  /** Name of the principal; unique. */
+  readonly id: string
+  readonly role: Role
+  /** Topics that a producer may send to; empty for the others. */
+  readonly topics: readonly string[]
+  readonly token: Secret
+}
+
+type Origin = (path: string) => string
+type Producer = ConfigValues['auth']['producers'][number]
+
+const tokenPattern = /^[\x21-\x7e]{16,4096}$/
+
+/** Every token with its holder; the tokens of producers are fetched from where they lie. */
+export function grantsOf(
+  auth: ConfigValues['auth'],
+  env: Environment,
+  cwd: string,
+  origin: Origin,
+): { readonly grants: readonly TokenGrant[]; readonly problems: readonly ConfigProblem[] } {
+  const problems: ConfigProblem[] = []
+  const grants: TokenGrant[] = []
+  for (const role of ['read', 'service', 'admin'] as const) {
+    const token = auth[`${role}Token`]
+    if (token !== undefined) grants.push({ id: role, role, topics: [], token: new Secret(token) })
+  }
+  auth.producers.forEach((producer, index) => {
+    const key = `auth.producers[${index}]`
+    const refuse = (message: string): void => {
+      problems.push({ key, origin: origin('auth.producers'), message: `${producer.id}: ${message}` })
+    }
+    try {
+      const token = tokenOf(producer, env, cwd)
+      if (!tokenPattern.test(token)) refuse('its token is not 16 to 4096 visible ASCII characters')
+      grants.push({ id: producer.id, role: 'producer', topics: producer.topics, token: new Secret(token) })
+    } catch (error) {
+      refuse((error as Error).message)
+    }
+  })
+  return { grants, problems }
+}
+
+function tokenOf({ tokenFile, tokenEnv }: Producer, env: Environment, cwd: string): string {
+  if ((tokenFile === undefined) === (tokenEnv === undefined))
+    throw new Error('give it tokenFile or tokenEnv, one of them')
+  if (tokenFile !== undefined) return readSecretFile(containedPath(tokenFile, cwd), cwd)
+  const token = env[tokenEnv as string]
+  if (token === undefined) throw new Error(`the variable ${tokenEnv} is not set`)
+  return token
+}
+
+export function crossChecks(
+  values: ConfigValues,
+  grants: readonly TokenGrant[],
+  origin: Origin,
+): readonly ConfigProblem[] {
+  return [
+    ...publicAddressNeedsTokens(values, grants, origin),
+    ...grantsAreDistinct(grants, origin),
+    ...timeZoneExists(values, origin),
+    ...windowsOutliveTheirGrace(values, origin),
+    ...groupsKeepOnePartitionCount(values, origin),
+  ]
+}
+
+/** Without tokens everything is allowed, so nobody but this machine may come in. */
+function publicAddressNeedsTokens(
+  { http }: ConfigValues,
+  grants: readonly TokenGrant[],
+  origin: Origin,
+): ConfigProblem[] {
+  if (isLoopback(http.host)) return []
+  const missing = (['read', 'admin'] as const).filter((role) => !grants.some((grant) => grant.role === role))
+  if (missing.length === 0) return []
+  const variables = missing.map((role) => `MILLRACE_${role.toUpperCase()}_TOKEN`).join(' and ')
+  const message = `${http.host} can be reached from other machines; set ${variables} (or …_FILE), or listen on 127.0.0.1`
+  return [{ key: 'http.host', origin: origin('http.host'), message }]
+}
+
+function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost')) return true
+  return isIP(host) === 4 ? host.startsWith('127.') : host === '::1'
+}
+
+/** One token for two would give the weaker one the rights of the stronger. */
+function grantsAreDistinct(grants: readonly TokenGrant[], origin: Origin): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const ids = new Set<string>()
+  const holders = new Map<string, string>()
+  for (const { id, role, token } of grants) {
+    const key = role === 'producer' ? 'auth.producers' : `auth.${role}Token`
+    const refuse = (message: string): void => void problems.push({ key, origin: origin(key), message })
+    if (ids.has(id)) refuse(`the id ${id} is given twice`)
+    ids.add(id)
+    const holder = holders.get(token.reveal())
+    if (holder !== undefined) refuse(`${id} has the same token as ${holder}`)
+    holders.set(token.reveal(), id)
+  }
+  return problems
+}
+
+function timeZoneExists({ shop }: ConfigValues, origin: Origin): ConfigProblem[] {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: shop.timeZone })
+    return []
+  } catch {
+    const message = `${JSON.stringify(shop.timeZone)} is not an IANA time zone such as Europe/London`
+    return [{ key: 'shop.timeZone', origin: origin('shop.timeZone'), message }]
+  }
+}
+
+/** A window that is deleted before it closes would never have a final board. */
+function windowsOutliveTheirGrace({ ranking }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const { graceMs, retentionMs } = ranking
+  if (retentionMs === 'unlimited' || retentionMs >= graceMs) return []
+  const message = `${retentionMs} is less than ranking.graceMs, ${graceMs}`
+  return [{ key: 'ranking.retentionMs', origin: origin('ranking.retentionMs'), message }]
+}
+
+/** Topics that one task reads side by side need the same number of partitions. */
+function groupsKeepOnePartitionCount({ topics }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const groups = [
+    ['coupon.campaign.requested', 'coupon.issue.requested'],
+    ['order.confirmed', 'order.cancelled', 'order.returned'],
+  ]
+  return groups.flatMap((group) => {
+    const counts = group.map((topic) => topics.overrides[topic]?.partitions ?? topics.partitions)
+    if (new Set(counts).size === 1) return []
+    const message = `${group.map((topic, index) => `${topic} ${counts[index]}`).join(', ')}: these need the same number of partitions`
+    return [{ key: 'topics.overrides', origin: origin('topics.overrides'), message }]
+  })
+}

@@ -1,0 +1,290 @@
+/**
+ * The one description of everything that can be configured: type, limits, default, environment variable, meaning.
+ *
+ * Documentation, checks and types follow from it. Units are last in the names.
+ */
+import Type, { type Static } from 'typebox'
+
+const SECOND_MS = 1000
+const HOUR_MS = 3600 * SECOND_MS
+const DAY_MS = 24 * HOUR_MS
+const MEBIBYTE = 1024 * 1024
+/** Largest that a timer or a date can be counted with. */
+const MAX_MS = 1000 * 365 * DAY_MS
+
+/** Names that become part of topics, directories and metrics. */
+export const namePattern = '^[A-Za-z0-9._-]{1,249}$'
+
+const section = { additionalProperties: false } as const
+
+function milliseconds(env: string, value: number, description: string, minimum = 1) {
+  return Type.Integer({ minimum, maximum: MAX_MS, default: value, env, description })
+}
+
+function bytes(env: string, value: number, description: string, minimum = 1024) {
+  return Type.Integer({ minimum, maximum: Number.MAX_SAFE_INTEGER, default: value, env, description })
+}
+
+/** Milliseconds or bytes of which there can be no end. */
+function limitOrNone(env: string, value: number | 'unlimited', description: string) {
+  const limit = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+  return Type.Union([limit, Type.Literal('unlimited')], { default: value, env, description })
+}
+
+function secret(env: string, description: string) {
+  const expected = '16 to 4096 visible ASCII characters'
+  return Type.Optional(
+    Type.String({ pattern: '^[\\x21-\\x7e]{16,4096}$', secret: true, expected, env, description }),
+  )
+}
+
+const topicOverride = Type.Object(
+  {
+    partitions: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024 })),
+    retentionMs: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Literal('unlimited')])),
+    retentionBytes: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Literal('unlimited')])),
+  },
+  section,
+)
+
+const producer = Type.Object(
+  {
+    id: Type.String({ pattern: namePattern }),
+    topics: Type.Array(Type.String({ pattern: namePattern }), { minItems: 1 }),
+    tokenFile: Type.Optional(Type.String({ minLength: 1 })),
+    tokenEnv: Type.Optional(Type.String({ pattern: '^[A-Z][A-Z0-9_]*$' })),
+  },
+  section,
+)
+
+export const configSchema = Type.Object(
+  {
+    application: Type.String({
+      pattern: '^[A-Za-z0-9._-]{1,100}$',
+      expected: 'a name of up to 100 letters, digits, dots, underscores and hyphens',
+      default: 'millrace',
+      env: 'MILLRACE_APPLICATION',
+      description: 'Name of the deployment. A data directory belongs to one application and refuses others.',
+    }),
+    dataDir: Type.String({
+      minLength: 1,
+      default: '.millrace',
+      path: true,
+      env: 'MILLRACE_DATA_DIR',
+      description:
+        'Where log and state are kept. A relative path stays below the working directory; others are absolute.',
+    }),
+    commitIntervalMs: Type.Integer({
+      minimum: 1,
+      maximum: 60 * SECOND_MS,
+      default: 200,
+      env: 'MILLRACE_COMMIT_INTERVAL_MS',
+      description: 'Time between two commits while work waits; without waiting work a commit begins at once.',
+    }),
+    http: Type.Object(
+      {
+        host: Type.String({
+          minLength: 1,
+          maxLength: 253,
+          default: '127.0.0.1',
+          env: 'MILLRACE_HOST',
+          description:
+            'Address to listen on. One that is not loopback needs `auth.readToken` and `auth.adminToken`.',
+        }),
+        port: Type.Integer({
+          minimum: 0,
+          maximum: 65_535,
+          default: 8080,
+          env: 'MILLRACE_PORT',
+          description: 'Port to listen on; 0 takes a free one.',
+        }),
+        maxConnections: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 4000,
+          env: 'MILLRACE_HTTP_MAX_CONNECTIONS',
+          description: 'Open connections; more are refused.',
+        }),
+        clientRequestsPerSecond: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 10_000,
+          env: 'MILLRACE_HTTP_CLIENT_REQUESTS_PER_SECOND',
+          description: 'Requests of one client per second; beyond, it gets 429.',
+        }),
+        clientBurst: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 20_000,
+          env: 'MILLRACE_HTTP_CLIENT_BURST',
+          description: 'Requests that a client which was quiet may send at once.',
+        }),
+      },
+      section,
+    ),
+    auth: Type.Object(
+      {
+        readToken: secret('MILLRACE_READ_TOKEN', 'Token of who may read.'),
+        serviceToken: secret('MILLRACE_SERVICE_TOKEN', "Token of the shop's own services."),
+        adminToken: secret('MILLRACE_ADMIN_TOKEN', 'Token of who may change campaigns and products.'),
+        producers: Type.Array(producer, {
+          default: [],
+          env: 'MILLRACE_PRODUCERS',
+          description:
+            'Who may send events to `POST /v1/events/{topic}`: `{id, topics, tokenFile}`, or `tokenEnv` with the name of a variable in place of `tokenFile`.',
+        }),
+      },
+      section,
+    ),
+    shop: Type.Object(
+      {
+        currency: Type.String({
+          pattern: '^[A-Z]{3}$',
+          expected: 'three capital letters',
+          default: 'GBP',
+          env: 'MILLRACE_CURRENCY',
+          description: 'ISO 4217 code of all amounts; another currency is rejected.',
+        }),
+        timeZone: Type.String({
+          minLength: 1,
+          default: 'UTC',
+          env: 'MILLRACE_TIME_ZONE',
+          description:
+            'IANA zone in which days and weeks begin. A data directory with boards of another zone is refused.',
+        }),
+      },
+      section,
+    ),
+    topics: Type.Object(
+      {
+        partitions: Type.Integer({
+          minimum: 1,
+          maximum: 1024,
+          default: 6,
+          env: 'MILLRACE_PARTITIONS',
+          description: 'Partitions of every topic. They stay as they were when the topic was made.',
+        }),
+        retentionMs: limitOrNone(
+          'MILLRACE_RETENTION_MS',
+          7 * DAY_MS,
+          'Records older than this may go once every task has processed them; or `unlimited`.',
+        ),
+        retentionBytes: limitOrNone(
+          'MILLRACE_RETENTION_BYTES',
+          'unlimited',
+          'Bytes of a partition beyond which its oldest records may go; or `unlimited`.',
+        ),
+        overrides: Type.Record(Type.String({ pattern: namePattern }), topicOverride, {
+          default: {},
+          env: 'MILLRACE_TOPIC_OVERRIDES',
+          description: 'Per topic: `{partitions, retentionMs, retentionBytes}` in place of the above.',
+        }),
+      },
+      section,
+    ),
+    ranking: Type.Object(
+      {
+        closing: Type.Enum(['streamTime', 'wallClock'], {
+          default: 'wallClock',
+          env: 'MILLRACE_RANKING_CLOSING',
+          description: 'What closes a window: events alone, or the clock as well when none come.',
+        }),
+        graceMs: milliseconds(
+          'MILLRACE_RANKING_GRACE_MS',
+          HOUR_MS,
+          'How long after its end a window stays open for what comes late.',
+          0,
+        ),
+        retentionMs: limitOrNone(
+          'MILLRACE_RANKING_RETENTION_MS',
+          400 * DAY_MS,
+          'How long a window can be read and corrected, in the time of the orders; or `unlimited`.',
+        ),
+      },
+      section,
+    ),
+    log: Type.Object(
+      {
+        maxDiskBytes: bytes(
+          'MILLRACE_MAX_DISK_BYTES',
+          20 * 1024 * MEBIBYTE,
+          'Size of the data directory beyond which writes get 503; what is accepted is still processed.',
+          16 * MEBIBYTE,
+        ),
+        maxRecordBytes: bytes('MILLRACE_MAX_RECORD_BYTES', MEBIBYTE, 'Size of one record.'),
+        maxWaitingBytes: bytes(
+          'MILLRACE_MAX_WAITING_BYTES',
+          32 * MEBIBYTE,
+          'Bytes of writes that wait for the disk; beyond, they get 503.',
+        ),
+        maxWaitingRecords: Type.Integer({
+          minimum: 1,
+          maximum: 10_000_000,
+          default: 100_000,
+          env: 'MILLRACE_MAX_WAITING_RECORDS',
+          description: 'The same in records.',
+        }),
+        writeBufferBytes: bytes(
+          'MILLRACE_WRITE_BUFFER_BYTES',
+          16 * MEBIBYTE,
+          "LevelDB's write buffer; up to two are held.",
+          65_536,
+        ),
+        blockCacheBytes: bytes(
+          'MILLRACE_BLOCK_CACHE_BYTES',
+          16 * MEBIBYTE,
+          "LevelDB's blocks in memory.",
+          65_536,
+        ),
+        tailCacheBytes: bytes(
+          'MILLRACE_TAIL_CACHE_BYTES',
+          32 * MEBIBYTE,
+          'Newest records of all partitions in memory.',
+        ),
+      },
+      section,
+    ),
+    backpressure: Type.Object(
+      {
+        maxLagRecords: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000_000,
+          default: 100_000,
+          env: 'MILLRACE_MAX_LAG_RECORDS',
+          description: 'Unprocessed records of a partition beyond which writes to its topic get 503.',
+        }),
+      },
+      section,
+    ),
+    metrics: Type.Object(
+      {
+        maxCampaigns: Type.Integer({
+          minimum: 0,
+          maximum: 10_000,
+          default: 100,
+          env: 'MILLRACE_METRICS_MAX_CAMPAIGNS',
+          description: 'Campaigns with series of their own; the rest is counted as `other`.',
+        }),
+      },
+      section,
+    ),
+    logging: Type.Object(
+      {
+        level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+          default: 'info',
+          env: 'MILLRACE_LOG_LEVEL',
+          description: 'Least severe line that is written to stderr.',
+        }),
+        format: Type.Enum(['auto', 'json', 'text'], {
+          default: 'auto',
+          env: 'MILLRACE_LOG_FORMAT',
+          description: 'One JSON object per line, or text for people; `auto` is text on a terminal.',
+        }),
+      },
+      section,
+    ),
+  },
+  section,
+)
+
+export type ConfigValues = Static<typeof configSchema>

@@ -1,0 +1,71 @@
+/** Counts what the engine tells, and writes the log lines of its incidents. */
+import type { StreamsHooks, TaskId } from '../streams/index.ts'
+import { BoundedLabel } from './bounded-label.ts'
+import type { Instruments } from './instruments.ts'
+import type { IncidentLog } from './incidents.ts'
+
+const MS_PER_SECOND = 1000
+/** Reasons are codes of the engine and of processors: few, but named by user code. */
+const MAX_REASONS = 50
+
+export function engineHooks(instruments: Instruments, incidents: IncidentLog): StreamsHooks {
+  const processed = instruments.counter('millrace_task_processed_records_total')
+  const turns = instruments.histogram('millrace_task_turn_duration_seconds')
+  const perRecord = instruments.histogram('millrace_task_record_duration_seconds')
+  const commits = instruments.counter('millrace_topology_commits_total')
+  const committed = instruments.counter('millrace_topology_committed_records_total')
+  const commitTimes = instruments.histogram('millrace_topology_commit_duration_seconds')
+  const dropped = instruments.counter('millrace_task_dropped_records_total')
+  const deadLetters = instruments.counter('millrace_task_dead_letters_total')
+  const emitted = instruments.counter('millrace_task_emitted_records_total')
+  const frozen = instruments.gauge('millrace_topology_clock_frozen')
+  const reasons = new BoundedLabel(MAX_REASONS)
+  const taskNames = new WeakMap<TaskId, string>()
+
+  function nameOf(id: TaskId): string {
+    const known = taskNames.get(id)
+    if (known !== undefined) return known
+    const name = `${id.topology}.${id.subTopology}_${id.partition}`
+    taskNames.set(id, name)
+    return name
+  }
+
+  return {
+    onProcessed(task, records, ms) {
+      const { topology } = task
+      const labels = { topology, task: nameOf(task) }
+      processed.inc(labels, records)
+      turns.observe({ topology }, ms / MS_PER_SECOND)
+      perRecord.observe(labels, ms / MS_PER_SECOND / records)
+    },
+    onCommitted(topology, _tasks, records, _outputs, ms) {
+      commits.inc({ topology })
+      committed.inc({ topology }, records)
+      commitTimes.observe({ topology }, ms / MS_PER_SECOND)
+    },
+    onDropped(task, reason) {
+      dropped.inc({ topology: task.topology, task: nameOf(task), reason: reasons.of(reason) })
+    },
+    onDeadLetter(task, topic, reason) {
+      deadLetters.inc({ topology: task.topology, topic, reason: reasons.of(reason) })
+      incidents.often('dead-letter', `${topic}|${reason}`, { task: nameOf(task), topic, reason })
+    },
+    onEmitted(task, topic, records) {
+      emitted.inc({ topology: task.topology, topic }, records)
+    },
+    onTaskState(task, from, to, cause) {
+      const fields = { task: nameOf(task), from, to }
+      if (to === 'failed') incidents.raise('task-failed', { ...fields, cause })
+      else incidents.note('task state', fields)
+    },
+    onRunnerState(topology, from, to, cause) {
+      if (to === 'failed') incidents.raise('topology-failed', { topology, from, to, cause })
+      else incidents.note('topology state', { topology, from, to })
+    },
+    onClock(topology, { kind, gapMs }) {
+      frozen.set({ topology }, kind === 'clock-frozen' ? 1 : 0)
+      if (kind === 'clock-frozen') incidents.raise(kind, { topology, gapMs })
+      else incidents.note(kind, { topology, gapMs })
+    },
+  }
+}

@@ -1,0 +1,13 @@
+/** Metrics and log lines; health is what the API asks of the pipeline itself. */
+export { createLogger, type LoggerOptions } from './logger.ts'
+export { counters, gauges, histograms, type MetricSpec } from './names.ts'
+export type {
+  CampaignFacts,
+  LogFacts,
+  Probes,
+  StateFacts,
+  StoreSize,
+  TaskClock,
+  TaskLag,
+} from './probes.ts'
+export { type HttpAnswer, type LogBatch, Telemetry, type TelemetryOptions } from './telemetry.ts'

@@ -1,0 +1,59 @@
+/** What is asked of the running system when somebody reads the metrics; all else is counted as it happens. */
+
+/** How far one input of one task is behind. */
+export interface TaskLag {
+  readonly topology: string
+  readonly task: string
+  readonly topic: string
+  readonly lagRecords: number
+  /** Since when the oldest unprocessed record has been in the log; 0 when there is none. */
+  readonly lagSeconds: number
+}
+
+export interface TaskClock {
+  readonly topology: string
+  readonly task: string
+  /** Highest event time, epoch milliseconds; below 0 before the first record. */
+  readonly streamTimeMs: number
+}
+
+export interface StoreSize {
+  readonly topology: string
+  readonly store: string
+  /** Estimated by the database. */
+  readonly bytes: number
+}
+
+export interface CampaignFacts {
+  readonly couponId: string
+  readonly quota: number
+  readonly issued: number
+  /** Decisions so far by verdict, for example `ISSUED` or `SOLD_OUT`. */
+  readonly decisions: Readonly<Record<string, number>>
+}
+
+export interface LogFacts {
+  readonly waitingRecords: number
+  readonly waitingBytes: number
+  readonly diskBytes: number
+  readonly diskLimitBytes: number
+}
+
+export interface StateFacts {
+  readonly topology: string
+  readonly state: string
+  /** Number of tasks by state. */
+  readonly tasks: Readonly<Record<string, number>>
+}
+
+/** All of it reads committed data and costs little; a scrape asks for each part once. */
+export interface Probes {
+  lags(): Promise<readonly TaskLag[]>
+  clocks(): readonly TaskClock[]
+  stores(): Promise<readonly StoreSize[]>
+  campaigns(): Promise<readonly CampaignFacts[]>
+  /** The boards' watermark, epoch milliseconds; nothing before the first sale. */
+  watermarkMs(): number | undefined
+  log(): LogFacts
+  states(): readonly StateFacts[]
+}

@@ -1,0 +1,127 @@
+/** Fills in, at each scrape, what is asked and not counted. */
+import { BoundedLabel } from './bounded-label.ts'
+import type { GaugeName, Instruments } from './instruments.ts'
+import { gauges } from './names.ts'
+import type { CampaignFacts, Probes } from './probes.ts'
+
+const MS_PER_SECOND = 1000
+
+export class Scrape {
+  readonly #instruments: Instruments
+  readonly #campaigns: BoundedLabel
+  readonly #onFailure: (error: unknown) => void
+  readonly #now: () => number
+  #probes: Probes | undefined
+  #running: Promise<void> | undefined
+
+  /** @param now epoch milliseconds */
+  constructor(
+    instruments: Instruments,
+    maxCampaigns: number,
+    onFailure: (error: unknown) => void,
+    now: () => number = () => Date.now(),
+  ) {
+    this.#instruments = instruments
+    this.#onFailure = onFailure
+    this.#campaigns = new BoundedLabel(maxCampaigns)
+    this.#now = now
+  }
+
+  /** From now on this system is asked; nothing ends that. */
+  watch(probes: Probes | undefined): void {
+    this.#probes = probes
+  }
+
+  /** Asks once; scrapes that come meanwhile wait for the same answers. */
+  refresh(): Promise<void> {
+    this.#running ??= this.#refresh().finally(() => (this.#running = undefined))
+    return this.#running
+  }
+
+  async #refresh(): Promise<void> {
+    const probes = this.#probes
+    if (probes === undefined) return
+    const [lags, stores, campaigns] = await Promise.all([
+      this.#ask(probes.lags()),
+      this.#ask(probes.stores()),
+      this.#ask(probes.campaigns()),
+    ])
+    this.#set('millrace_task_lag_records', lags, ({ topology, task, topic, lagRecords }) => {
+      return [{ topology, task, topic }, lagRecords]
+    })
+    this.#set('millrace_task_lag_seconds', lags, ({ topology, task, topic, lagSeconds }) => {
+      return [{ topology, task, topic }, lagSeconds]
+    })
+    const clocks = probes.clocks().filter(({ streamTimeMs }) => streamTimeMs >= 0)
+    this.#set('millrace_task_stream_timestamp_seconds', clocks, ({ topology, task, streamTimeMs }) => {
+      return [{ topology, task }, streamTimeMs / MS_PER_SECOND]
+    })
+    this.#set('millrace_store_size_bytes', stores, ({ topology, store, bytes }) => [
+      { topology, store },
+      bytes,
+    ])
+    this.#setStates(probes)
+    this.#setLog(probes)
+    this.#setCampaigns(campaigns)
+    const watermark = probes.watermarkMs()
+    const ages = watermark === undefined ? [] : [Math.max(0, this.#now() - watermark) / MS_PER_SECOND]
+    this.#set('millrace_ranking_watermark_age_seconds', ages, (age) => [{}, age])
+  }
+
+  /** What cannot be asked just now, as a task restarts or the log closes, is left out; the rest is worth having. */
+  async #ask<T>(question: Promise<readonly T[]>): Promise<readonly T[]> {
+    try {
+      return await question
+    } catch (error) {
+      this.#onFailure(error)
+      return []
+    }
+  }
+
+  /** Series of what is gone end here: each gauge holds what was just found and nothing else. */
+  #set<T>(
+    name: GaugeName,
+    facts: readonly T[],
+    row: (fact: T) => [labels: Record<string, string>, value: number],
+  ): void {
+    const gauge = this.#instruments.gauge(name)
+    gauge.reset()
+    // A gauge without labels would fall back to 0, which is a fact and not the lack of one.
+    if (facts.length === 0 && gauges[name].labels.length === 0) gauge.remove()
+    for (const fact of facts) gauge.set(...row(fact))
+  }
+
+  #setStates(probes: Probes): void {
+    const states = probes.states()
+    this.#set('millrace_topology_state', states, ({ topology, state }) => [{ topology, state }, 1])
+    const tasks = states.flatMap(({ topology, tasks }) => {
+      return Object.entries(tasks).map(([state, count]) => ({ topology, state, count }))
+    })
+    this.#set('millrace_topology_tasks', tasks, ({ topology, state, count }) => [{ topology, state }, count])
+  }
+
+  #setLog(probes: Probes): void {
+    const { waitingRecords, waitingBytes, diskBytes, diskLimitBytes } = probes.log()
+    this.#instruments.gauge('millrace_log_waiting_records').set(waitingRecords)
+    this.#instruments.gauge('millrace_log_waiting_bytes').set(waitingBytes)
+    this.#instruments.gauge('millrace_log_disk_bytes').set(diskBytes)
+    this.#instruments.gauge('millrace_log_disk_limit_bytes').set(diskLimitBytes)
+  }
+
+  #setCampaigns(campaigns: readonly CampaignFacts[]): void {
+    const quotas = new Map<string, { quota: number; remaining: number }>()
+    const decisions = this.#instruments.counter('millrace_coupon_decisions_total')
+    decisions.reset()
+    for (const { couponId, quota, issued, decisions: counts } of campaigns) {
+      const coupon = this.#campaigns.of(couponId)
+      const sum = quotas.get(coupon) ?? { quota: 0, remaining: 0 }
+      quotas.set(coupon, { quota: sum.quota + quota, remaining: sum.remaining + Math.max(0, quota - issued) })
+      for (const [decision, count] of Object.entries(counts)) decisions.inc({ coupon, decision }, count)
+    }
+    this.#set('millrace_coupon_quota', [...quotas], ([coupon, { quota }]) => [{ coupon }, quota])
+    this.#set('millrace_coupon_quota_remaining', [...quotas], ([coupon, { remaining }]) => [
+      { coupon },
+      remaining,
+    ])
+  }
+}

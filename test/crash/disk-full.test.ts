@@ -1,0 +1,169 @@
+/** The disk is full: appends answer 503, reads go on being right, and with space again everything acknowledged is there. */
+import { execFile } from 'node:child_process'
+import { rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test } from 'vitest'
+import type { ChildOptions } from '../support/child.ts'
+import { seedOfRun } from '../support/random.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+import { Harness } from './harness.ts'
+import { openSeason } from './season.ts'
+import { Server } from './server.ts'
+import { judgeVerdicts, type SaidVerdict } from './shop-judge.ts'
+import type { Ticket } from './shop-load.ts'
+
+const MEBIBYTE = 1024 * 1024
+const DISK_BYTES = 24 * MEBIBYTE
+/** What is left once the ballast is aboard. */
+const LEFT_BYTES = 256 * 1024
+
+const run = promisify(execFile)
+const seed = seedOfRun()
+
+/** A data directory that can be made full, and a way to start a process in it while it is. */
+interface Shortage {
+  readonly directory: string
+  fill(pid: number): Promise<void>
+  free(pid: number): Promise<void>
+  /** What a process that starts meanwhile runs under. */
+  readonly under: ChildOptions
+}
+
+/** A small tmpfs and a file that fills it; only root may mount one. */
+async function smallDisk(): Promise<Shortage | undefined> {
+  const disk = await scratchDirectory('disk')
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', disk])
+  } catch {
+    return undefined
+  }
+  onTestFinished(async () => {
+    await run('umount', ['-l', disk])
+  })
+  const ballast = join(disk, 'ballast')
+  return {
+    directory: join(disk, 'data'),
+    async fill() {
+      const { bavail, bsize } = await statfs(disk)
+      await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - LEFT_BYTES), 1))
+    },
+    free: () => rm(ballast),
+    under: {},
+  }
+}
+
+/** No file may grow: what the disk answers then is EFBIG in place of ENOSPC, and nobody needs to be root. */
+async function limitedFiles(): Promise<Shortage> {
+  const limit = (pid: number, bytes: string) =>
+    run('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`])
+  return {
+    directory: join(await scratchDirectory('limited'), 'data'),
+    async fill(pid) {
+      await limit(pid, '1')
+    },
+    async free(pid) {
+      await limit(pid, 'unlimited')
+    },
+    under: { under: ['prlimit', '--fsize=1:unlimited'] },
+  }
+}
+
+test.each([
+  ['a full disk', smallDisk],
+  ['files that may not grow', limitedFiles],
+])(`%s: 503 meanwhile, everything acknowledged afterwards (CRASH_SEED=${seed})`, async (_name, make) => {
+  const shortage = await make()
+  if (shortage === undefined)
+    return console.log('skipped: only root may mount the small disk that this test fills')
+  const season = await openSeason({ directory: shortage.directory, seed, users: 600 })
+  const { run: load } = season
+  const harness = await Harness.ready(season.harness)
+  const { pid } = harness.child
+
+  await load.underLoad(harness, async () => {
+    await load.acknowledged(100)
+    await shortage.fill(pid)
+    await load.refused(50)
+    await shortage.free(pid)
+    await load.acknowledged(100)
+  })
+  expect([...load.refusals.keys()]).toContain('LOG_WRITE_FAILED')
+
+  // Killed while nothing can be written, and started meanwhile.
+  await shortage.fill(pid)
+  await load.underLoad(harness, () => load.refused(20))
+  await harness.kill()
+  const starting = new Harness(season.harness, shortage.under)
+  const started = await Promise.race([
+    starting.ready().then(() => true),
+    starting.child.exited.then(() => false),
+  ])
+  if (!started)
+    expect(starting.child.said).toMatch(/could not be (read or )?written|No space left|File too large/i)
+  await starting.kill()
+  await shortage.free(pid).catch(() => undefined)
+  await load.sendTheRest()
+  const refusals = [...load.refusals].map((entry) => entry.join(' ')).join(', ')
+  console.log(`seed ${seed}: refused ${refusals}; started meanwhile: ${started}`)
+  expect((await season.judge()).complaints).toEqual([])
+})
+
+test('over HTTP a full disk is 503 and nothing else, verdicts stay what they were, and the server goes on by itself', async () => {
+  const shortage = (await smallDisk()) ?? (await limitedFiles())
+  const server = await Server.ready({ dataDir: shortage.directory, set: ['log.writeBufferBytes=65536'] })
+  const window = { opensAt: '2020-01-01T00:00:00Z', closesAt: '2200-01-01T00:00:00Z' }
+  const definition = { quota: 50, ...window, discount: { kind: 'AMOUNT', value: 1 }, status: 'ACTIVE' }
+  expect((await server.put('/v1/coupons/hot', definition)).status).toBe(200)
+  const tickets = new Map<string, Ticket>()
+  const ask = async (name: string): Promise<number> => {
+    const { status, body } = await server.post('/v1/coupons/hot/requests', { userId: name, requestId: name })
+    const { ticket } = body as { ticket?: { offset: number } }
+    if (status === 202 && ticket !== undefined)
+      tickets.set(name, { requestId: name, userId: name, offset: ticket.offset, first: true })
+    return status
+  }
+  for (let i = 0; i < 40; i++) expect(await ask(`before-${i}`)).toBe(202)
+  const before = await server.get('/v1/coupons/hot/requests/before-39?wait=10s')
+  expect(before.body).toMatchObject({ status: 'ISSUED', sequence: 40 })
+
+  await shortage.fill(server.child.pid)
+  const during: number[] = []
+  for (let i = 0; during.filter((status) => status === 503).length < 20; i++)
+    during.push(await ask(`during-${i}`))
+  expect([...new Set(during)].toSorted()).toEqual(expect.arrayContaining([503]))
+  expect(during.filter((status) => status !== 202 && status !== 503)).toEqual([])
+  const looked = await server.get('/v1/coupons/hot/requests/before-39')
+  if (looked.status === 200) expect(looked.body).toEqual(before.body)
+  else expect(looked.status).toBe(503)
+
+  await shortage.free(server.child.pid)
+  for (let i = 0; i < 40; i++) {
+    while ((await ask(`after-${i}`)) !== 202) await new Promise(setImmediate)
+  }
+  // Verdicts come again without a restart.
+  const verdicts: SaidVerdict[] = []
+  for (const requestId of tickets.keys()) {
+    const { body } = await server.get(`/v1/coupons/hot/requests/${requestId}?wait=20s`)
+    verdicts.push(body as unknown as SaidVerdict)
+  }
+  await server.kill()
+  expect(judgeVerdicts(50, tickets, verdicts)).toEqual([])
+})
+
+test('at its own limit of bytes the log answers LOG_FULL, still decides what it has, and takes more once the limit is raised', async () => {
+  const directory = await scratchDirectory('limit')
+  const season = await openSeason({ directory, seed, users: 600 })
+  const { run: load, harness: options } = season
+  const paused = await Harness.ready({ ...options, paused: true })
+  await load.askAtOnce(paused, 500)
+  await paused.kill()
+  const harness = await Harness.ready({ ...options, log: { ...options.log, maxDiskBytes: 1 } })
+  await load.underLoad(harness, () => load.refused(20))
+  expect([...load.refusals.keys()]).toEqual(['LOG_FULL'])
+  await harness.drained()
+  await load.readAll(harness)
+  await harness.kill()
+  await load.sendTheRest()
+  expect((await season.judge()).complaints).toEqual([])
+})

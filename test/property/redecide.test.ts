@@ -1,0 +1,243 @@
+/** I24 over random histories, on the embedded log and on the test driver's. */
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { topics } from '../../schemas/index.ts'
+import { memoryBackend } from '../../state/index.ts'
+import type { BatchJournal, Log, TaskId, Topic, Topology } from '../../streams/index.ts'
+import { ManualClock, TopologyTestDriver } from '../../testing/index.ts'
+import { bestSellers, couponIssuance, couponWallet } from '../../topologies/index.ts'
+import { openEmbeddedLog } from '../../transports/embedded/index.ts'
+import { MemoryLog } from '../../transports/simulated/index.ts'
+import { decidedAgain, rowsOf } from '../support/decided-again.ts'
+import { scratchDirectory } from '../support/scratch.ts'
+import { StepEngine } from '../support/step-engine.ts'
+import { histories as couponHistories, START } from './coupon-history.ts'
+import { HISTORY_END, histories as rankingHistories } from './ranking-history.ts'
+
+const KIBIBYTE = 1024
+const PARTITIONS = 2
+
+interface Fact {
+  readonly topic: Topic<string, never>
+  readonly key: string
+  readonly value: unknown
+  readonly at: number
+}
+
+/** What the log sees, and what disturbs the engine meanwhile. */
+type Step = Fact | 'step' | 'settle' | 'restart' | 'crash' | 'housekeep' | { readonly waitMs: number }
+
+interface History {
+  readonly topologies: readonly Topology[]
+  readonly now: number
+  readonly steps: readonly Step[]
+}
+
+type JournalLog = Log & { journal(task: TaskId): Iterable<BatchJournal> | AsyncIterable<BatchJournal> }
+
+function fact(topic: { readonly name: string }, key: string, value: unknown, at: number): Fact {
+  return {
+    topic: topic as Topic<string, never>,
+    key,
+    value,
+    at,
+    // A counterexample shows what happened, not how topics are coded.
+    [fc.toStringMethod]: () => `${topic.name} ${JSON.stringify(value)}`,
+  } as Fact
+}
+
+function history(topologies: readonly Topology[], now: number, steps: readonly Step[]): History {
+  const names = topologies.map(({ name }) => name).join(', ')
+  const shown = { [fc.toStringMethod]: () => `${names}: ${fc.stringify(steps)}` }
+  return { topologies, now, steps, ...shown } as History
+}
+
+const disturbance: fc.Arbitrary<readonly Step[]> = fc.oneof(
+  { weight: 10, arbitrary: fc.constant<Step[]>([]) },
+  { weight: 4, arbitrary: fc.constant<Step[]>(['settle']) },
+  { weight: 2, arbitrary: fc.constant<Step[]>(['step']) },
+  { weight: 1, arbitrary: fc.constant<Step[]>(['step', 'crash']) },
+  { weight: 1, arbitrary: fc.constant<Step[]>(['restart']) },
+  { weight: 1, arbitrary: fc.constant<Step[]>(['housekeep']) },
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: 3_000 }).map((waitMs): Step[] => [{ waitMs }]) },
+)
+
+const disturbances = fc.array(disturbance, { minLength: 10, maxLength: 40 })
+
+/** What happens in turn with what disturbs it. */
+function woven(facts: readonly Step[], between: readonly (readonly Step[])[]): Step[] {
+  return facts.flatMap((fact, i) => [fact, ...(between[i % between.length] ?? [])])
+}
+
+const coupons: fc.Arbitrary<History> = fc.tuple(couponHistories, disturbances).map(([asked, between]) => {
+  const facts = asked.flatMap((step): Step[] => {
+    if (step.kind === 'wait') return [{ waitMs: step.ms }]
+    if (step.kind !== 'command' && step.kind !== 'request') return []
+    const topic = step.kind === 'command' ? topics.couponCampaignRequested : topics.couponIssueRequested
+    return [fact(topic, step.value.couponId, step.value, START)]
+  })
+  return history([couponIssuance, couponWallet], START, woven(facts, between))
+})
+
+const rankingTopics = {
+  sale: topics.orderConfirmed,
+  return: topics.orderReturned,
+  cancel: topics.orderCancelled,
+}
+
+const ranking: fc.Arbitrary<History> = fc
+  .tuple(
+    rankingHistories,
+    disturbances,
+    fc.constantFrom<'streamTime' | 'wallClock'>('streamTime', 'wallClock'),
+  )
+  .map(([{ timeZone, facts }, between, closing]) => {
+    const steps = facts.map(({ kind, order }): Step => {
+      const at = 'at' in order ? order.at : order.confirmedAt
+      return fact(rankingTopics[kind], order.orderId, order, at)
+    })
+    return {
+      topologies: [bestSellers({ timeZone, closing })],
+      now: HISTORY_END,
+      steps: woven(steps, between),
+    }
+  })
+
+const kinds: [string, fc.Arbitrary<History>][] = [
+  ['coupons', coupons],
+  ['best-sellers', ranking],
+]
+
+/** Plays the history to its end; `housekeep` where the log does that. */
+async function play<L extends Log>(
+  engine: StepEngine<L>,
+  { steps }: History,
+  housekeep: (log: L) => Promise<unknown>,
+): Promise<void> {
+  for (const step of steps) {
+    if (step === 'step') await engine.step()
+    else if (step === 'settle') await engine.settle()
+    else if (step === 'restart') await engine.restart()
+    else if (step === 'crash') await engine.crash()
+    else if (step === 'housekeep') await housekeep(engine.log)
+    else if ('waitMs' in step) await engine.advance(step.waitMs)
+    else await engine.append(step.topic, step.key, step.value as never, step.at)
+  }
+  await engine.settle()
+  await engine.advance(5_000)
+}
+
+/** Every task's outputs and rows come out of its inputs again. */
+async function expectSameAgain<L extends JournalLog>(
+  engine: StepEngine<L>,
+  topologies: readonly Topology[],
+): Promise<number> {
+  const { log } = engine
+  let records = 0
+  for (const task of engine.tasks) {
+    const topology = topologies.find(({ name }) => name === task.topology) as Topology
+    const live = engine.backend(task) ?? (await log.taskState(task))
+    const options = { topology, task, log, journal: log.journal(task) }
+    const decided = await decidedAgain(options, live)
+    expect({ task, differs: decided.result.firstDifference }).toEqual({ task, differs: undefined })
+    expect({ task, rows: decided.again }).toEqual({ task, rows: decided.live })
+    records += decided.result.records
+  }
+  return records
+}
+
+describe.each(kinds)('I24 %s', (_kind, histories) => {
+  test('on the embedded log: the retained inputs decided again give the same bytes and the same rows', async () => {
+    const directory = await scratchDirectory('redecide')
+    let played = 0
+    let records = 0
+    await fc.assert(
+      fc.asyncProperty(histories, async (given) => {
+        const clock = new ManualClock(given.now)
+        const where = join(directory, String(played++))
+        const limits = { writeBufferBytes: 64 * KIBIBYTE, housekeepingIntervalMs: 0 }
+        const openLog = () => openEmbeddedLog({ directory: where, application: 'step', clock, ...limits })
+        const { topologies } = given
+        const engine = await StepEngine.open({ topologies, clock, partitions: PARTITIONS, openLog })
+        try {
+          await play(engine, given, (log) => log.housekeep())
+          records += await expectSameAgain(engine, topologies)
+        } finally {
+          await engine.close()
+        }
+      }),
+      { numRuns: 50 },
+    )
+    expect(records).toBeGreaterThan(100)
+  })
+
+  test("in the test driver's log: stores rebuilt from changelogs equal the live ones, and so do those decided again", async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async (given) => {
+        const clock = new ManualClock(given.now)
+        const log = new MemoryLog({ stateHome: 'task', now: () => clock.now() })
+        const openLog = () => Promise.resolve(log)
+        const openState = () => memoryBackend()
+        const { topologies } = given
+        const engine = await StepEngine.open({
+          topologies,
+          clock,
+          partitions: PARTITIONS,
+          openLog,
+          openState,
+        })
+        // This log ends with its process: a crash would leave nothing.
+        const steps = given.steps.filter((step) => step !== 'crash')
+        await play(engine, { ...given, steps }, () => Promise.resolve())
+        await expectSameAgain(engine, topologies)
+        const live = await allRows(engine)
+        await engine.restart()
+        expect(await allRows(engine)).toEqual(live)
+        await engine.close()
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('in the test driver: what queries answer from stores rebuilt from changelogs is what they answered before', async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async ({ topologies, now, steps }) => {
+        const mode = { stateHome: 'task', partitions: PARTITIONS, now } as const
+        const driver = await TopologyTestDriver.open({ topologies, ...mode })
+        for (const step of steps) {
+          if (typeof step === 'object' && 'topic' in step)
+            await driver.pipe(step.topic, step.key, step.value as never, { timestamp: step.at })
+        }
+        await driver.advanceWallTime(5_000)
+        const live = await allAnswers(driver, topologies)
+        await driver.restart()
+        expect(await allAnswers(driver, topologies)).toEqual(live)
+        await driver.close()
+      }),
+      { numRuns: 25 },
+    )
+  })
+})
+
+/** Every row of every store, as queries give them. */
+async function allAnswers(driver: TopologyTestDriver, topologies: readonly Topology[]): Promise<unknown[]> {
+  const specs = topologies.flatMap((topology) =>
+    topology.subTopologies.flatMap(({ stores }) => stores.map((spec) => ({ topology, spec }))),
+  )
+  return Promise.all(
+    specs.map(async ({ topology, spec }) => [
+      spec.name,
+      await driver.store(topology, spec).pageAll({ limit: 10_000 }),
+    ]),
+  )
+}
+
+async function allRows(engine: StepEngine<MemoryLog>): Promise<[TaskId, string[]][]> {
+  return Promise.all(
+    engine.tasks.map(async (task): Promise<[TaskId, string[]]> => {
+      const backend = engine.backend(task)
+      return [task, backend === undefined ? [] : await rowsOf(backend)]
+    }),
+  )
+}

@@ -1,0 +1,182 @@
+import { describe, expect, test } from 'vitest'
+import { closeAfter, Closing } from '../../../cli/closing.ts'
+import { table } from '../../../cli/output.ts'
+import { Admission, downstreamTopics, RateMeter } from '../../../cli/pipeline/lag.ts'
+import { configFor } from '../../../cli/pipeline/recorded.ts'
+import { topicSpecs } from '../../../cli/pipeline/topic-specs.ts'
+import { shopTopologies } from '../../../cli/pipeline/topologies.ts'
+import { type Config, loadConfig } from '../../../config/index.ts'
+import type { Streams, TopicUse } from '../../../streams/index.ts'
+
+function configOf(settings: Readonly<Record<string, string>> = {}): Config {
+  const flags = Object.fromEntries(
+    Object.entries(settings).map(([key, text]) => [key, { text, flag: '--set' }]),
+  )
+  return loadConfig({ env: {}, cwd: '/', flags }).config
+}
+
+describe('topics', () => {
+  const use: TopicUse = {
+    name: 'order.confirmed',
+    role: 'source',
+    cleanup: 'delete',
+    timestamps: 'CreateTime',
+  }
+
+  test('are kept as configured', () => {
+    const spec = topicSpecs(configOf({ 'topics.partitions': '3', 'topics.retentionMs': '5' }))(use)
+    expect(spec).toMatchObject({ partitions: 3, retentionMs: 5, retentionBytes: Number.POSITIVE_INFINITY })
+  })
+
+  test('may each have their own', () => {
+    const overrides = '{"order.confirmed":{"retentionBytes":9}}'
+    const spec = topicSpecs(configOf({ 'topics.overrides': overrides }))(use)
+    expect(spec).toMatchObject({ partitions: 6, retentionBytes: 9 })
+  })
+
+  test('that hold the last word, or what failed, lose nothing by age', () => {
+    const specOf = topicSpecs(configOf({ 'topics.retentionMs': '5' }))
+    expect(specOf({ ...use, cleanup: 'compact' }).retentionMs).toBe(Number.POSITIVE_INFINITY)
+    expect(specOf({ ...use, role: 'dead-letter' }).retentionMs).toBe(Number.POSITIVE_INFINITY)
+  })
+})
+
+describe('a directory of orders as recorded', () => {
+  test('closes windows by their times and keeps everything', () => {
+    const overrides = '{"order.confirmed":{"retentionMs":5},"coupon.quota":{"partitions":2}}'
+    const config = configFor(
+      'as-recorded',
+      configOf({ 'ranking.graceMs': '7', 'topics.overrides': overrides }),
+    )
+    const forever = Number.POSITIVE_INFINITY
+    expect(config.ranking).toEqual({ closing: 'streamTime', graceMs: 7, retentionMs: forever })
+    expect(config.topics).toMatchObject({ retentionMs: forever, retentionBytes: forever })
+    expect(config.topics.overrides).toEqual({ 'order.confirmed': {}, 'coupon.quota': { partitions: 2 } })
+  })
+
+  test('any other is as configured', () => {
+    const config = configOf()
+    expect(configFor('live', config)).toBe(config)
+  })
+})
+
+describe('back-pressure', () => {
+  const topologies = shopTopologies(configOf()).all
+
+  test('counts the tasks that a write ends up in, not only the first', () => {
+    const topics = downstreamTopics(topologies, 'order.confirmed')
+    expect(topics).toContain('ranking.sales.delta')
+    expect(topics).toContain('ranking.partition.update')
+    expect(topics).not.toContain('coupon.issue.requested')
+  })
+
+  test('refuses writes that end up with a task which is too far behind, and takes them again later', () => {
+    const engine = fakeEngine('ranking.sales.delta')
+    let now = 0
+    const options = { streams: engine.streams, topologies, maxLagRecords: 100, monotonic: () => now }
+    const admission = new Admission(options)
+    engine.input.lag = 100
+    expect(admission.refusal('order.confirmed')).toBeUndefined()
+    now += 1_000
+    engine.input.lag = 101
+    expect(admission.refusal('order.confirmed')).toMatchObject({
+      reason: 'best-sellers.1_0 is 101 records behind on ranking.sales.delta; 100 are the limit',
+    })
+    expect(admission.refusal('coupon.issue.requested')).toBeUndefined()
+    now += 1_000
+    engine.input.lag = 0
+    expect(admission.refusal('order.confirmed')).toBeUndefined()
+  })
+
+  test('knows how fast a queue moves', () => {
+    const engine = fakeEngine('coupon.issue.requested')
+    let now = 0
+    const meter = new RateMeter(engine.streams, () => now)
+    const measureAt = (second: number, position: number): number => {
+      now = second * 1_000
+      engine.position = position
+      meter.measure()
+      return meter.perSecond('coupon.issue.requested', 0)
+    }
+    expect(meter.perSecond('coupon.issue.requested', 0)).toBe(0)
+    measureAt(1, 1_000)
+    expect(measureAt(2, 6_000)).toBe(5_000)
+    const fading = [3, 4, 5].map((second) => measureAt(second, 6_000))
+    expect(fading).toEqual(fading.toSorted((a, b) => b - a))
+    for (let second = 6; second < 40; second++) measureAt(second, 6_000)
+    expect(meter.perSecond('coupon.issue.requested', 0)).toBe(0)
+  })
+
+  test('keeps coupons apart from orders', () => {
+    expect(downstreamTopics(topologies, 'coupon.issue.requested')).not.toContain('ranking.sales.delta')
+  })
+})
+
+/** An engine of one task with one input, whose lag and position the test sets. */
+function fakeEngine(topic: string) {
+  const input = { source: { topic: { name: topic } }, partition: 0, lag: 0 }
+  const engine = { input, position: 0, streams: undefined as unknown as Streams }
+  const runner = {
+    topology: { name: 'best-sellers' },
+    tasks: [{ name: 'best-sellers.1_0', inputs: [input] }],
+    progress: { position: () => engine.position },
+  }
+  engine.streams = { runners: [runner] } as unknown as Streams
+  return engine
+}
+
+describe('closing', () => {
+  test('runs in reverse, all of it, once, and tells everything that failed', async () => {
+    const order: string[] = []
+    const closing = new Closing()
+    closing.add('a', () => void order.push('a'))
+    closing.add('b', () => Promise.reject(new Error('stuck')))
+    closing.add('c', () => {
+      order.push('c')
+      throw new Error('broken')
+    })
+    const results = await Promise.allSettled([closing.close(), closing.close()])
+    expect(order).toEqual(['c', 'a'])
+    for (const result of results) {
+      const errors = ((result as PromiseRejectedResult).reason as AggregateError).errors as Error[]
+      expect(errors.map(({ message }) => message)).toEqual(['c: broken', 'b: stuck'])
+    }
+  })
+})
+
+describe('work that is closed after', () => {
+  const work = new Error('work')
+  const close = new Error('close')
+
+  test('gives its result, or why it failed', async () => {
+    let closed = 0
+    const closeOne = async (): Promise<void> => void closed++
+    expect(await closeAfter(async () => 7, closeOne)).toBe(7)
+    await expect(closeAfter(() => Promise.reject(work), closeOne)).rejects.toBe(work)
+    expect(closed).toBe(2)
+  })
+
+  test('tells both failures, its own first', async () => {
+    await expect(
+      closeAfter(
+        async () => 7,
+        () => Promise.reject(close),
+      ),
+    ).rejects.toBe(close)
+    const both = closeAfter(
+      () => Promise.reject(work),
+      () => Promise.reject(close),
+    )
+    await expect(both).rejects.toMatchObject({ errors: [work, close] })
+  })
+})
+
+test('tables have numbers to the right and no blanks at the end', () => {
+  const rows = [
+    ['a', 1_234.5],
+    ['long name', 7],
+  ]
+  expect(table(['what', 'count'], rows)).toBe(
+    '  what         count\n  a          1,234.5\n  long name        7',
+  )
+})

@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { Interrupted } from '../../../cli/context.ts'
+import { CheckError, DirectoryError, exitCodes } from '../../../cli/errors.ts'
+import { buildProgram } from '../../../cli/program.ts'
+import { reportError } from '../../../cli/report-error.ts'
+import { StateError } from '../../../state/index.ts'
+import { StreamsError } from '../../../streams/index.ts'
+import { silent } from './output.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'millrace-cli-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** Runs a command line in this process; commands that would open anything are not for here. */
+async function run(line: string, env: Readonly<Record<string, string>> = {}) {
+  const output = silent()
+  const context = { output, env, cwd: directory, stop: new AbortController().signal, version: '1.2.3' }
+  const args = line.split(' ').filter((word) => word !== '')
+  let code: number = exitCodes.ok
+  try {
+    await buildProgram(context).parseAsync(args, { from: 'user' })
+  } catch (error) {
+    code = reportError(error, output)
+  }
+  return { code, stdout: output.stdout.join('\n'), stderr: output.stderr.join('\n') }
+}
+
+describe('what is asked for in vain ends with 2 and says what would be right', () => {
+  writeFileSync(join(directory, 'bad.csv'), 'a,b\n')
+  const rows: readonly [line: string, message: RegExp][] = [
+    ['', /Usage: millrace/],
+    ['strat', /unknown command 'strat'[\s\S]*Did you mean start/],
+    ['start --prot 1', /unknown option '--prot'[\s\S]*Did you mean --port/],
+    ['start --port 99999', /http\.port \(--port\): 99999 is not an integer from 0 to 65535/],
+    ['start --data-dir ../up', /dataDir \(--data-dir\): .*leaves the working directory/],
+    ['start --set graceMs=1', /graceMs \(--set\): there is no such key/],
+    ['start --set ranking.graceMs', /--set ranking\.graceMs: write --set <key>=<value>/],
+    ['start --config none.json', /config file \(none\.json\): ENOENT/],
+    [
+      'start --set topics.overrides={"order.confirmd":{"retentionMs":1}}',
+      /no such topic; did you mean order\.confirmed/,
+    ],
+    ['start extra', /too many arguments/],
+    ['replay', /missing required argument 'file'/],
+    ['replay a.csv --as-recorded --end-now', /'--as-recorded' cannot be used with option '--end-now'/],
+    ['replay a.csv --speed fast', /It must be a number above 0/],
+    ['replay none.csv', /none\.csv/],
+    ['replay bad.csv', /the header must be/],
+    ['replay bad.csv --set shop.currency=EUR', /shop\.currency .*these orders are in GBP/],
+    ['load', /Usage: millrace load/],
+    ['load coupons --rate 0', /It must be a number above 0/],
+    ['load coupons --quota many', /whole number from 1/],
+    ['load coupons --url ftp://x', /--url ftp:\/\/x is not an http/],
+    ['load coupons --follow 2', /from 0 to 1/],
+    ['topology --format png', /Allowed choices are describe, mermaid, json/],
+    ['demo --port 70000', /http\.port \(--port\)/],
+    ['backup', /missing required argument 'directory'/],
+    ['restore', /missing required argument 'directory'/],
+  ]
+  test.each(rows)('millrace %s', async (line, message) => {
+    const { code, stdout, stderr } = await run(line)
+    expect(stderr).toMatch(message)
+    expect(code).toBe(exitCodes.usage)
+    expect(stdout).toBe('')
+  })
+
+  test('a wrong variable', async () => {
+    const { code, stderr } = await run('start', { MILLRACE_PROT: '1' })
+    expect(stderr).toContain(
+      'MILLRACE_PROT (environment): there is no such variable; did you mean MILLRACE_PORT?',
+    )
+    expect(code).toBe(exitCodes.usage)
+  })
+})
+
+describe('data goes to stdout', () => {
+  test('--version', async () => {
+    expect(await run('--version')).toEqual({ code: 0, stdout: '1.2.3', stderr: '' })
+  })
+
+  test('--help, also of a command', async () => {
+    expect(await run('--help')).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringContaining('replay'),
+    })
+    expect(await run('replay --help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('--as-recorded'),
+    })
+  })
+
+  test('topology in each format', async () => {
+    const { stdout: text } = await run('topology')
+    expect(text).toContain('coupon-issuance')
+    expect(text).toContain('Sub-topology: 0')
+    const { stdout: mermaid } = await run('topology --format mermaid')
+    expect(mermaid).toMatch(/^flowchart LR/)
+    const { stdout: json } = await run('topology --format json')
+    const names = (JSON.parse(json) as { name: string }[]).map(({ name }) => name)
+    expect(names).toEqual(['coupon-issuance', 'coupon-wallet', 'catalog', 'best-sellers'])
+  })
+
+  test('config, without secrets', async () => {
+    const env = { MILLRACE_READ_TOKEN: 'a-token-of-some-length' }
+    const { stdout } = await run('config --port 1234', env)
+    expect(stdout).toMatch(/http\.port +1234 +--port/)
+    expect(stdout).toMatch(/auth\.readToken +"\[redacted\]" +MILLRACE_READ_TOKEN/)
+    const { stdout: json } = await run('config --json', env)
+    expect(JSON.parse(json)).toContainEqual({ path: 'http.port', value: 8080, origin: 'default' })
+    expect(stdout + json).not.toContain(env.MILLRACE_READ_TOKEN)
+  })
+})
+
+describe('errors and their exit codes', () => {
+  const wrapped = Object.assign(
+    new Error('The operation was aborted', { cause: new Interrupted('SIGINT') }),
+    {
+      name: 'AbortError',
+    },
+  )
+  const rows: readonly [what: string, error: unknown, code: number, message: RegExp][] = [
+    ['anything', new Error('boom'), 1, /millrace: boom/],
+    ['one with a cause', new Error('a', { cause: new Error('b') }), 1, /a \(b\)/],
+    ['several', new AggregateError([new Error('x'), new Error('y')], 'both'), 1, /both[\s\S]*x[\s\S]*y/],
+    [
+      'a port in use',
+      Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' }),
+      1,
+      /another --port/,
+    ],
+    [
+      'a check, and then closing',
+      new AggregateError([new CheckError('x'), new Error('y')], 'both'),
+      3,
+      /both/,
+    ],
+    ['a check', new CheckError('failed: x'), 3, /failed: x/],
+    ['a directory', new DirectoryError('no'), 4, /no/],
+    [
+      'a locked directory',
+      new StateError('STATE_LOCKED', '/d is locked by pid 7'),
+      4,
+      /locked by pid 7.*another --data-dir/,
+    ],
+    ['a foreign directory', new StateError('STATE_INCOMPATIBLE', '/d'), 4, /not for this program/],
+    ['state of other stores', new StreamsError('RESET_REQUIRED', 'x'), 4, /no longer fit/],
+    [
+      'other partitions',
+      new StreamsError('TOPIC_MISMATCH', 'x has partitions 6, not 3'),
+      2,
+      /topics\.partitions/,
+    ],
+    ['SIGTERM', new Interrupted('SIGTERM'), 143, /ended by SIGTERM/],
+    ['SIGINT in a wait', wrapped, 130, /ended by SIGINT/],
+  ]
+  test.each(rows)('%s', (_what, error, code, message) => {
+    const output = silent()
+    expect(reportError(error, output)).toBe(code)
+    expect(output.stderr.join('\n')).toMatch(message)
+    expect(output.stdout).toEqual([])
+  })
+})
