@@ -6,7 +6,18 @@ import { existsSync, readFileSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 
 /** Folders of `test/` that must have run at least one test. */
-const SUITES = ['house', 'unit', 'topology', 'contract', 'property', 'api', 'crash', 'types', 'package']
+const SUITES = [
+  'house',
+  'unit',
+  'topology',
+  'contract',
+  'property',
+  'api',
+  'e2e',
+  'crash',
+  'types',
+  'package',
+]
 
 const [stagesFile, testsFile] = process.argv.slice(2)
 let passed = 0

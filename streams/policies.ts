@@ -8,7 +8,7 @@
 export type ErrorAction = 'fail' | 'skip' | 'dead-letter'
 
 /** An action, or up to `retries` further tries of the same record first. */
-export type ErrorPolicy = ErrorAction | { readonly retries: number; readonly then: ErrorAction }
+export type ErrorPolicy = ErrorAction | { readonly retries: number; readonly otherwise: ErrorAction }
 
 export interface SourcePolicies {
   /** Bytes that the topic's serde refuses. */

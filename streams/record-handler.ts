@@ -71,7 +71,7 @@ export class RecordHandler {
     outputs.rollback()
     if (error instanceof Error && 'reaction' in error && error.reaction !== 'continue') throw error
     const policy: ErrorPolicy = blamed?.onError ?? 'fail'
-    const action: ErrorAction = typeof policy === 'string' ? policy : policy.then
+    const action: ErrorAction = typeof policy === 'string' ? policy : policy.otherwise
     if (typeof policy !== 'string' && tries < policy.retries) return this.#attempt(head, tries + 1)
     if (action === 'fail') {
       const where = `${blamed?.name ?? taskName(task)} at ${place(head.record)}`

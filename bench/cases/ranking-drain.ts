@@ -39,7 +39,8 @@ await inFreshDirectory(async (directory) => {
   const runner = streams.runner(topology.name)
   const boards = streams.queries(topology.name, topology.stores.boards)
   const applied = async (): Promise<void> => {
-    for (const { topic, partition, offset } of ends) await runner.progress.reached(topic, partition, offset, 600_000)
+    for (const { topic, partition, offset } of ends)
+      await runner.progress.reached(topic, partition, offset, 600_000)
   }
   /** Revisions are numbers of deltas: those of the hour windows add up to all of them. */
   const counted = async (): Promise<void> => {

@@ -131,7 +131,6 @@ test('over HTTP a full disk is 503 and nothing else, verdicts stay what they wer
   const during: number[] = []
   for (let i = 0; during.filter((status) => status === 503).length < 20; i++)
     during.push(await ask(`during-${i}`))
-  expect([...new Set(during)].toSorted()).toEqual(expect.arrayContaining([503]))
   expect(during.filter((status) => status !== 202 && status !== 503)).toEqual([])
   const looked = await server.get('/v1/coupons/hot/requests/before-39')
   if (looked.status === 200) expect(looked.body).toEqual(before.body)

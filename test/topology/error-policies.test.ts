@@ -97,13 +97,13 @@ describe('a processor that throws', () => {
   })
 
   test('retry: the same record again, each try from a clean state', async () => {
-    const { driver, sums: read } = await run({}, { retries: 2, then: 'fail' }, ['1', '14', '2'])
+    const { driver, sums: read } = await run({}, { retries: 2, otherwise: 'fail' }, ['1', '14', '2'])
     expect(read).toEqual(['1', '15', '17'])
     await driver.close()
   })
 
   test('retry: when the tries are used up, what comes then', async () => {
-    const { driver, sums: read } = await run({}, { retries: 1, then: 'dead-letter' }, ['1', '14', '2'])
+    const { driver, sums: read } = await run({}, { retries: 1, otherwise: 'dead-letter' }, ['1', '14', '2'])
     expect(read).toEqual(['1', '3'])
     expect(driver.deadLetters(numbers)).toHaveLength(1)
     await driver.close()
@@ -167,14 +167,17 @@ describe('a record that a source refuses', () => {
     await driver.close()
   })
 
-  test.each([-1, 0, START + 3_600_001, Date.UTC(2099, 0, 1)])('timestamp %d: dead letter, time stands', async (at) => {
-    const { driver } = await run({}, 'fail', ['1'])
-    const before = driver.streams.runner('adder').tasks[0]?.streamTime
-    await driver.pipe(numbers, 'k', 2, { timestamp: at })
-    expect(driver.deadLetters(numbers)).toHaveLength(1)
-    expect(driver.streams.runner('adder').tasks[0]?.streamTime).toBe(before)
-    await driver.close()
-  })
+  test.each([-1, 0, START + 3_600_001, Date.UTC(2099, 0, 1)])(
+    'timestamp %d: dead letter, time stands',
+    async (at) => {
+      const { driver } = await run({}, 'fail', ['1'])
+      const before = driver.streams.runner('adder').tasks[0]?.streamTime
+      await driver.pipe(numbers, 'k', 2, { timestamp: at })
+      expect(driver.deadLetters(numbers)).toHaveLength(1)
+      expect(driver.streams.runner('adder').tasks[0]?.streamTime).toBe(before)
+      await driver.close()
+    },
+  )
 
   test('timestamp of the year 2099: clamped to the append time where the source says so', async () => {
     const { driver } = await run({ onBadTimestamp: 'clamp' }, 'fail', ['1'])

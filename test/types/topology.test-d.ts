@@ -71,11 +71,14 @@ test('streams carry key and value types through every operator', () => {
     expectTypeOf(stream.mapValues((order) => order.total)).toEqualTypeOf<Stream<string, number>>()
     expectTypeOf(stream.map((key, order) => [order.total, key])).toEqualTypeOf<Stream<number, string>>()
     expectTypeOf(stream.selectKey((order) => order.total)).toEqualTypeOf<Stream<number, Order>>()
-    expectTypeOf(stream.split({ big: (order) => order.total > 1 }).rest).toEqualTypeOf<Stream<string, Order>>()
+    expectTypeOf(stream.split({ big: (order) => order.total > 1 }).rest).toEqualTypeOf<
+      Stream<string, Order>
+    >()
     expectTypeOf(stream.process(total).sums).toEqualTypeOf<Stream<string, number>>()
     expectTypeOf(stream.count(totals)).toEqualTypeOf<Stream<string, number>>()
-    expectTypeOf(t.table(texts, { store: keyValueStore({ name: 'x', key: keys.string, value: serdes.string }) }).changes)
-      .toEqualTypeOf<Stream<string, string | null>>()
+    expectTypeOf(
+      t.table(texts, { store: keyValueStore({ name: 'x', key: keys.string, value: serdes.string }) }).changes,
+    ).toEqualTypeOf<Stream<string, string | null>>()
   })
 })
 

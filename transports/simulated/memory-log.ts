@@ -267,8 +267,7 @@ export class MemoryLog implements Log {
 
   #assertSize({ topic, key, value }: AppendRecord): void {
     const bytes = (key?.length ?? 0) + (value?.length ?? 0)
-    if (bytes > this.maxRecordBytes)
-      throw new StreamsError('RECORD_TOO_LARGE', `${bytes} bytes for ${topic}`)
+    if (bytes > this.maxRecordBytes) throw new StreamsError('RECORD_TOO_LARGE', `${bytes} bytes for ${topic}`)
   }
 
   #assertOpen(): void {

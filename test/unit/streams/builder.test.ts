@@ -11,7 +11,8 @@ group('a topology', () => {
   const totalStore = store()
   const shop = topology('shop', (t) => {
     const lines = t.stream(orders).filter((value) => value !== '', { name: 'not-empty' })
-    lines.selectKey((value) => value, { name: 'by-value' })
+    lines
+      .selectKey((value) => value, { name: 'by-value' })
       .repartition({ name: 'by-value', key: serdes.string, value: serdes.string })
       .count(totalStore)
       .mapValues(String, { name: 'as-text' })
@@ -131,7 +132,13 @@ group('a faulty topology is refused:', () => {
   })
 
   test('a store behind a changed key', () => {
-    const error = refused((t) => void t.stream(orders).selectKey((value) => value).count(store()))
+    const error = refused(
+      (t) =>
+        void t
+          .stream(orders)
+          .selectKey((value) => value)
+          .count(store()),
+    )
     expect(error.message).toContain('put .repartition(')
   })
 
@@ -166,7 +173,10 @@ group('a faulty topology is refused:', () => {
       t.stream(orders)
       foreign = t
     })
-    const error = refused((t) => void t.stream(totals).merge(foreign!.stream(stringTopic('x'))).to(orders))
+    const error = refused((t) => {
+      const merged = t.stream(totals).merge(foreign!.stream(stringTopic('x')))
+      merged.to(orders)
+    })
     expect(error.message).toContain('another topology')
   })
 })

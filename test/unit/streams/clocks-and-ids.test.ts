@@ -34,21 +34,24 @@ describe('F23: the wall time of tasks', () => {
     expect(wall.frozen).toBe(false)
   })
 
-  test.each([3_600_000, -3_600_000])('a jump of %d ms freezes expiries until the clocks agree for 5 minutes', (jump) => {
-    const { clock, wall, incidents } = make(0)
-    clock.jump(jump)
-    wall.now()
-    expect(wall.frozen).toBe(true)
-    clock.jump(-jump)
-    wall.now()
-    clock.advance(5 * MINUTE - 1)
-    wall.now()
-    expect(wall.frozen).toBe(true)
-    clock.advance(1)
-    wall.now()
-    expect(wall.frozen).toBe(false)
-    expect(incidents).toEqual(['clock-frozen', 'clock-thawed'])
-  })
+  test.each([3_600_000, -3_600_000])(
+    'a jump of %d ms freezes expiries until the clocks agree for 5 minutes',
+    (jump) => {
+      const { clock, wall, incidents } = make(0)
+      clock.jump(jump)
+      wall.now()
+      expect(wall.frozen).toBe(true)
+      clock.jump(-jump)
+      wall.now()
+      clock.advance(5 * MINUTE - 1)
+      wall.now()
+      expect(wall.frozen).toBe(true)
+      clock.advance(1)
+      wall.now()
+      expect(wall.frozen).toBe(false)
+      expect(incidents).toEqual(['clock-frozen', 'clock-thawed'])
+    },
+  )
 
   test('the five minutes begin anew when the clocks part again', () => {
     const { clock, wall } = make(0)

@@ -4,7 +4,10 @@ import { stateErrorTable } from '../../../state/index.ts'
 import { reactionOf, StreamsError, streamsErrorTable } from '../../../streams/index.ts'
 
 const documented = new Map(
-  [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([a-z-]+) \|/gm)].map((row) => [row[1], row[2]]),
+  [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([a-z-]+) \|/gm)].map((row) => [
+    row[1],
+    row[2],
+  ]),
 )
 
 describe('docs/errors.md', () => {
