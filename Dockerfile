@@ -18,6 +18,7 @@ COPY --from=build /src/package.json /src/LICENSE /src/NOTICE ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/bin ./bin
 COPY --from=build /src/dist ./dist
+COPY --from=build /src/samples ./samples
 
 USER millrace
 VOLUME /var/lib/millrace
