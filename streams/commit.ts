@@ -22,9 +22,22 @@ export interface CommitResult {
   readonly outputs: number
 }
 
-/** Seals the tasks' batches: step 1. */
-export function sealTasks(tasks: readonly Task[]): TaskCommit[] {
-  return tasks.map((task) => task.seal())
+/** Step 1. A task that cannot be sealed (a damaged row, say) is left out and told to `onFault`; the others go on. */
+export function sealTasks(
+  candidates: readonly Task[],
+  onFault: (task: Task, error: unknown) => void,
+): { readonly tasks: readonly Task[]; readonly commits: readonly TaskCommit[] } {
+  const tasks: Task[] = []
+  const commits: TaskCommit[] = []
+  for (const task of candidates) {
+    try {
+      commits.push(task.seal())
+      tasks.push(task)
+    } catch (error) {
+      onFault(task, error)
+    }
+  }
+  return { tasks, commits }
 }
 
 /**

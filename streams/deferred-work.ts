@@ -40,6 +40,8 @@ export class DeferredWork {
       const { node, record, work } = item
       node.resume(record)
       for (let step = work.next([]); !step.done; ) {
+        // Another task may run meanwhile.
+        ProcessorInstance.active = undefined
         const rows = await this.#state.readPage(step.value)
         if (this.#monotonic() > deadline) throw new StreamsError('PROCESSING_TIMEOUT', node.name)
         node.resume(record)

@@ -24,7 +24,7 @@ const table = {
   OFFSET_OUT_OF_RANGE: { reaction: 'drop-task', message: 'The position is outside the partition' },
   COMMIT_FENCED: { reaction: 'drop-task', message: 'The assignment is no longer current' },
   COMMIT_UNKNOWN: { reaction: 'restore', message: 'The outcome of the commit is not known' },
-  DESERIALIZATION_FAILED: { reaction: 'continue', message: 'A record could not be decoded' },
+  DESERIALIZATION_FAILED: { reaction: 'drop-task', message: 'A record could not be decoded' },
   PROCESSING_FAILED: { reaction: 'drop-task', message: 'A processor threw' },
   PROCESSING_TIMEOUT: { reaction: 'restore', message: 'A processor did not come back' },
   ILLEGAL_TRANSITION: { reaction: 'stop', message: 'A lifecycle has no such step' },

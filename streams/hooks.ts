@@ -2,7 +2,7 @@
  * What the engine tells about itself. Hooks are called synchronously, outside the per-record path (once per slice,
  * commit or event), and must not throw.
  */
-import type { RunnerState, TaskState } from './lifecycle.ts'
+import type { RunnerState, TaskPhase } from './lifecycle.ts'
 import type { TaskId } from './task-id.ts'
 import type { ClockIncident } from './wall-clock.ts'
 
@@ -15,7 +15,7 @@ export interface StreamsHooks {
   onDeadLetter(task: TaskId, topic: string, reason: string): void
   /** Records decided per output of a processor in a commit, for counting business facts. */
   onEmitted(task: TaskId, topic: string, records: number): void
-  onTaskState(task: TaskId, from: TaskState, to: TaskState, cause: Error | undefined): void
+  onTaskState(task: TaskId, from: TaskPhase, to: TaskPhase, cause: Error | undefined): void
   onRunnerState(topology: string, from: RunnerState, to: RunnerState, cause: Error | undefined): void
   onClock(topology: string, incident: ClockIncident): void
 }

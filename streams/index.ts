@@ -23,7 +23,7 @@ export {
 } from './graph.ts'
 export type { SourceOptions } from './graph-draft.ts'
 export type { StreamsHooks } from './hooks.ts'
-export type { RunnerState, TaskState as TaskLifecycle } from './lifecycle.ts'
+export type { RunnerState, TaskPhase } from './lifecycle.ts'
 export type {
   AppendRecord,
   AppendResult,

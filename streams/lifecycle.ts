@@ -1,21 +1,20 @@
 /**
  * Lifecycles as unions with their transitions; a step that is not in the table throws.
  *
- * Task:    created → restoring → running → closed
- *                        ↑          ↓        ↑
- *                        └──────────┴→ failed┘      (running → restoring: dropped its batch, goes on from its commit)
+ * Task:    created → restoring → running → failed → closed, and from each to closed. A failed task that goes on from
+ *          its last commit is a new one.
  * Runner:  created → joining ⇄ running → stopping → stopped,  joining | running → failed → stopping
  */
 import { StreamsError } from './errors.ts'
 
-export type TaskState = 'created' | 'restoring' | 'running' | 'failed' | 'closed'
+export type TaskPhase = 'created' | 'restoring' | 'running' | 'failed' | 'closed'
 export type RunnerState = 'created' | 'joining' | 'running' | 'failed' | 'stopping' | 'stopped'
 
-const taskSteps: Readonly<Record<TaskState, readonly TaskState[]>> = {
+const taskSteps: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
   created: ['restoring', 'closed'],
   restoring: ['running', 'failed', 'closed'],
-  running: ['restoring', 'failed', 'closed'],
-  failed: ['restoring', 'closed'],
+  running: ['failed', 'closed'],
+  failed: ['closed'],
   closed: [],
 }
 
@@ -64,8 +63,8 @@ export class Lifecycle<S extends string> {
 
 export function taskLifecycle(
   name: string,
-  onChange: (from: TaskState, to: TaskState) => void,
-): Lifecycle<TaskState> {
+  onChange: (from: TaskPhase, to: TaskPhase) => void,
+): Lifecycle<TaskPhase> {
   return new Lifecycle(`task ${name}`, 'created', taskSteps, onChange)
 }
 

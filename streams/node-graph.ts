@@ -68,16 +68,14 @@ export class ProcessorInstance implements Receiver {
 
   /** Runs the timer's handler; `record` stands for the timer as origin of what it emits. */
   fire(timer: string, key: string, at: number, record: AnyRecord): void {
-    ProcessorInstance.active = this
-    this.#current = record
+    this.resume(record)
     const work = this.definition.onTimer[timer]?.(key, this.#context, at) as Scan<void> | undefined
     if (work !== undefined) this.#host.defer(this, record, checkGenerator(this.name, work))
     ProcessorInstance.active = undefined
   }
 
   punctuate(ordinal: number, now: number, record: AnyRecord): void {
-    ProcessorInstance.active = this
-    this.#current = record
+    this.resume(record)
     const work = this.definition.punctuators[ordinal]?.run(this.#context, now) as Scan<void> | undefined
     if (work !== undefined) this.#host.defer(this, record, checkGenerator(this.name, work))
     ProcessorInstance.active = undefined

@@ -21,7 +21,9 @@ export interface Maker {
   readonly placeLow: number
 }
 
-const STACK_LIMIT_CHARS = 4_000
+const TEXT_LIMIT_CHARS = 4_000
+/** What lineage and framing add to a record at most, in bytes. */
+const FRAME_BYTES = 4_096
 
 /** An output that no log would take: its cause becomes a dead letter, everything else of the record stands. */
 export class OutputTooLarge extends Error {
@@ -40,6 +42,7 @@ export class OutputCollector {
   #maker: Maker | undefined
   #ordinal = 0
   #bytes = 0
+  #markBytes = 0
 
   constructor(log: Log) {
     this.#log = log
@@ -49,12 +52,14 @@ export class OutputCollector {
   begin(maker: Maker): void {
     this.#maker = maker
     this.#mark = this.#outputs.length
+    this.#markBytes = this.#bytes
     this.#ordinal = 0
   }
 
   /** Forgets what the current cause has made. */
   rollback(): void {
     this.#outputs.length = this.#mark
+    this.#bytes = this.#markBytes
     this.#ordinal = 0
   }
 
@@ -75,29 +80,34 @@ export class OutputCollector {
       throw new OutputTooLarge(topic.name, bytes, this.#log.maxRecordBytes)
     if (!(target >= 0 && target < count))
       throw new RangeError(`partition ${target} of ${topic.name}, which has ${count}`)
+    if (!Number.isSafeInteger(timestamp)) throw new RangeError(`timestamp ${timestamp} for ${topic.name}`)
     this.#push(topic.name, target, keyBytes, valueBytes, timestamp, NO_HEADERS)
   }
 
-  /** The current cause's record to its dead-letter topic: original bytes, original headers, and what went wrong. */
+  /**
+   * The current cause's record to its dead-letter topic: original bytes, original headers, and what went wrong. Where
+   * that is more than the log takes, it goes as a pointer: without the original's headers, value and key.
+   */
   deadLetter(reason: string, error: unknown, message?: string): void {
     const { origin } = this.#current()
     const text = message ?? (error instanceof Error ? error.message : String(error ?? reason))
     const stack = error instanceof Error ? (error.stack ?? '') : ''
     const entries: [string, string][] = [
       ['exception', reason],
-      ['message', text],
-      ['stacktrace', stack.slice(0, STACK_LIMIT_CHARS)],
+      ['message', text.slice(0, TEXT_LIMIT_CHARS)],
+      ['stacktrace', stack.slice(0, TEXT_LIMIT_CHARS)],
       ['topic', origin.topic],
       ['partition', String(origin.partition)],
       ['offset', String(origin.offset)],
     ]
-    const headers: Headers = [
-      ...origin.headers,
-      ...entries.map(([name, value]) => [`__streams.errors.${name}`, Buffer.from(value)] as const),
-    ]
+    const ours = entries.map(([name, value]) => [`__streams.errors.${name}`, Buffer.from(value)] as const)
+    const { key, value, timestamp } = origin
     const topic = deadLetterTopic(origin.topic)
     const partition = origin.partition % this.#partitionCount(topic)
-    this.#push(topic, partition, origin.key, origin.value, origin.timestamp, headers)
+    const headers = [...origin.headers, ...ours]
+    if (recordBytes(key, value, headers) + FRAME_BYTES <= this.#log.maxRecordBytes)
+      this.#push(topic, partition, key, value, timestamp, headers)
+    else this.#push(topic, partition, null, null, timestamp, [...ours, TRUNCATED])
   }
 
   #push(
@@ -150,17 +160,32 @@ export class OutputCollector {
     const outputs = this.#outputs
     this.#outputs = []
     this.#mark = 0
+    this.#markBytes = 0
     this.#bytes = 0
     return outputs
   }
 }
 
-/** A checksum over what consumers see of the outputs, in order: CRC-32 of the values, partitions and times folded in. */
+const TRUNCATED = ['__streams.errors.truncated', Buffer.from('key, value, headers')] as const
+
+function recordBytes(key: Buffer | null, value: Buffer | null, headers: Headers): number {
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0)
+  for (const [name, content] of headers) bytes += 2 * name.length + content.length
+  return bytes
+}
+
+/** A checksum over what consumers see of the outputs, in order: topic, partition, key, value, timestamp. */
 export function outputsCrc(outputs: readonly OutgoingRecord[]): number {
   let crc = 0
-  for (const output of outputs) {
-    if (output.value !== null) crc = crc32(output.value, crc)
-    crc = Math.imul(crc ^ output.partition ^ output.timestamp, 0x9e3779b1) >>> 0
+  for (const { topic, partition, key, value, timestamp } of outputs) {
+    crc = crc32(value === null ? NO_BYTES : value, crc32(key === null ? NO_BYTES : key, crc32(topic, crc)))
+    crc =
+      Math.imul(
+        crc ^ partition ^ timestamp ^ (value === null ? 1 : 0) ^ (key === null ? 2 : 0),
+        0x9e3779b1,
+      ) >>> 0
   }
   return crc
 }
+
+const NO_BYTES = Buffer.alloc(0)

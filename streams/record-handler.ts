@@ -50,6 +50,7 @@ export class RecordHandler {
 
   #attempt(head: Head, tries: number): Promise<void> | undefined {
     const { nodes, deferred } = this.#parts
+    ProcessorInstance.active = undefined
     try {
       const { key, value, timestamp, record } = head
       const entry: AnyRecord = { key, value, timestamp, origin: record }

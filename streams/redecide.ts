@@ -29,7 +29,10 @@ export interface RedecideResult {
   readonly firstDifference: BatchJournal | undefined
 }
 
-/** Throws what processing throws, and a `RangeError` when the journal does not begin with the first batch. */
+/**
+ * Throws what processing throws, and a `RangeError` when the journal does not begin with the first batch or does not
+ * fit the inputs.
+ */
 export async function redecide(options: RedecideOptions): Promise<RedecideResult> {
   const { topology, task: id, log, backend } = options
   const subTopology = topology.subTopologies[id.subTopology] as SubTopology
@@ -53,6 +56,8 @@ export async function redecide(options: RedecideOptions): Promise<RedecideResult
       const awake = new Promise<void>((resolve) => (readable = resolve))
       if (input.fault !== undefined) throw input.fault
       if (input.head !== undefined) return input.head
+      // Nothing is on its way: waiting would never end.
+      if (!input.fetching) throw new RangeError(`the journal goes on where ${input.source.topic.name} ends`)
       await awake
     }
   }

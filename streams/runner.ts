@@ -58,6 +58,7 @@ export class TopologyRunner implements GroupListener {
   #first = 0
   #membership: Membership | undefined
   #commit: Promise<void> | undefined
+  #stepping: Promise<boolean> | undefined
   #lastCommitAt = 0
   #failure: Error | undefined
   #wake: (() => void) | undefined
@@ -116,8 +117,8 @@ export class TopologyRunner implements GroupListener {
 
   async #runLoop(): Promise<void> {
     while (this.state === 'running' || this.state === 'joining') {
-      const busy = await this.step()
-      if (this.#commitDue(busy)) this.#commit = this.#runCommit()
+      const busy = this.state === 'running' && (await (this.#stepping = this.step()))
+      if (this.#commitDue(busy)) this.#beginCommit()
       if (busy || this.#awake) {
         this.#awake = false
         await this.#options.clock.yield()
@@ -154,7 +155,7 @@ export class TopologyRunner implements GroupListener {
   // --- commits
 
   #commitDue(busy: boolean): boolean {
-    if (this.#commit !== undefined || !this.tasks.some(committable)) return false
+    if (this.state !== 'running' || this.#commit !== undefined || !this.tasks.some(committable)) return false
     if (!busy) return true
     const { clock, commitIntervalMs } = this.#options
     if (clock.monotonic() - this.#lastCommitAt >= commitIntervalMs) return true
@@ -165,17 +166,29 @@ export class TopologyRunner implements GroupListener {
   async commitNow(): Promise<boolean> {
     await this.#commit
     if (!this.tasks.some(committable)) return false
-    this.#commit = this.#runCommit()
-    await this.#commit
+    await this.#beginCommit()
     return true
+  }
+
+  #beginCommit(): Promise<void> {
+    const commit = this.#runCommit().finally(() => {
+      this.#commit = undefined
+      this.wake()
+    })
+    this.#commit = commit
+    return commit
   }
 
   async #runCommit(): Promise<void> {
     const { hooks, clock } = this.#options
     const begin = (this.#lastCommitAt = clock.monotonic())
-    const tasks = this.tasks.filter(committable)
+    // The promise exists before anything can fail: see `#beginCommit`.
+    await Promise.resolve()
+    const { tasks, commits } = sealTasks(this.tasks.filter(committable), (task, error) =>
+      this.#fault(task, error),
+    )
+    if (tasks.length === 0) return
     try {
-      const commits = sealTasks(tasks)
       const result = await this.#commitWithRetry(tasks, commits)
       for (const commit of commits) {
         this.progress.advance(commit.checkpoint.positions)
@@ -189,13 +202,7 @@ export class TopologyRunner implements GroupListener {
         clock.monotonic() - begin,
       )
     } catch (error) {
-      for (const task of tasks) {
-        task.fail(error)
-        this.#onTaskFailed(task, error)
-      }
-    } finally {
-      this.#commit = undefined
-      this.wake()
+      for (const task of tasks) this.#fault(task, error)
     }
   }
 
@@ -215,6 +222,8 @@ export class TopologyRunner implements GroupListener {
 
   async assigned(assignment: Assignment): Promise<void> {
     if (this.state === 'running') this.#lifecycle.to('joining')
+    // From here on no turn and no commit begins; what is under way ends first.
+    await this.#stepping
     await this.#commit
     const kept = new Set(this.tasks)
     await this.#set.assign(assignment)
@@ -230,6 +239,11 @@ export class TopologyRunner implements GroupListener {
 
   // --- failures
 
+  #fault(task: Task, error: unknown): void {
+    task.fail(error)
+    this.#onTaskFailed(task, error)
+  }
+
   #onTaskFailed(task: Task, error: unknown): void {
     if (reactionOf(error) === 'stop') this.#fail(error)
     else this.#set.failed(task, error)
@@ -237,7 +251,7 @@ export class TopologyRunner implements GroupListener {
 
   async #reopenFailed(): Promise<void> {
     try {
-      await this.#set.reopenFailed()
+      for (const task of await this.#set.reopenFailed()) this.progress.advance(task.positions())
     } catch (error) {
       this.#fail(error)
     }
@@ -278,7 +292,8 @@ export class TopologyRunner implements GroupListener {
 
   async #sleep(): Promise<void> {
     const wall = this.wallClock?.now() ?? 0
-    const next = Math.min(...this.tasks.map((task) => task.nextWallWork() - wall), IDLE_LIMIT_MS)
+    const tasks = this.tasks.map((task) => task.nextWallWork() - wall)
+    const next = Math.min(...tasks, this.#set.untilReopen(), IDLE_LIMIT_MS)
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(Math.max(1, next), resolve)
       this.#wake = () => {

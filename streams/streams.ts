@@ -26,7 +26,7 @@ export interface StreamsOptions {
   readonly hooks?: Partial<StreamsHooks>
   /** Milliseconds between commits while work waits; 200 unless told. Without waiting work, commits begin at once. */
   readonly commitIntervalMs?: number
-  /** Decoded rows that a task keeps at hand; 8,000 unless told. */
+  /** Decoded rows that a task keeps at hand; 20,000 unless told. */
   readonly cacheEntries?: number
   readonly openState?: (task: TaskId) => Promise<StateBackend>
 }
@@ -37,7 +37,7 @@ export class Streams {
 
   constructor(options: StreamsOptions) {
     this.#options = options
-    const { application, log, commitIntervalMs = 200, cacheEntries = 8_000, openState } = options
+    const { application, log, commitIntervalMs = 200, cacheEntries = 20_000, openState } = options
     const clock = options.clock ?? systemClock
     const hooks: StreamsHooks = { ...noHooks, ...options.hooks }
     const runners = options.topologies.map((topology) => {

@@ -130,6 +130,8 @@ function decode(source: SourceNode, record: LogRecord): Head {
   } catch (cause) {
     return refuse('DeserializationError', policies.onUndecodable, cause)
   }
+  // What is no number of milliseconds has no place among the others, whatever the policy.
+  if (!Number.isSafeInteger(timestamp)) return refuse('BadTimestamp', 'dead-letter')
   if (
     policies.onBadTimestamp !== 'accept' &&
     !(timestamp > 0 && timestamp <= record.appendTime + FUTURE_LIMIT_MS)

@@ -53,7 +53,6 @@ export class TaskSet {
     this.#options = options
   }
 
-  /** In the order of the assignment. */
   get tasks(): readonly Task[] {
     return this.#tasks
   }
@@ -70,7 +69,10 @@ export class TaskSet {
   async assign(assignment: Assignment): Promise<void> {
     this.#epoch = assignment.epoch
     const wanted = new Set(assignment.tasks.map(taskName))
-    for (const name of this.#open.keys()) if (!wanted.has(name)) await this.#close(name)
+    for (const [name, { task }] of this.#open) {
+      if (wanted.has(name)) task.adopt(assignment.epoch)
+      else await this.#close(name)
+    }
     const fresh = assignment.tasks.filter((id) => !this.#open.has(taskName(id)))
     const checkpoints = await Promise.all(fresh.map((id) => this.#checkpoint(id)))
     const lastWall = Math.max(0, ...checkpoints.map((checkpoint) => checkpoint.times.wallTime))
@@ -87,20 +89,34 @@ export class TaskSet {
     }
   }
 
-  /** Opens failed tasks whose time has come, from their last commit. Call only while no commit is under way. */
-  async reopenFailed(): Promise<void> {
+  /** Milliseconds until a failed task may be opened again; `Infinity` when none may. */
+  untilReopen(): number {
     const now = this.#options.clock.monotonic()
-    for (const [name, open] of this.#open) {
+    return Math.min(
+      ...[...this.#open.values()].map(({ reopenAt = Number.POSITIVE_INFINITY }) => reopenAt - now),
+    )
+  }
+
+  /**
+   * Opens failed tasks whose time has come, from their last commit; answers those that run again. Call only while no
+   * commit is under way. A task that cannot be opened stays in the set, failed, and is tried again.
+   */
+  async reopenFailed(): Promise<readonly Task[]> {
+    const reopened: Task[] = []
+    const now = this.#options.clock.monotonic()
+    for (const open of this.#open.values()) {
       if (open.reopenAt === undefined || open.reopenAt > now) continue
       try {
         const checkpoint = await this.#checkpoint(open.task.task)
-        await this.#close(name)
-        await this.#openTask(open.task.task, checkpoint)
+        open.task.close()
+        await open.backend?.close()
+        reopened.push(await this.#openTask(open.task.task, checkpoint))
       } catch (error) {
         if (reactionOf(error) === 'stop') throw error
         open.reopenAt = now + REOPEN_AFTER_MS
       }
     }
+    return reopened
   }
 
   /** Closes every task. Idempotent. */
@@ -112,10 +128,23 @@ export class TaskSet {
     return (await this.#options.log.committed(id)) ?? NO_CHECKPOINT
   }
 
-  async #openTask(id: TaskId, checkpoint: Checkpoint): Promise<void> {
-    const { log, topology, hooks, clock, cacheEntries, application, openState, onReadable } = this.#options
-    const subTopology = topology.subTopologies[id.subTopology] as SubTopology
+  async #openTask(id: TaskId, checkpoint: Checkpoint): Promise<Task> {
+    const { log, openState } = this.#options
     const backend = log.stateHome === 'task' ? await openState?.(id) : undefined
+    try {
+      const task = await this.#startTask(id, checkpoint, backend)
+      this.#open.set(task.name, { task, backend, reopenAt: undefined })
+      this.#tasks = [...this.#open.values()].map((open) => open.task)
+      return task
+    } catch (error) {
+      await backend?.close()
+      throw error
+    }
+  }
+
+  async #startTask(id: TaskId, checkpoint: Checkpoint, backend: StateBackend | undefined): Promise<Task> {
+    const { log, topology, hooks, clock, cacheEntries, application, onReadable } = this.#options
+    const subTopology = topology.subTopologies[id.subTopology] as SubTopology
     const reader = backend ?? (await log.taskState(id))
     const withChanges = log.stateHome === 'task'
     const state = new TaskState({ reader, specs: subTopology.stores, withChanges, cacheEntries })
@@ -134,12 +163,17 @@ export class TaskSet {
       onReadable,
     })
     task.lifecycle.to('restoring')
-    if (backend !== undefined) await restoreState({ log, application, task: id, subTopology, state, backend })
+    try {
+      if (backend !== undefined)
+        await restoreState({ log, application, task: id, subTopology, state, backend })
+    } catch (error) {
+      task.close()
+      throw error
+    }
     task.lifecycle.to('running')
     // A filter that never learns all keys only answers nothing: the task is right without it.
     state.learnKeys().catch(() => hooks.onDropped(id, 'FilterIncomplete'))
-    this.#open.set(task.name, { task, backend, reopenAt: undefined })
-    this.#tasks = [...this.#open.values()].map((open) => open.task)
+    return task
   }
 
   async #close(name: string): Promise<void> {

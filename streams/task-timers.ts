@@ -6,6 +6,7 @@
  */
 import type { DueTimer, TaskState, TimerClock } from '../state/index.ts'
 import type { DeferredWork } from './deferred-work.ts'
+import { StreamsError } from './errors.ts'
 import type { EventIdMaker } from './event-id.ts'
 import type { AnyRecord, NodeGraph, ProcessorInstance } from './node-graph.ts'
 import type { OutputCollector } from './output-collector.ts'
@@ -56,8 +57,20 @@ export class TaskTimers {
       if (due === undefined) return fired
       this.#fire(due, now)
       await deferred.run()
+      this.#checkProgress(due)
     }
     return limit
+  }
+
+  /** A timer that sets itself again must move on, or it would fire for ever. */
+  #checkProgress({ clock, name, key, at }: DueTimer): void {
+    const next = this.#parts.state.timer(clock, name).dueAt(key)
+    if (next !== undefined && next <= at) {
+      throw new StreamsError(
+        'PROCESSING_FAILED',
+        `timer ${name} of ${key} was due at ${at} and set itself to ${next}`,
+      )
+    }
   }
 
   #fire(due: DueTimer, now: number): void {
@@ -81,13 +94,14 @@ export class TaskTimers {
     return due
   }
 
-  punctuate(ordinals: readonly number[], now: number): void {
+  async punctuate(ordinals: readonly number[], now: number): Promise<void> {
     for (const ordinal of ordinals) {
       const { node, index } = this.#punctuators[ordinal] as Installed
       const record = this.#timeRecord('', now)
       const ids = this.#parts.ids(`${node.name}#${index}`)
       this.#parts.outputs.begin({ ids, origin: record.origin, placeHigh: 0, placeLow: now })
       node.punctuate(index, now, record)
+      await this.#parts.deferred.run()
     }
   }
 

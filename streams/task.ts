@@ -18,7 +18,7 @@ import { StreamsError } from './errors.ts'
 import { EventIdMaker } from './event-id.ts'
 import type { SubTopology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
-import { type Lifecycle, taskLifecycle, type TaskState as TaskLifecycleState } from './lifecycle.ts'
+import { type Lifecycle, taskLifecycle, type TaskPhase } from './lifecycle.ts'
 import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log.ts'
 import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
 import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
@@ -64,9 +64,8 @@ interface Batch {
 export class Task implements NodeHost {
   readonly task: TaskId
   readonly name: string
-  readonly epoch: number
   readonly state: TaskState
-  readonly lifecycle: Lifecycle<TaskLifecycleState>
+  readonly lifecycle: Lifecycle<TaskPhase>
   readonly inputs: readonly TaskInput[]
   readonly #options: TaskOptions
   readonly #outputs: OutputCollector
@@ -75,6 +74,7 @@ export class Task implements NodeHost {
   readonly #timers: TaskTimers
   readonly #makers = new Map<string, EventIdMaker>()
   #times: TaskTimes
+  #epoch: number
   #sequence: number
   #batch: Batch | undefined
   #committing = false
@@ -85,7 +85,7 @@ export class Task implements NodeHost {
     const { id, checkpoint, log, subTopology, state, hooks, monotonic } = options
     this.task = id
     this.name = taskName(id)
-    this.epoch = options.epoch
+    this.#epoch = options.epoch
     this.state = state
     this.#options = options
     this.#times = checkpoint.times
@@ -139,6 +139,11 @@ export class Task implements NodeHost {
   /** Rough bytes of the running batch, state and outputs. */
   get uncommittedBytes(): number {
     return this.state.overlayBytes + this.#outputs.bytes
+  }
+
+  /** The task is kept by a new assignment: it goes on, and commits under that. */
+  adopt(epoch: number): void {
+    this.#epoch = epoch
   }
 
   // --- work
@@ -199,8 +204,7 @@ export class Task implements NodeHost {
   }
 
   async #onStreamTime(due: readonly number[], now: number): Promise<void> {
-    this.#timers.punctuate(due, now)
-    await this.#deferred.run()
+    await this.#timers.punctuate(due, now)
     await this.#timers.fire('stream', now, Number.POSITIVE_INFINITY)
   }
 
@@ -241,18 +245,28 @@ export class Task implements NodeHost {
     this.#batch = batch
     this.#times = { ...this.#times, wallTime }
     batch.wallTimers = await this.#timers.fire('wall', wallTime, timerLimit)
-    this.#timers.punctuate(punctuators, wallTime)
-    await this.#deferred.run()
+    await this.#timers.punctuate(punctuators, wallTime)
     batch.effective = batch.wallTimers > 0 || this.state.overlayBytes > 0 || this.#outputs.bytes > 0
   }
 
-  /** Decides a batch again as its journal says, from inputs that stand where it began. */
+  /**
+   * Decides a batch again as its journal says, from inputs that stand where it began; throws a `RangeError` where they
+   * do not.
+   */
   async replay(journal: BatchJournal, awaitHead: (input: TaskInput) => Promise<Head>): Promise<void> {
     await this.#openBatch(journal.times.wallTime, journal.wallTimers, [...journal.punctuators])
-    for (const { topic, count } of journal.inputs) {
+    for (const { topic, firstOffset, count } of journal.inputs) {
       const input = this.inputs.find((candidate) => candidate.source.topic.name === topic)
       if (input === undefined) throw new StreamsError('UNKNOWN_TOPIC', `${topic} is no input of ${this.name}`)
-      for (let i = 0; i < count; i++) await this.#process(input, await awaitHead(input))
+      for (let i = 0; i < count; i++) {
+        const head = await awaitHead(input)
+        const { offset } = head.record
+        if (i === 0 && offset !== firstOffset)
+          throw new RangeError(
+            `batch ${journal.sequence} goes on at ${topic} ${firstOffset}, the log at ${offset}`,
+          )
+        await this.#process(input, head)
+      }
     }
   }
 
@@ -276,7 +290,7 @@ export class Task implements NodeHost {
     this.#committing = true
     return {
       task: this.task,
-      epoch: this.epoch,
+      epoch: this.#epoch,
       outputs,
       checkpoint: { positions: this.positions(), times, sequence },
       journal: { sequence, times, wallTimers, punctuators, inputs, outputsCrc: outputsCrc(outputs) },
@@ -300,8 +314,10 @@ export class Task implements NodeHost {
     }))
   }
 
-  /** Wall time at which the task next has something to do by itself. */
+  /** Wall time at which the task next has something to do by itself; `Infinity` while it waits for others. */
   nextWallWork(): number {
+    if (this.lifecycle.state !== 'running' || this.#batch !== undefined) return Number.POSITIVE_INFINITY
+    if (this.#waitingSince !== undefined) return this.#options.wallTime() + INPUT_WAIT_LIMIT_MS
     const timers = this.#options.expiriesFrozen() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
     return Math.min(timers, this.#timers.nextWallPunctuation(this.#times.wallTime))
   }

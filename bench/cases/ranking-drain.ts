@@ -10,7 +10,7 @@ import { fill, inFreshDirectory, measured, recordOf, report, round, smoke, topic
 
 const deltas = smoke ? 50_000 : 1_000_000
 const products = 3_700
-const hours = 72
+const hours = 24
 const START = Date.UTC(2026, 0, 5)
 
 await inFreshDirectory(async (directory) => {

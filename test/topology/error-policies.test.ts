@@ -215,3 +215,49 @@ describe('an output larger than the log takes', () => {
     await driver.close()
   })
 })
+
+describe('what would block an input or a commit', () => {
+  test('an event time that is no number is a dead letter under every policy', async () => {
+    const strange = topology('strange', (t) => {
+      t.stream(numbers, {
+        onBadTimestamp: 'accept',
+        eventTime: (value) => (value === 13 ? Number.NaN : START),
+      })
+        .mapValues(String)
+        .to(sums)
+    })
+    const driver = await TopologyTestDriver.open({ topologies: [strange], now: START })
+    await driver.pipe(numbers, 'k', 13)
+    await driver.pipe(numbers, 'k', 1)
+    expect(driver.deadLetters(numbers)).toHaveLength(1)
+    expect(driver.read(sums).map(({ value }) => value)).toEqual(['1'])
+    await driver.close()
+  })
+
+  test('a dead letter larger than the log takes goes as a pointer', async () => {
+    const { driver } = await run({}, 'dead-letter', [])
+    await driver.pipeBytes('numbers', Buffer.from('k'), Buffer.alloc(1024 * 1024 - 100, 'x'))
+    const [letter] = driver.deadLetters(numbers)
+    expect(letter?.value).toBeNull()
+    const headers = Object.fromEntries(letter?.headers.map(([name, value]) => [name, value.toString()]) ?? [])
+    expect(headers).toMatchObject({
+      '__streams.errors.offset': '0',
+      '__streams.errors.truncated': 'key, value, headers',
+    })
+    await driver.close()
+  })
+
+  test('a timer that sets itself to a time that has passed stops the task instead of firing for ever', async () => {
+    const spinning = processor({
+      name: 'spinning',
+      input: shape<string, number>(),
+      timers: { again: 'stream' },
+      process: (record, { timers }) => timers.again.schedule(record.key, record.timestamp),
+      onTimer: { again: (key, { timers }, at) => timers.again.schedule(key, at) },
+    })
+    const spin = topology('spin', (t) => void t.stream(numbers).process(spinning))
+    const driver = await TopologyTestDriver.open({ topologies: [spin], now: START })
+    await expect(driver.pipe(numbers, 'k', 1)).rejects.toMatchObject({ code: 'PROCESSING_FAILED' })
+    await driver.close()
+  })
+})
