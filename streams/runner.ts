@@ -24,7 +24,7 @@ import { TaskSet } from './task-set.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** Records that a task processes before the next task has its turn. */
-const TURN_RECORDS = 256
+const TURN_RECORDS = 64
 /** Milliseconds of turns before everything else in the process has its own. */
 const TURN_LIMIT_MS = 4
 /** Uncommitted bytes of all tasks at which a commit begins: what is sealed at once holds up everything else. */
@@ -54,7 +54,7 @@ export class TopologyRunner implements GroupListener {
   readonly #options: RunnerOptions
   readonly #lifecycle: Lifecycle<RunnerState>
   readonly #set: TaskSet
-  /** Whose turn is first, among the tasks. */
+  /** Whose turn is first, among the sub-topologies. */
   #first = 0
   #membership: Membership | undefined
   #commit: Promise<void> | undefined
@@ -118,7 +118,7 @@ export class TopologyRunner implements GroupListener {
   async #runLoop(): Promise<void> {
     while (this.state === 'running' || this.state === 'joining') {
       const busy = this.state === 'running' && (await (this.#stepping = this.step()))
-      if (this.#commitDue(busy)) this.#beginCommit()
+      if (this.#commitDue(busy)) void this.#beginCommit()
       if (busy || this.#awake) {
         this.#awake = false
         await this.#options.clock.yield()
@@ -126,19 +126,25 @@ export class TopologyRunner implements GroupListener {
     }
   }
 
-  /** Gives the tasks their turns; answers whether any had records. */
+  /**
+   * Gives the tasks their turns; answers whether any had records. Within a sub-topology the task whose next record is
+   * oldest comes first, so that a backlog does not drive partitions apart in event time; the sub-topologies take turns.
+   */
   async step(): Promise<boolean> {
     if (this.#commit === undefined) await this.#reopenFailed()
     const { clock } = this.#options
-    const { tasks } = this
-    const begin = clock.monotonic()
+    const end = clock.monotonic() + TURN_LIMIT_MS
+    const { groups } = this.#set
+    const first = this.#first++
     let busy = false
-    for (let turn = 0; turn < tasks.length; turn++) {
-      const task = tasks[(this.#first + turn) % tasks.length] as Task
-      if (await this.#turn(task)) busy = true
-      if (clock.monotonic() - begin > TURN_LIMIT_MS) break
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[(first + i) % groups.length] as readonly Task[]
+      for (const task of group) if (task.nextTimestamp() === undefined) await this.#turn(task)
+      for (let task = oldest(group); task !== undefined; task = oldest(group)) {
+        if (await this.#turn(task)) busy = true
+        if (clock.monotonic() > end) return busy
+      }
     }
-    this.#first++
     return busy
   }
 
@@ -315,6 +321,20 @@ export class TopologyRunner implements GroupListener {
     const partitions = Math.max(...sources.map((source) => this.#options.log.partitions(source.topic.name)))
     return { tasks, partitions }
   }
+}
+
+/** The task whose next record is oldest; nothing when none has one at hand. */
+function oldest(tasks: readonly Task[]): Task | undefined {
+  let best: Task | undefined
+  let bestTimestamp = Number.POSITIVE_INFINITY
+  for (const task of tasks) {
+    const timestamp = task.nextTimestamp()
+    if (timestamp !== undefined && timestamp < bestTimestamp) {
+      best = task
+      bestTimestamp = timestamp
+    }
+  }
+  return best
 }
 
 /** Whole records are in the batch and none is under way. */

@@ -46,6 +46,7 @@ export class TaskSet {
   readonly #options: TaskSetOptions
   readonly #open = new Map<string, OpenTask>()
   #tasks: readonly Task[] = []
+  #groups: readonly (readonly Task[])[] = []
   #epoch = 0
   #wall: WallClock | undefined
 
@@ -55,6 +56,11 @@ export class TaskSet {
 
   get tasks(): readonly Task[] {
     return this.#tasks
+  }
+
+  /** The tasks by sub-topology. */
+  get groups(): readonly (readonly Task[])[] {
+    return this.#groups
   }
 
   get wallClock(): WallClock | undefined {
@@ -134,7 +140,7 @@ export class TaskSet {
     try {
       const task = await this.#startTask(id, checkpoint, backend)
       this.#open.set(task.name, { task, backend, reopenAt: undefined })
-      this.#tasks = [...this.#open.values()].map((open) => open.task)
+      this.#changed()
       return task
     } catch (error) {
       await backend?.close()
@@ -182,6 +188,11 @@ export class TaskSet {
     open.task.close()
     await open.backend?.close()
     this.#open.delete(name)
-    this.#tasks = [...this.#open.values()].map((other) => other.task)
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#tasks = [...this.#open.values()].map((open) => open.task)
+    this.#groups = [...Map.groupBy(this.#tasks, (task) => task.task.subTopology).values()]
   }
 }

@@ -159,6 +159,12 @@ export class Task implements NodeHost {
     }
   }
 
+  /** Timestamp of the record that comes next; nothing where none is at hand or the task cannot take one. */
+  nextTimestamp(): number | undefined {
+    if (this.lifecycle.state !== 'running' || this.full) return undefined
+    return this.#nextInput()?.head?.timestamp
+  }
+
   /** Stops the task; what is uncommitted is void. */
   fail(error: unknown): void {
     if (this.lifecycle.state === 'failed' || this.lifecycle.state === 'closed') return

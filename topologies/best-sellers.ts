@@ -48,7 +48,7 @@ import {
   type WindowSum,
   windowSumSchema,
 } from '../schemas/index.ts'
-import { keys, keyValueStore, type WindowedKey, windowStore } from '../state/index.ts'
+import { type KeyCodec, keys, keyValueStore, type WindowedKey, windowStore } from '../state/index.ts'
 import { partitionFor, processor, shape, type Topology, topology } from '../streams/index.ts'
 
 export interface BestSellerOptions {
@@ -148,10 +148,10 @@ function storesFor({ calendar, retentionMs }: RankingRules) {
       value: stateSerde(saleStateSchema),
       version: saleStateSchema.version,
     }),
-    /** What was applied of a product and an hour and is in no sum yet. */
-    fresh: keyValueStore<WindowSum, readonly [hour: number, productId: string]>({
+    /** What was applied of a product in a window and is not in its sum yet. */
+    fresh: keyValueStore<WindowSum, readonly [name: WindowName, start: number, productId: string]>({
       name: `fresh-sums-${zone}`,
-      key: keys.tuple<readonly [number, string]>(keys.timestamp, keys.string),
+      key: keys.tuple<readonly [WindowName, number, string]>(windowNameKey, keys.timestamp, keys.string),
       value: stateSerde(windowSumSchema),
       version: windowSumSchema.version,
     }),
@@ -222,6 +222,9 @@ function storesFor({ calendar, retentionMs }: RankingRules) {
     }),
   })
 }
+
+/** Names of windows as parts of keys. */
+const windowNameKey = keys.string as KeyCodec<string> as KeyCodec<WindowName>
 
 /** A score of 0 or less is not listed. */
 function positive(score: number): number | undefined {

@@ -2,7 +2,7 @@
 import type { Scan } from '../../state/index.ts'
 import { parseWindowKey } from './boards.ts'
 import type { RankContext, RankingRules } from './ranker.ts'
-import { foldHour } from './sums.ts'
+import { foldWindow } from './sums.ts'
 
 /** Rows deleted at a time. */
 export const SWEEP_ROWS = 1_000
@@ -24,8 +24,6 @@ export function* sweep(rules: RankingRules, key: string, context: RankContext): 
   stores.windows.delete(key)
   if (name !== 'week') return
   const { end } = rules.calendar.at(start).week
-  for (const [hour, { fresh }] of yield* stores.tallies.scan({ from: start, to: end })) {
-    if (fresh > 0) yield* foldHour(rules, hour, context)
-    stores.tallies.delete(hour)
-  }
+  yield* foldWindow(rules, name, start, end, context)
+  for (const [hour] of yield* stores.tallies.scan({ from: start, to: end })) stores.tallies.delete(hour)
 }

@@ -4,7 +4,7 @@ import type { StreamRecord } from '../../streams/index.ts'
 import { SEND_EVERY_MS, windowKey } from './boards.ts'
 import { AGAIN, IDLE_MS } from './close-windows.ts'
 import { keptNames, progressOf, type RankContext, type RankingRules, TASK } from './ranker.ts'
-import { addToSum, MAX_FRESH, noSum, plus } from './sums.ts'
+import { addFresh, addToSum, MAX_FRESH } from './sums.ts'
 import { type WindowName, windowNames, type Windows } from './windows.ts'
 
 const NO_COUNTS: WindowCounts = Object.freeze({ hour: 0, day: 0, week: 0 })
@@ -27,27 +27,21 @@ export function applyDelta(
   const tally = tallies.get(hour) ?? NO_TALLY
   const closedThrough = closedNow(rules, context)
   if (tally.fresh === 0) scheduleSending(rules, windows, names, closedThrough, context)
-  const fresh = tally.fresh + addFresh(windows, names, tally, delta, context)
+  const fresh = tally.fresh + addDelta(windows, names, tally, delta, context)
   tallies.put(hour, counted({ ...tally, fresh }, delta, windows, names, closedThrough))
 }
 
-/** Adds the delta to its fresh row; answers how many rows that made. */
-function addFresh(
+/** Adds the delta to its fresh row, or to the sums where there are too many of these; answers how many rows that made. */
+function addDelta(
   windows: Windows,
   names: readonly WindowName[],
   tally: HourTally,
   delta: RankingSalesDelta,
   context: RankContext,
 ): number {
-  const { fresh } = context.stores
-  const key = [windows.hour.start, delta.productId] as const
-  const before = fresh.get(key)
-  if (before === undefined && tally.fresh >= MAX_FRESH) {
-    for (const name of names) addToSum(name, windows[name].start, delta.productId, delta, context)
-    return 0
-  }
-  fresh.put(key, plus(before ?? noSum, delta))
-  return before === undefined ? 1 : 0
+  if (tally.fresh < MAX_FRESH) return addFresh(['hour', windows.hour.start, delta.productId], delta, context)
+  for (const name of names) addToSum(name, windows[name].start, delta.productId, delta, context)
+  return 0
 }
 
 /** Windows that end by this instant are closed. */

@@ -3,7 +3,7 @@
  *
  * | store | key | value |
  * | --- | --- | --- |
- * | fresh | start of an hour, productId | quantity and amount of deltas that are in no sum yet; put once per delta |
+ * | fresh | window, start, productId | quantity and amount that are not in the window's sum yet; put once per delta |
  * | tallies | start of an hour | how many deltas of that hour were applied; put once per delta |
  * | sums | window, start, productId | quantity and amount, each with an exact order per window |
  * | windows | `windowKey` | whether it is closed, when it was last sent; put when one of these changes |
@@ -14,8 +14,9 @@
  *
  * Invariants:
  *
- * 1. What was sold of a product in a window is its row in `sums` plus its rows in `fresh` for the hours of the window.
- * 2. Of an hour with fresh rows, every window that is kept has a `send` timer: no change stays unsent.
+ * 1. What was sold of a product in a window is its row in `sums` plus its rows in `fresh` of that window and of the
+ *    shorter windows in it.
+ * 2. A window with fresh rows has a `send` timer, and so have the longer ones it lies in: no change stays unsent.
  * 3. What is sent as `closedThrough` is sent after the boards of every window of that name that ends by then.
  */
 import type {
@@ -56,7 +57,7 @@ export const TASK = 'task'
 /** What the ranker uses; `topologies/best-sellers.ts` gives it. */
 export interface RankContext {
   readonly stores: {
-    readonly fresh: KeyValueStore<readonly [hour: number, productId: string], WindowSum>
+    readonly fresh: KeyValueStore<readonly [name: WindowName, start: number, productId: string], WindowSum>
     readonly sums: WindowStore<string, WindowSum, SumIndex>
     readonly tallies: KeyValueStore<number, HourTally>
     readonly windows: KeyValueStore<string, WindowMeta, 'open'>

@@ -4,7 +4,7 @@ import type { PartitionBoard, RankingPartitionUpdate, WindowMeta } from '../../s
 import type { Scan } from '../../state/index.ts'
 import { type Metric, metrics, parseWindowKey } from './boards.ts'
 import { progressOf, type RankContext, type RankingRules, sumIndexes } from './ranker.ts'
-import { foldHour } from './sums.ts'
+import { foldWindow } from './sums.ts'
 import type { WindowName } from './windows.ts'
 
 /** The durable timer `send` of a window: something was applied since its boards were last sent. */
@@ -24,7 +24,8 @@ export function* sendBoards(
   const { stores, wallTime } = context
   const { name, start } = parseWindowKey(key)
   const { end, closed } = meta
-  const counts = yield* countAndFold(rules, name, start, end, context)
+  yield* foldWindow(rules, name, start, end, context)
+  const counts = yield* countsOf(name, start, end, context)
   for (const metric of metrics) {
     const rows = yield* stores.sums.index(sumIndexes[metric]).top(key, rules.depth)
     const entries = rows.map(({ key: { key: productId }, score, value: { quantity, amount } }) => ({
@@ -58,23 +59,19 @@ export function sendUpdate(
   emit.updates(topics.rankingPartitionUpdate.keyOf(update), update, wallTime)
 }
 
-/** The window's counts are those of its hours, whose fresh rows go into the sums on the way. */
-function* countAndFold(
-  rules: RankingRules,
+/** The window's counts are those of its hours. */
+function* countsOf(
   name: WindowName,
   start: number,
   end: number,
-  context: RankContext,
+  { stores }: RankContext,
 ): Scan<Pick<PartitionBoard, 'applied' | 'lateCount' | 'correctedCount'>> {
-  const { tallies } = context.stores
   const counts = { applied: 0, lateCount: 0, correctedCount: 0 }
-  for (const [hour, tally] of yield* tallies.scan({ from: start, to: end })) {
+  for (const [hour, tally] of yield* stores.tallies.scan({ from: start, to: end })) {
     counts.applied += tally.applied
     counts.lateCount += tally.late[name]
     counts.correctedCount += tally.corrected[name]
-    if (tally.fresh === 0) continue
-    yield* foldHour(rules, hour, context)
-    tallies.put(hour, { ...tally, fresh: 0 })
+    if (tally.fresh > 0) stores.tallies.put(hour, { ...tally, fresh: 0 })
   }
   return counts
 }

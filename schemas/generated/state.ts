@@ -279,8 +279,8 @@ export interface HourTally {
   readonly late: WindowCounts
   /** Cancels and returns that came after the window was closed. */
   readonly corrected: WindowCounts
-  /** Every window of this hour has a timer that will send its boards. */
-  readonly pending: boolean
+  /** Products of this hour with deltas that are not in the sums of its windows yet. */
+  readonly fresh: number
 }
 
 export const hourTallySchema: RecordSchema<HourTally> = {
@@ -316,10 +316,10 @@ export const hourTallySchema: RecordSchema<HourTally> = {
         "doc": "Cancels and returns that came after the window was closed."
       },
       {
-        "name": "pending",
-        "type": "boolean",
-        "default": false,
-        "doc": "Every window of this hour has a timer that will send its boards."
+        "name": "fresh",
+        "type": "long",
+        "default": 0,
+        "doc": "Products of this hour with deltas that are not in the sums of its windows yet."
       }
     ]
   },

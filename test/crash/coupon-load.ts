@@ -38,6 +38,11 @@ export class CouponLoad {
     this.#random = random
   }
 
+  /** Requests whose verdict was read at least once. */
+  get decided(): number {
+    return this.#verdicts.size
+  }
+
   get unanswered(): number {
     return this.#unanswered.length
   }

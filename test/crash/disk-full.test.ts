@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ChildOptions } from '../support/child.ts'
 import { seedOfRun } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
@@ -13,18 +13,22 @@ import { Server } from './server.ts'
 import { judgeVerdicts, type SaidVerdict } from './shop-judge.ts'
 import type { Ticket } from './shop-load.ts'
 
-const MEBIBYTE = 1024 * 1024
+const KIBIBYTE = 1024
+const MEBIBYTE = 1024 * KIBIBYTE
 const DISK_BYTES = 24 * MEBIBYTE
 /** What is left once the ballast is aboard. */
-const LEFT_BYTES = 256 * 1024
+const LEFT_BYTES = 256 * KIBIBYTE
 
 const run = promisify(execFile)
 const seed = seedOfRun()
 
+vi.setConfig({ testTimeout: 120_000 })
+
 /** A data directory that can be made full, and a way to start a process in it while it is. */
 interface Shortage {
   readonly directory: string
-  fill(pid: number): Promise<void>
+  /** `bytes`: how large a file may grow meanwhile, where that can be said. */
+  fill(pid: number, bytes?: number): Promise<void>
   free(pid: number): Promise<void>
   /** What a process that starts meanwhile runs under. */
   readonly under: ChildOptions
@@ -59,8 +63,8 @@ async function limitedFiles(): Promise<Shortage> {
     run('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`])
   return {
     directory: join(await scratchDirectory('limited'), 'data'),
-    async fill(pid) {
-      await limit(pid, '1')
+    async fill(pid, bytes = 1) {
+      await limit(pid, String(bytes))
     },
     async free(pid) {
       await limit(pid, 'unlimited')
@@ -148,6 +152,22 @@ test('over HTTP a full disk is 503 and nothing else, verdicts stay what they wer
   }
   await server.kill()
   expect(judgeVerdicts(50, tickets, verdicts)).toEqual([])
+})
+
+test('a batch that does not fit is refused alone, and what fits goes on', async () => {
+  const shortage = await limitedFiles()
+  const season = await openSeason({ directory: shortage.directory, seed, users: 600 })
+  const { run: load } = season
+  const harness = await Harness.ready(season.harness)
+  await load.underLoad(harness, () => load.acknowledged(20))
+  await shortage.fill(harness.child.pid, 200 * KIBIBYTE)
+  const before = load.acks.length
+  await load.askAtOnce(harness, 10_000)
+  expect(load.acks.length).toBe(before)
+  await load.underLoad(harness, () => load.acknowledged(20))
+  await harness.kill()
+  await load.sendTheRest()
+  expect((await season.judge()).complaints).toEqual([])
 })
 
 test('at its own limit of bytes the log answers LOG_FULL, still decides what it has, and takes more once the limit is raised', async () => {

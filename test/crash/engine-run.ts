@@ -165,12 +165,17 @@ export class EngineRun {
       try {
         const asks = this.#load.known(20)
         if (asks.length === 0) await harness.health()
-        else await this.#read(harness, asks)
-        kill.saw('verdict')
+        else await this.#readNew(harness, asks, kill)
       } catch (error) {
         if (!kill.thrown && !isRefused(error)) throw error
       }
     }
+  }
+
+  async #readNew(harness: Harness, asks: readonly Ask[], kill: KillSwitch): Promise<void> {
+    const before = this.#load.decided
+    await this.#read(harness, asks)
+    if (this.#load.decided > before) kill.saw('verdict')
   }
 
   async #readAgain(harness: Harness): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Random } from '../support/random.ts'
 
 /**
- * `opening`, `opened`: while the process starts. `sent`, `acknowledged`, `verdict` (read): after that many of them under
+ * `opening`, `opened`: while the process starts. `sent`, `acknowledged`, `verdict` (read for the first time): after that many of them under
  * load. `told`: when the test says so.
  */
 export type Trigger = 'opening' | 'opened' | 'sent' | 'acknowledged' | 'verdict' | 'told'

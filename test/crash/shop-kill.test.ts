@@ -1,6 +1,6 @@
 /** kill -9 of `millrace start` at random points under load over HTTP, judged by plain counting. */
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { bestSellers, catalog, couponIssuance, couponWallet } from '../../topologies/index.ts'
 import { Engine } from '../support/engine.ts'
 import { crashRuns, seededRandom, seedOfRun } from '../support/random.ts'
@@ -15,6 +15,8 @@ const MOST_EVENTS = 120
 
 const seed = seedOfRun()
 const kills = crashRuns(8)
+
+vi.setConfig({ testTimeout: 60_000 + kills * 20_000 })
 
 test(`${kills} kills -9 of the server under load lose nothing and decide nothing twice, and boards are those of the orders (CRASH_SEED=${seed})`, async () => {
   const dataDir = join(await scratchDirectory('shop'), 'data')

@@ -58,7 +58,7 @@ export class ShopRun {
     if (plan.trigger === 'opening' || plan.trigger === 'opened') return this.#killWhileOpening(plan)
     const server = await Server.ready(this.#options)
     const kill = new KillSwitch(plan, () => server.child.signal('SIGKILL'))
-    await this.#readAgain(server, kill)
+    await this.#readAgain(server)
     const clients = Array.from({ length: CLIENTS }, () => this.#send(server, kill))
     await Promise.all([...clients, this.#watch(server, kill)])
     await server.kill()
@@ -123,13 +123,14 @@ export class ShopRun {
   }
 
   async #read(server: Server, requestId: string, kill: KillSwitch): Promise<void> {
+    const before = this.#verdicts.size
     await this.#readVerdict(server, requestId)
-    kill.saw('verdict')
+    if (this.#verdicts.size > before) kill.saw('verdict')
     const { confirmedAt } = this.#random.pick(this.#load.sales)
     await this.#readBoard(server, this.#random.pick(['hour', 'day', 'week']), 'quantity', confirmedAt)
   }
 
-  async #readAgain(server: Server, kill: KillSwitch): Promise<void> {
+  async #readAgain(server: Server): Promise<void> {
     const { tickets } = this.#load
     const ids = [...tickets.keys()]
     for (let i = 0; i < READ_AGAIN && ids.length > 0; i++)
@@ -138,7 +139,6 @@ export class ShopRun {
       const [window, metric, start] = said.split(' ') as ['hour', 'quantity', string]
       await this.#readBoard(server, window, metric, Number(start))
     }
-    kill.saw('verdict')
   }
 
   /** The verdict, if there is one; complains when it is another than before, or gone. */

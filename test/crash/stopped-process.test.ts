@@ -1,6 +1,6 @@
 /** The process is stopped for a while, as by a debugger or a suspended machine, and goes on. */
 import { setTimeout as wait } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { seedOfRun } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { Harness } from './harness.ts'
@@ -8,6 +8,8 @@ import { openSeason } from './season.ts'
 
 const STOPPED_MS = 3_000
 const seed = seedOfRun()
+
+vi.setConfig({ testTimeout: 120_000 })
 
 test(`SIGSTOP for 3 s under load and SIGCONT: nothing is lost, nothing decided twice (CRASH_SEED=${seed})`, async () => {
   const directory = await scratchDirectory('stopped')

@@ -4,12 +4,12 @@
  */
 import { mkdir, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { isStreamsError } from '../../streams/index.ts'
 import { seededRandom, seedOfRun } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { type Call, hasStrace, readTrace, straced } from '../support/strace.ts'
-import { TracedDisk } from '../support/traced-disk.ts'
+import { type Fate, TracedDisk } from '../support/traced-disk.ts'
 import { type Decoded, Engine } from '../support/engine.ts'
 import { APPLICATION } from '../support/engine-shop.ts'
 import { requestRecord } from './coupon-load.ts'
@@ -25,6 +25,8 @@ const CUTS = 24
 const MARK = /mark-\d{6}/g
 
 const seed = seedOfRun()
+
+vi.setConfig({ testTimeout: 120_000 })
 // In CI a missing strace fails the tests; elsewhere they are skipped, with the reason in their names.
 const missing = !hasStrace() && process.env['CI'] !== 'true'
 const needs = missing ? ' (needs strace: install it)' : ''
@@ -46,6 +48,8 @@ async function serve(start: (directory: string, trace: string) => Promise<Served
     while (sent < REQUESTS) await served.ask(`mark-${String(sent++).padStart(6, '0')}`)
   }
   await Promise.all(Array.from({ length: CLIENTS }, client))
+  // The tracer sees a call's end only if the process lives on: nothing that was answered is at the very end.
+  await served.ask('not-marked')
   await served.kill()
   const calls = await readTrace(trace)
   return { directory, calls, acknowledged: acknowledgements(calls, MARK) }
@@ -85,15 +89,11 @@ async function startUnsynced(directory: string, trace: string): Promise<Served> 
 }
 
 /** Marks of the requests that can be read from what a power cut right before the line leaves. */
-async function readableAfterCut(
-  disk: TracedDisk,
-  line: number,
-  survives: () => number,
-): Promise<Set<string>> {
+async function readableAfterCut(disk: TracedDisk, line: number, fate: () => Fate): Promise<Set<string>> {
   disk.goTo(line)
   const directory = await scratchDirectory('cut')
   await mkdir(directory, { recursive: true })
-  for (const [name, bytes] of disk.afterPowerCut(survives)) await writeFile(join(directory, name), bytes)
+  for (const [name, bytes] of disk.afterPowerCut(fate)) await writeFile(join(directory, name), bytes)
   const engine = await Engine.open(directory)
   try {
     const records = await engine.records('coupon.issue.requested')
@@ -122,24 +122,54 @@ function lostAt(
   return acknowledged.filter((one) => one.line <= line && !readable.has(one.mark)).map(({ mark }) => mark)
 }
 
+interface Cut {
+  readonly line: number
+  readonly fate: () => Fate
+}
+
+/** Cuts the power at each line in turn; answers acknowledged requests that are not there afterwards. */
+async function lostInCuts(
+  { directory, calls, acknowledged }: Traced,
+  cuts: readonly Cut[],
+): Promise<string[]> {
+  const disk = new TracedDisk(directory, calls)
+  const lost: string[] = []
+  for (const { line, fate } of cuts.toSorted((a, b) => a.line - b.line)) {
+    const readable = await readableAfterCut(disk, line, fate)
+    lost.push(...lostAt(acknowledged, line, readable).map((mark) => `${mark} in a cut at line ${line}`))
+  }
+  return lost
+}
+
 test.skipIf(missing)(
-  `every 202 stands behind a sync of what it acknowledges (CRASH_SEED=${seed})${needs}`,
+  `every 202 stands behind a sync of what it acknowledges, and outlives a power cut (CRASH_SEED=${seed})${needs}`,
   async () => {
-    const { directory, calls, acknowledged } = await serve(startServer)
+    const traced = await serve(startServer)
+    const { directory, calls, acknowledged } = traced
     expect(acknowledged).toHaveLength(REQUESTS)
     expect(judgeSyncs(calls, directory, acknowledged)).toEqual([])
 
-    // Power cuts: what was not synced is lost, or partly there.
     const random = seededRandom(seed)
-    const lines = Array.from({ length: CUTS }, () => random.pick(acknowledged).line).toSorted((a, b) => a - b)
-    const disk = new TracedDisk(directory, calls)
-    for (const [i, line] of lines.entries()) {
-      const survives = i % 2 === 0 ? () => 0 : () => random.next()
-      const readable = await readableAfterCut(disk, line, survives)
-      expect({ line, lost: lostAt(acknowledged, line, readable) }).toEqual({ line, lost: [] })
-    }
+    const lines = (calls.at(-1)?.to ?? 0) + 1
+    const cuts = Array.from({ length: CUTS }, (_, i) => ({
+      // Right before an acknowledgement leaves, or anywhere, also while the log is made.
+      line: i % 3 === 0 ? random.below(lines) : random.pick(acknowledged).line,
+      fate: (): Fate => (i % 2 === 0 ? 'lost' : { share: random.next() }),
+    }))
+    expect(await lostInCuts(traced, cuts)).toEqual([])
   },
 )
+
+// Known to fail: the file `acknowledged` is never synced, and one of zeros is refused as damaged.
+test.fails(`a file that is as long as it was, with zeros for what was not synced, does not keep the log from opening${needs}`, async () => {
+  const traced = await serve(startServer)
+  const random = seededRandom(seed)
+  const cuts = Array.from({ length: CUTS / 4 }, () => ({
+    line: random.pick(traced.acknowledged).line,
+    fate: (): Fate => 'zeros',
+  }))
+  expect(await lostInCuts(traced, cuts)).toEqual([])
+})
 
 test.skipIf(missing)(
   `a log that does not sync is found out: by the order of the calls, and by a power cut${needs}`,
@@ -150,7 +180,7 @@ test.skipIf(missing)(
 
     const { line } = acknowledged[Math.floor(REQUESTS / 2)] as Acknowledgement
     const disk = new TracedDisk(directory, calls)
-    const readable = await readableAfterCut(disk, line, () => 0).catch((error: unknown) => {
+    const readable = await readableAfterCut(disk, line, () => 'lost').catch((error: unknown) => {
       if (isStreamsError(error, 'LOG_CORRUPT')) return new Set<string>()
       throw error
     })

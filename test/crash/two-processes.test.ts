@@ -1,5 +1,5 @@
 /** Two processes on one data directory: the second ends and says who has it; the first does not notice. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { seedOfRun } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { Harness } from './harness.ts'
@@ -7,6 +7,8 @@ import { openSeason } from './season.ts'
 import { Server } from './server.ts'
 
 const seed = seedOfRun()
+
+vi.setConfig({ testTimeout: 120_000 })
 
 test('a second process on the directory ends with the pid of the first, which goes on', async () => {
   const directory = await scratchDirectory('two')

@@ -4,7 +4,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { topics } from '../../schemas/index.ts'
 import { memoryBackend } from '../../state/index.ts'
-import type { BatchJournal, Log, TaskId, Topic, Topology } from '../../streams/index.ts'
+import {
+  type BatchJournal,
+  type InputRun,
+  type Log,
+  redecide,
+  type TaskId,
+  type Topic,
+  type Topology,
+} from '../../streams/index.ts'
 import { ManualClock, TopologyTestDriver } from '../../testing/index.ts'
 import { bestSellers, couponIssuance, couponWallet } from '../../topologies/index.ts'
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
@@ -12,6 +20,7 @@ import { MemoryLog } from '../../transports/simulated/index.ts'
 import { decidedAgain, rowsOf } from '../support/decided-again.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { StepEngine } from '../support/step-engine.ts'
+import { requested } from '../unit/coupons/given.ts'
 import { histories as couponHistories, START } from './coupon-history.ts'
 import { HISTORY_END, histories as rankingHistories } from './ranking-history.ts'
 
@@ -217,6 +226,24 @@ describe.each(kinds)('I24 %s', (_kind, histories) => {
       }),
       { numRuns: 25 },
     )
+  })
+})
+
+describe('I24 a journal that does not fit its inputs is refused', () => {
+  const task: TaskId = { topology: couponIssuance.name, subTopology: 0, partition: 0 }
+
+  test.each([
+    ['goes on after their end', (run: InputRun) => ({ ...run, count: run.count + 1 })],
+    ['begins elsewhere', (run: InputRun) => ({ ...run, firstOffset: run.firstOffset + 1 })],
+  ])('when it %s', async (_how, forge) => {
+    const driver = await TopologyTestDriver.open({ topologies: [couponIssuance] })
+    await driver.pipe(topics.couponIssueRequested, 'spring', requested())
+    const journal = driver
+      .journal(task)
+      .map((batch) => ({ ...batch, inputs: batch.inputs.map((run) => forge(run)) }))
+    const given = { topology: couponIssuance, task, log: driver.log, journal, backend: memoryBackend() }
+    await expect(redecide(given)).rejects.toThrow(RangeError)
+    await driver.close()
   })
 })
 

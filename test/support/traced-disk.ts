@@ -2,10 +2,18 @@
  * The files of a directory as a trace says they were at some moment, and what of them a power cut would leave.
  *
  * Bytes count as safe once an fsync or fdatasync of their file, begun after they were written, has ended. What was
- * written and not synced is lost, or, with `survives`, partly there: a prefix of the writes, the last one cut short.
- * Names (create, rename, unlink) take effect in order and are never lost, as on a journalled file system.
+ * written and not synced has one of three fates. Names (create, rename, unlink) take effect in order and are never
+ * lost, as on a journalled file system.
  */
 import type { Call } from './strace.ts'
+
+/**
+ * What becomes of bytes that were written and not synced: all gone; a share of them there, in order, the last write cut
+ * at a sector's end; or the file as long as it was, with zeros where it had grown.
+ */
+export type Fate = 'lost' | 'zeros' | { readonly share: number }
+
+const SECTOR_BYTES = 512
 
 interface Write {
   /** Absent: the file's end at the time. */
@@ -29,17 +37,27 @@ class TracedFile {
     this.#safe = done.reduce(applied, this.#safe)
   }
 
-  /** `survives`: which part of the bytes not synced is there after all, from 0 to 1. */
-  after(survives: number): Buffer {
+  after(fate: Fate): Buffer {
+    if (fate === 'lost') return this.#safe
+    if (fate === 'zeros') {
+      const end = this.#pending.reduce(applied, this.#safe).length
+      return Buffer.concat([this.#safe, Buffer.alloc(end - this.#safe.length)])
+    }
     const total = this.#pending.reduce((sum, { bytes }) => sum + bytes.length, 0)
-    let left = Math.floor(total * survives)
+    let left = Math.floor(total * fate.share)
     let content = this.#safe
-    for (const write of this.#pending) {
-      content = applied(content, { ...write, bytes: write.bytes.subarray(0, left) })
-      left = Math.max(0, left - write.bytes.length)
+    for (const { at = content.length, bytes, to } of this.#pending) {
+      const end = left < bytes.length ? sectorEnd(at, left) : bytes.length
+      content = applied(content, { at, bytes: bytes.subarray(0, end), to })
+      left = Math.max(0, left - bytes.length)
     }
     return content
   }
+}
+
+/** How many of `length` bytes written at `at` lie before the last end of a sector among them. */
+function sectorEnd(at: number, length: number): number {
+  return Math.max(0, Math.floor((at + length) / SECTOR_BYTES) * SECTOR_BYTES - at)
 }
 
 function applied(content: Buffer, { at = content.length, bytes }: Write): Buffer {
@@ -72,8 +90,8 @@ export class TracedDisk {
   }
 
   /** What a power cut at this moment leaves, by file name. */
-  afterPowerCut(survives: () => number): Map<string, Buffer> {
-    return new Map([...this.#files].map(([name, file]) => [name, file.after(survives())] as const))
+  afterPowerCut(fate: () => Fate): Map<string, Buffer> {
+    return new Map([...this.#files].map(([name, file]) => [name, file.after(fate())] as const))
   }
 
   #take(call: Call): void {

@@ -9,9 +9,9 @@ const kept = { retentionMs: 3 * HOUR } as const
 
 /** Rows of the ranker's and merger's stores, by store. */
 async function rows(shop: RankedShop): Promise<Record<string, number>> {
-  const { sums, tallies, windows, parts, states, boards } = shop.topology.stores
+  const { fresh, sums, tallies, windows, parts, states, boards } = shop.topology.stores
   const counts: Record<string, number> = {}
-  for (const spec of [sums, tallies, windows, parts, states, boards]) {
+  for (const spec of [fresh, sums, tallies, windows, parts, states, boards]) {
     const found = await shop.driver.store(shop.topology, spec as typeof boards).pageAll({ limit: 100_000 })
     counts[spec.name.replace('-utc', '')] = found.length
   }
@@ -34,7 +34,7 @@ describe.each(modes)('%s', (_, mode) => {
     await shop.sell(`1 ${TEA}, 1 ${MILK}`, MONDAY + 14 * DAY, { orderId: 'o2' })
     await shop.flush()
     await shop.flush()
-    expect(await rows(shop)).toEqual(before)
+    expect(await rows(shop)).toEqual({ ...before, 'fresh-sums': 0 })
     expect(shop.snapshot('week', MONDAY)).toBeUndefined()
     expect(shop.stored('week', MONDAY)).toBeUndefined()
     expect(shop.board('week', MONDAY + 14 * DAY)).toHaveLength(2)
@@ -67,10 +67,24 @@ describe.each(modes)('%s', (_, mode) => {
     expect(shop.snapshot('hour', MONDAY)).toBeUndefined()
     expect(shop.board('day', MONDAY)).toEqual(['1 milk 9', '2 tea 4'])
     expect(shop.snapshot('day', MONDAY)?.revision).toBe(4)
+    // Two products of the day and the week, one of the hour that is there.
+    expect(await rows(shop)).toMatchObject({ 'product-sums': 5, 'fresh-sums': 0 })
     await shop.sell('1 tea', MONDAY + 7 * DAY + 4 * HOUR, { orderId: 'o4' })
     await shop.takeBack('1x1', MONDAY + 7 * DAY + 4 * HOUR, { returnId: 'r2' })
     await shop.flush()
     expect(shop.dropped.get('WindowExpired')).toBe(2 + 3)
+    await shop.close()
+  })
+
+  test('what was not in the sums yet goes with its week', async () => {
+    const shop = await RankedShop.open(mode, kept)
+    await shop.sell('1 tea', MONDAY)
+    await shop.sell('1 tea', MONDAY + 7 * DAY + 2 * HOUR, { orderId: 'o2' })
+    await shop.sell('1 milk', MONDAY, { orderId: 'o3' })
+    await shop.sell('1 tea', MONDAY + 7 * DAY + 3 * HOUR, { orderId: 'o4' })
+    await shop.flush()
+    // Two hours, one day and one week of tea.
+    expect(await rows(shop)).toMatchObject({ 'fresh-sums': 0, 'product-sums': 4, 'hour-tallies': 2 })
     await shop.close()
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { MAX_FRESH } from '../../processors/ranking/sums.ts'
 import { topics } from '../../schemas/index.ts'
 import { bestSellers } from '../../topologies/index.ts'
 import { DAY, HOUR, MINUTE, MONDAY } from '../unit/ranking/given.ts'
@@ -122,7 +123,7 @@ describe.each(modes)('%s', (_, mode) => {
     const key = `day|quantity||${MONDAY}`
     const snapshots = shop.snapshots.filter((snapshot) => snapshot.key === key)
     expect(snapshots.length).toBeGreaterThan(2)
-    expect(snapshots[0]?.timestamp).toBe(from)
+    expect(snapshots[0]?.timestamp).toBe(from + 1_000)
     expect(tooSoon(snapshots)).toEqual([])
     const parts = shop.driver.read(topics.rankingPartitionUpdate)
     for (const partition of [0, 1, 2]) {
@@ -137,19 +138,23 @@ describe.each(modes)('%s', (_, mode) => {
     await shop.close()
   })
 
-  test('parts that come again change nothing', async () => {
+  test('parts that come again, and late, change nothing', async () => {
     const shop = await RankedShop.open({ ...mode, partitions: 3 })
     await shop.sell('5 tea, 4 milk', MONDAY)
     await shop.flush()
     await shop.sell('1 tea, 4 milk', MONDAY + 5 * HOUR, { orderId: 'o2' })
     await shop.flush()
     const before = shop.snapshots.map(({ record }) => record.value?.toString('hex'))
-    for (const { record } of shop.driver.read(topics.rankingPartitionUpdate)) {
+    for (const { record } of shop.driver.read(topics.rankingPartitionUpdate).toReversed()) {
       const { topic, partition, key, value, timestamp } = record
       await shop.driver.pipeBytes(topic, key, value, { partition, timestamp })
     }
     await shop.flush()
     expect(shop.snapshots.map(({ record }) => record.value?.toString('hex'))).toEqual(before)
+    await shop.sell('1 salt', MONDAY + 5 * HOUR, { orderId: 'o3' })
+    await shop.flush()
+    expect(shop.snapshot('day', MONDAY)?.revision).toBe(5)
+    expect(shop.board('day', MONDAY)).toEqual(['1 milk 8', '2 tea 6', '3 salt 1'])
     await shop.close()
   })
 
@@ -188,6 +193,26 @@ describe.each(modes)('%s', (_, mode) => {
     await shop.close()
   })
 })
+
+test('more products in an hour than are kept fresh', async () => {
+  const shop = await RankedShop.open()
+  const count = MAX_FRESH + 500
+  for (let i = 0; i < count; i += 500) {
+    const lines = Array.from(
+      { length: 500 },
+      (_, line) => `${i + line >= MAX_FRESH - 1 ? 2 : 1} p${i + line}`,
+    )
+    await shop.sell(lines.join(', '), MONDAY, { orderId: `o${i}` })
+  }
+  await shop.sell(`3 p${count - 1}, 1 p0`, MONDAY, { orderId: 'last' })
+  await shop.flush()
+  for (const window of WINDOWS) {
+    expect(shop.snapshot(window, MONDAY)?.revision).toBe(count + 2)
+    expect(shop.board(window, MONDAY)?.slice(0, 2)).toEqual([`1 p${count - 1} 5`, '2 p0 2'])
+    expect(shop.board(window, MONDAY)?.filter((entry) => entry.endsWith(' 2'))).toHaveLength(501)
+  }
+  await shop.close()
+}, 30_000)
 
 /** Times between one sending and the next that are less than a second. */
 function tooSoon(records: readonly { readonly timestamp: number }[]): number[] {
