@@ -1,6 +1,7 @@
 /**
- * Decoded committed values of one task, bounded by entries. Two generations: a hit in the old one moves to the young
- * one, and when the young one is full it becomes the old one. That keeps what is used, without work on every hit.
+ * Decoded committed values of one task, bounded by entries and by the bytes they were decoded from. Two generations: a
+ * hit in the old one moves to the young one, and when the young one is full it becomes the old one. That keeps what is
+ * used, without work on every hit.
  *
  * It also remembers that a key is absent, within the same bound.
  */
@@ -11,12 +12,15 @@ export type RowCache = Pick<StoreCache, 'get' | 'peek' | 'set' | 'delete'>
 
 export class ReadCache {
   readonly #limit: number
+  readonly #limitBytes: number
   readonly #stores: StoreCache[] = []
   #young = 0
+  #youngBytes = 0
 
-  /** Holds up to `entries` values over all stores. */
-  constructor(entries: number) {
+  /** Holds up to `entries` values over all stores, and up to `bytes` of what they were decoded from. */
+  constructor(entries: number, bytes = Number.POSITIVE_INFINITY) {
     this.#limit = Math.max(1, Math.ceil(entries / 2))
+    this.#limitBytes = bytes / 2
   }
 
   store(): StoreCache {
@@ -34,17 +38,24 @@ export class ReadCache {
   })
 
   /** Called by a store for each entry that is new to its young generation. */
-  grown(): void {
-    if (++this.#young < this.#limit) return
+  grown(bytes: number): void {
+    this.#youngBytes += bytes
+    if (++this.#young < this.#limit && this.#youngBytes < this.#limitBytes) return
     this.#young = 0
+    this.#youngBytes = 0
     for (const store of this.#stores) store.age()
   }
 }
+
+/** A value of this many bytes is worth remembering its size. */
+const LARGE_BYTES = 1_024
 
 export class StoreCache {
   readonly #cache: ReadCache
   #young = new Map<string, unknown>()
   #old = new Map<string, unknown>()
+  /** Bytes of the large values: those of the others hardly matter when they move to the young generation. */
+  readonly #sizes = new Map<string, number>()
 
   constructor(cache: ReadCache) {
     this.#cache = cache
@@ -55,7 +66,7 @@ export class StoreCache {
     const value = this.#young.get(key)
     if (value !== undefined) return value
     const older = this.#old.get(key)
-    if (older !== undefined) this.set(key, older)
+    if (older !== undefined) this.set(key, older, this.#sizes.get(key) ?? 0)
     return older
   }
 
@@ -65,18 +76,22 @@ export class StoreCache {
     return value === undefined ? this.#old.get(key) : value
   }
 
-  set(key: string, value: unknown): void {
+  /** `bytes`: what the value was decoded from. */
+  set(key: string, value: unknown, bytes: number): void {
     const before = this.#young.size
     this.#young.set(key, value)
-    if (this.#young.size !== before) this.#cache.grown()
+    if (bytes >= LARGE_BYTES) this.#sizes.set(key, bytes)
+    if (this.#young.size !== before) this.#cache.grown(bytes)
   }
 
   delete(key: string): void {
     this.#young.delete(key)
     this.#old.delete(key)
+    this.#sizes.delete(key)
   }
 
   age(): void {
+    for (const key of this.#sizes.keys()) if (!this.#young.has(key)) this.#sizes.delete(key)
     this.#old = this.#young
     this.#young = new Map()
   }

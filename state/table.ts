@@ -105,16 +105,22 @@ export class Table implements Undoable {
     const cached = this.cache.get(key)
     if (cached !== undefined) return cached === absent ? undefined : cached
     if (this.filter?.surelyAbsent(key) === true) return undefined
-    const value = this.readCommitted(key)
-    this.cache.set(key, value === undefined ? absent : value)
+    const row = this.#committedRow(key)
+    const value = row === undefined ? undefined : this.decode(row)
+    this.cache.set(key, value === undefined ? absent : value, row?.value.length ?? 0)
     return value
   }
 
   /** The committed value from the backend, checked and decoded. */
   readCommitted(key: string): unknown {
+    const row = this.#committedRow(key)
+    return row === undefined ? undefined : this.decode(row)
+  }
+
+  #committedRow(key: string): Entry | undefined {
     const physical = rowKey(this.reader.prefix, this.rows + key)
     const value = this.reader.get(physical)
-    return value === undefined ? undefined : this.decode({ key: physical, value })
+    return value === undefined ? undefined : { key: physical, value }
   }
 
   /** Encodes at once: what cannot be encoded is the fault of the record that puts it. */
@@ -210,8 +216,8 @@ export class Table implements Undoable {
     if (pending === undefined) return
     for (const [key, cell] of pending.entries()) {
       if (cell.value === undecoded) this.cache.delete(key)
-      else this.cache.set(key, cell.payload === null ? absent : cell.value)
-      if (this.indexes.length > 0) this.#placed.set(key, this.indexKeysOf(key, cell))
+      else this.cache.set(key, cell.payload === null ? absent : cell.value, cell.payload?.length ?? 0)
+      if (this.indexes.length > 0) this.#placed.set(key, this.indexKeysOf(key, cell), 0)
     }
   }
 

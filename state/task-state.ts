@@ -26,6 +26,8 @@ import { defaultHeldTimers, TimerBook, timerStoreName, timerTableSpec } from './
 import type { DueTimer, TimerClock, TimerHandle } from './timers.ts'
 import { StoreView } from './view.ts'
 
+const DEFAULT_CACHE_BYTES = 4 * 1024 * 1024
+
 export interface TaskStateOptions {
   readonly reader: StateReader
   readonly specs: readonly AnyStoreSpec[]
@@ -33,6 +35,8 @@ export interface TaskStateOptions {
   readonly withChanges: boolean
   /** Decoded committed values held over all stores; 20,000 unless told. */
   readonly cacheEntries?: number
+  /** The same in bytes of what the values were decoded from; 4 MiB unless told. */
+  readonly cacheBytes?: number
   /** Timers held in memory per clock, for a while twice as many; 4,096 unless told. */
   readonly heldTimers?: number
 }
@@ -68,10 +72,17 @@ export class TaskState {
    * indexes (`rebuildIndexes`).
    */
   constructor(options: TaskStateOptions) {
-    const { reader, specs, withChanges, cacheEntries = 20_000, heldTimers = defaultHeldTimers } = options
+    const {
+      reader,
+      specs,
+      withChanges,
+      cacheEntries = 20_000,
+      cacheBytes = DEFAULT_CACHE_BYTES,
+      heldTimers = defaultHeldTimers,
+    } = options
     this.#reader = reader
     this.#withChanges = withChanges
-    const cache = new ReadCache(cacheEntries)
+    const cache = new ReadCache(cacheEntries, cacheBytes)
     for (const spec of specs) {
       if (this.#stores.has(spec.name)) throw new RangeError(`Two stores have the name ${spec.name}`)
       this.#stores.set(spec.name, this.#open(spec, cache))

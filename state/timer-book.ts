@@ -115,7 +115,7 @@ export class TimerBook {
       for (const { key, value } of rows) {
         this.#hold(queue, key, dueKey(value as number, key))
         // Firing deletes the row, and the index then wants to know the committed one.
-        if (this.#table.dirty(key) === undefined) this.#table.cache.set(key, value)
+        if (this.#table.dirty(key) === undefined) this.#table.cache.set(key, value, 0)
       }
       const last = rows.length < this.#limit ? undefined : rows.at(-1)
       queue.horizon = last === undefined ? undefined : `${dueKey(last.value as number, last.key)}\x00`
