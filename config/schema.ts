@@ -238,7 +238,7 @@ export const configSchema = Type.Object(
         ),
         tailCacheBytes: bytes(
           'MILLRACE_TAIL_CACHE_BYTES',
-          32 * MEBIBYTE,
+          16 * MEBIBYTE,
           'Newest records of all partitions in memory.',
         ),
       },

@@ -66,6 +66,7 @@ export class TaskState {
   #hasPending = false
   /** Goes up with every `discard`. */
   #life = 0
+  #learning: Promise<void> | undefined
 
   /**
    * Throws a `RangeError` when two specs have the same name, and `STATE_INCOMPATIBLE` when a store was written with other
@@ -113,9 +114,13 @@ export class TaskState {
   /**
    * Reads the keys of the stores that are mostly asked for absent ones, so that their filters can answer. Meant to run
    * beside the work; ends early once `discard` was called. Rejects with what the backend throws: then those filters
-   * go on answering nothing.
+   * go on answering nothing. A second call waits for the first.
    */
-  async learnKeys(): Promise<void> {
+  learnKeys(): Promise<void> {
+    return (this.#learning ??= this.#learnKeys())
+  }
+
+  async #learnKeys(): Promise<void> {
     const life = this.#life
     for (const { table } of this.#stores.values()) await table.learnKeys(() => this.#life !== life)
   }
@@ -225,6 +230,7 @@ export class TaskState {
   /** Drops everything that is not committed; reads then answer what the backend holds. */
   discard(): void {
     this.#life++
+    this.#learning = undefined
     this.#journal.mark()
     this.#journal.runningBytes = 0
     this.#hasPending = false

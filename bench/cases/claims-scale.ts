@@ -26,6 +26,8 @@ await inFreshDirectory(async (directory) => {
   const sampled = async (from: number): Promise<number> => {
     await streams.close()
     streams = await openIssuance(log)
+    // A start goes on at once; its filters of absent keys are learnt beside the work. Here they are waited for.
+    for (const task of streams.runner('coupon-issuance').tasks) await task.state.learnKeys()
     const decided = await decideAll(log, streams, from, from + sample, users)
     const { seconds } = await measured(() => {
       streams.run()

@@ -11,6 +11,8 @@ import { judgeBoard, judgeVerdicts, type SaidBoard, type SaidVerdict } from './s
 const CLIENTS = 5
 /** Verdicts and boards that are read again after every start. */
 const READ_AGAIN = 30
+/** Changes to files while a log is opened, about. */
+const MOST_CHANGES = 20
 /** How long boards may take to follow the last fact: they are said once a second. */
 const BOARDS_LIMIT_MS = 20_000
 const LOOK_EVERY_MS = 100
@@ -55,7 +57,7 @@ export class ShopRun {
 
   async untilKilled(plan: KillPlan): Promise<void> {
     this.#kills.set(plan.trigger, (this.#kills.get(plan.trigger) ?? 0) + 1)
-    if (plan.trigger === 'opening' || plan.trigger === 'opened') return this.#killWhileOpening(plan)
+    if (plan.trigger === 'opening' || plan.trigger === 'opened') return this.#killWhileOpening()
     const server = await Server.ready(this.#options)
     const kill = new KillSwitch(plan, () => server.child.signal('SIGKILL'))
     await this.#readAgain(server)
@@ -65,7 +67,8 @@ export class ShopRun {
   }
 
   /** After so many changes to the files of the directory; or once it is ready, if it gets there. */
-  async #killWhileOpening({ count }: KillPlan): Promise<void> {
+  async #killWhileOpening(): Promise<void> {
+    const count = 1 + this.#random.below(MOST_CHANGES)
     const server = new Server(this.#options)
     const kill = new KillSwitch({ trigger: 'opening', count }, () => server.child.signal('SIGKILL'))
     const watcher = watch(this.#options.dataDir, () => kill.saw('opening'))

@@ -33,7 +33,7 @@ export interface EmbeddedLogLimits {
   readonly maxBatchBytes: number
   /** Size of the data directory beyond which appends are `LOG_FULL`; commits still go through. 20 GiB. */
   readonly maxDiskBytes: number
-  /** Newest records of all partitions in memory. 32 MiB. */
+  /** Newest records of all partitions in memory. 16 MiB. */
   readonly tailCacheBytes: number
   /** A reader's page; it holds two at most. 1 MiB. */
   readonly readAheadBytes: number
@@ -71,7 +71,7 @@ export const defaultLimits: EmbeddedLogLimits = Object.freeze({
   maxWaitingRecords: 100_000,
   maxBatchBytes: 8 * MEBIBYTE,
   maxDiskBytes: 20 * 1024 * MEBIBYTE,
-  tailCacheBytes: 32 * MEBIBYTE,
+  tailCacheBytes: 16 * MEBIBYTE,
   readAheadBytes: MEBIBYTE,
   writeBufferBytes: 16 * MEBIBYTE,
   blockCacheBytes: 16 * MEBIBYTE,
