@@ -34,7 +34,13 @@ export class Acknowledged {
     const path = join(directory, acknowledgedFile)
     const isNew = !existsSync(path)
     const file = openSync(path, isNew ? 'wx+' : 'r+')
-    if (isNew) return new Acknowledged(file, 0)
+    if (isNew) {
+      const made = new Acknowledged(file, 0)
+      made.set(0)
+      // One slot that a power cut cannot take back: zeros in the other prove nothing and are no damage.
+      fsyncSync(file)
+      return made
+    }
     const bytes = Buffer.alloc(2 * SLOT_BYTES)
     const length = readSync(file, bytes, 0, bytes.length, 0)
     const slots = [readSlot(bytes, 0), readSlot(bytes, SLOT_BYTES)].filter((slot) => slot !== undefined)
