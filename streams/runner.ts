@@ -28,7 +28,7 @@ const TURN_RECORDS = 64
 /** Milliseconds of turns before everything else in the process has its own. */
 const TURN_LIMIT_MS = 4
 /** Uncommitted bytes of all tasks at which a commit begins: what is sealed at once holds up everything else. */
-const COMMIT_BYTES = 2 * 1024 * 1024
+const COMMIT_BYTES = 1 * 1024 * 1024
 /** Milliseconds between looks when nothing wakes the runner. */
 const IDLE_LIMIT_MS = 1_000
 /** Milliseconds before a commit that the log could not take is offered again. */
