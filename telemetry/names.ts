@@ -89,7 +89,7 @@ export const gauges = {
 
 export const histograms = {
   millrace_task_turn_duration_seconds: {
-    help: 'Time of a task for one turn of up to 256 records.',
+    help: 'Time of a task for one turn of up to 64 records.',
     labels: ['topology'],
     buckets: FAST,
   },
