@@ -11,6 +11,7 @@ const DAY = 86_400_000
 export async function openIssuance(log: EmbeddedLog): Promise<Streams> {
   const streams = new Streams({ application: 'bench', topologies: [couponIssuance], log, topicSpec })
   await streams.open()
+  await streams.ready()
   return streams
 }
 

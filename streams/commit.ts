@@ -16,6 +16,15 @@ import type { Position } from './record.ts'
 import { positionsRow, storedPositions } from './restore.ts'
 import type { Task } from './task.ts'
 
+/** Where step 3 writes. */
+export interface Backends {
+  of(task: Task): StateBackend | undefined
+  /** Epoch milliseconds. */
+  now(): number
+  /** The task's rows are not there: it is closed, and restores what it lacks. The others go on. */
+  onFault(task: Task, error: unknown): void
+}
+
 export interface CommitResult {
   readonly commits: readonly TaskCommit[]
   readonly records: number
@@ -48,15 +57,23 @@ export async function commitSealed(
   log: Log,
   tasks: readonly Task[],
   commits: readonly TaskCommit[],
-  backendOf: (task: Task) => StateBackend | undefined,
+  backends: Backends,
 ): Promise<CommitResult> {
   const receipts = await log.commit(commits)
   if (log.stateHome === 'task') {
     await Promise.all(
-      tasks.map((task, i) => apply(commits[i] as TaskCommit, receipts[i] as CommitReceipt, backendOf(task))),
+      tasks.map(async (task, i) => {
+        const backend = backends.of(task)
+        try {
+          if (backend !== undefined)
+            await apply(log, commits[i] as TaskCommit, receipts[i] as CommitReceipt, backend, backends.now())
+        } catch (error) {
+          backends.onFault(task, error)
+        }
+      }),
     )
   }
-  for (const task of tasks) task.committed()
+  for (const task of tasks) if (task.failure === undefined) task.committed()
   return {
     commits,
     records: sum(commits, (commit) => sum(commit.journal.inputs, (run) => run.count)),
@@ -66,13 +83,14 @@ export async function commitSealed(
 
 /** Step 3 for one task. */
 async function apply(
+  log: Log,
   commit: TaskCommit,
   receipt: CommitReceipt,
-  backend: StateBackend | undefined,
+  backend: StateBackend,
+  now: number,
 ): Promise<void> {
-  if (backend === undefined) return
-  const positions = merged(storedPositions(backend), receipt.changelogs)
-  await backend.write([...commit.state, positionsRow(backend, positions)])
+  const positions = merged(storedPositions(backend)?.changelogs ?? [], receipt.changelogs)
+  await backend.write([...commit.state, positionsRow(log, backend, positions, now)])
 }
 
 function merged(before: readonly Position[], after: readonly Position[]): Position[] {

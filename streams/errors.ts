@@ -29,6 +29,7 @@ const table = {
   PROCESSING_TIMEOUT: { reaction: 'restore', message: 'A processor did not come back' },
   ILLEGAL_TRANSITION: { reaction: 'stop', message: 'A lifecycle has no such step' },
   TASK_NOT_HERE: { reaction: 'retry', message: 'The task that owns the key does not run here' },
+  RESTORE_STALLED: { reaction: 'restore', message: 'A restore makes no progress' },
   RESET_REQUIRED: { reaction: 'drop-task', message: 'Positions and state no longer fit the topics' },
 } as const satisfies Record<string, { reaction: Reaction; message: string }>
 
@@ -51,6 +52,16 @@ export class StreamsError extends Error {
 
   get reaction(): Reaction {
     return table[this.code].reaction
+  }
+}
+
+/** `TASK_NOT_HERE`, with the address of the process that says it runs the task, where one does. */
+export class TaskNotHere extends StreamsError {
+  readonly address: string | undefined
+
+  constructor(detail: string, address: string | undefined) {
+    super('TASK_NOT_HERE', detail)
+    this.address = address
   }
 }
 

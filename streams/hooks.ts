@@ -16,6 +16,14 @@ export interface StreamsHooks {
   /** Records decided per output of a processor in a commit, for counting business facts. */
   onEmitted(task: TaskId, topic: string, records: number): void
   onTaskState(task: TaskId, from: TaskPhase, to: TaskPhase, cause: Error | undefined): void
+  /** A slice of a restore is in the database: its changes, and the offsets that are left. */
+  onRestoreProgress(task: TaskId, records: number, remaining: number): void
+  /** A task's state is up to its changelogs: `records` changes in `ms` milliseconds. */
+  onRestored(task: TaskId, records: number, ms: number): void
+  /** An assigned task cannot be opened, and will not be tried again. */
+  onTaskRefused(task: TaskId, cause: Error): void
+  /** The group went on without this process; it joins again. */
+  onRevoked(topology: string, cause: Error): void
   onRunnerState(topology: string, from: RunnerState, to: RunnerState, cause: Error | undefined): void
   onClock(topology: string, incident: ClockIncident): void
 }
@@ -29,6 +37,10 @@ export const noHooks: StreamsHooks = Object.freeze({
   onDeadLetter: nothing,
   onEmitted: nothing,
   onTaskState: nothing,
+  onRestoreProgress: nothing,
+  onRestored: nothing,
+  onTaskRefused: nothing,
+  onRevoked: nothing,
   onRunnerState: nothing,
   onClock: nothing,
 })

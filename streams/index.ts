@@ -7,6 +7,7 @@ export {
   reactionOf,
   StreamsError,
   streamsErrorTable,
+  TaskNotHere,
   type Reaction,
   type StreamsErrorCode,
 } from './errors.ts'
@@ -36,6 +37,8 @@ export type {
   InputRun,
   Log,
   Membership,
+  PartitionBounds,
+  Peer,
   PartitionReader,
   StoreChange,
   SubTopologyMeta,
@@ -67,6 +70,7 @@ export type {
   TopicPartition,
 } from './record.ts'
 export { changelogTopic } from './restore.ts'
+export type { StateDirectory } from './state-directory.ts'
 export type { Stream } from './stream.ts'
 export { Streams, type StreamsOptions } from './streams.ts'
 export { systemClock } from './system-clock.ts'

@@ -7,7 +7,8 @@
  * What a log promises:
  * 1. An append is durable before its promise resolves, and its records have the offsets it answers.
  * 2. A commit is all or nothing: its outputs, positions, times and, where the log keeps state, its state.
- * 3. A reader sees committed records only, in offset order, without holes other than those of compaction.
+ * 3. A reader sees committed records only, in offset order. Offsets may be missing: compaction, aborted commits, and
+ *    marks of a log's own take some.
  * 4. A commit from an assignment that is no longer current is refused, whole.
  */
 import type { StateReader, WriteOp } from '../state/index.ts'
@@ -137,21 +138,53 @@ export interface Assignment {
   /** Grows with every assignment. */
   readonly epoch: number
   readonly tasks: readonly TaskId[]
+  /** The other members that can be asked, and what they run. */
+  readonly peers: readonly Peer[]
 }
 
+/** Another process of the group. */
+export interface Peer {
+  /** Where its queries are answered, as it says itself: `http://host:port`. Not to be trusted. */
+  readonly address: string
+  readonly tasks: readonly TaskId[]
+}
+
+/**
+ * What a log asks of a member. The order is `rebalancing`, `assigned`, again and again; `revoked` may come at any time
+ * and is followed by `assigned`; nothing follows `lost`.
+ */
 export interface GroupListener {
+  /** Tasks whose state lies on this process's disk: they start fastest here. */
+  stored(): Promise<readonly TaskId[]>
   /**
-   * The whole new assignment. Tasks that are not in it any more must be dropped before the promise resolves; no commit
-   * is sent meanwhile.
+   * A new assignment is on its way. Resolves once no commit is under way; none begins until `assigned`. Records may be
+   * processed meanwhile.
+   */
+  rebalancing(): Promise<void>
+  /**
+   * The whole new assignment. Tasks that are not in it any more must be dropped before the promise resolves. A task
+   * that was in the last one as well goes on: nobody else had it in between.
    */
   assigned(assignment: Assignment): Promise<void>
-  /** Membership is lost (fenced, session over): everything uncommitted is void. */
+  /** The group went on without this member: every task is gone, everything uncommitted is void. The log joins again. */
+  revoked(cause: Error): Promise<void>
+  /** Membership is over for good. */
   lost(cause: Error): void
 }
 
 export interface Membership {
   /** Hands the tasks back; nothing of this member can commit afterwards. Idempotent. */
   leave(): Promise<void>
+}
+
+/** What a partition holds. */
+export interface PartitionBounds {
+  /** First offset kept. */
+  readonly start: number
+  /** After the last record that readers see. */
+  readonly end: number
+  /** After the last record written, also of commits whose outcome is still open; at least `end`. */
+  readonly highWatermark: number
 }
 
 export interface Log {
@@ -167,10 +200,15 @@ export interface Log {
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>
   /** Partition count; throws `UNKNOWN_TOPIC`. */
   partitions(topic: string): number
-  /** First offset kept and the end, as readers see them. */
-  bounds(partition: TopicPartition): Promise<{ readonly start: number; readonly end: number }>
+  /** Names the life of a topic: another one once it was deleted and made again. Throws `UNKNOWN_TOPIC`. */
+  topicId(topic: string): string
+  bounds(partition: TopicPartition): Promise<PartitionBounds>
 
-  /** All of the records or none. Throws `LOG_BUSY` (try again later), `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`. */
+  /**
+   * Takes all of the records or, where a check refuses one, none. A log of several machines takes each partition's
+   * records for itself: where one fails, the promise rejects, and others may be there. Throws `LOG_BUSY` (try again
+   * later), `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`.
+   */
   append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]>
 
   /** `onReadable` is called when records may be at hand after an empty `take`. */

@@ -4,7 +4,6 @@
  * Where a key's task runs in another process, `TASK_NOT_HERE` says so.
  */
 import type { AnyStoreSpec, IndexRow, ViewOf, ViewPageOptions } from '../state/index.ts'
-import { StreamsError } from './errors.ts'
 import { partitionFor } from './partitioner.ts'
 import type { Position } from './record.ts'
 import type { TopologyRunner } from './runner.ts'
@@ -34,7 +33,10 @@ export function storeQueries<S extends AnyStoreSpec>(
   ? StoreQueries<K, V>
   : never
 export function storeQueries(runner: TopologyRunner, spec: AnyStoreSpec): StoreQueries<unknown, unknown> {
-  const owner = (key: string): Task => ownerOf(runner, spec.name, key)
+  const owner = (key: string): Task => {
+    const partition = partitionFor(Buffer.from(key), runner.storePartitions(spec.name))
+    return runner.storeTask(spec.name, partition)
+  }
   const view = (task: Task) => task.state.committedView(spec) as ViewOf<AnyStoreSpec>
   return {
     get(key, routingKey) {
@@ -49,7 +51,7 @@ export function storeQueries(runner: TopologyRunner, spec: AnyStoreSpec): StoreQ
     async pageAll(options) {
       const rows: (readonly [unknown, unknown])[] = []
       const limit = options.limit ?? 1_000
-      for (const task of runner.storeTasks(spec.name).tasks) {
+      for (const task of runner.storeTasks(spec.name)) {
         if (rows.length >= limit) break
         rows.push(...(await view(task).page({ ...options, limit: limit - rows.length } as never)))
       }
@@ -61,16 +63,6 @@ export function storeQueries(runner: TopologyRunner, spec: AnyStoreSpec): StoreQ
       return { value: await view(task).top(index as never, group, limit), positions }
     },
   }
-}
-
-function ownerOf(runner: TopologyRunner, store: string, key: string): Task {
-  const { tasks, partitions } = runner.storeTasks(store)
-  const partition = partitionFor(Buffer.from(key), partitions)
-  const task = tasks.find((candidate) => candidate.task.partition === partition)
-  if (task === undefined || task.lifecycle.state !== 'running') {
-    throw new StreamsError('TASK_NOT_HERE', `${store} for ${JSON.stringify(key)} (partition ${partition})`)
-  }
-  return task
 }
 
 function committedPositions(runner: TopologyRunner, task: Task): Position[] {

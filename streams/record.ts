@@ -41,7 +41,10 @@ export interface LogRecord extends Position {
   readonly value: Buffer | null
   /** Event time, or append time where the topic says so; epoch milliseconds. */
   readonly timestamp: number
-  /** When the log took it, epoch milliseconds; never falls within a partition. */
+  /**
+   * When the log took it, epoch milliseconds; never falls within a partition. On Kafka only topics with
+   * `LogAppendTime` keep it; for others it is when the record was read, which is later.
+   */
   readonly appendTime: number
   /** Absent: the record came from a producer that sets no eventId. */
   readonly lineage: Lineage | undefined

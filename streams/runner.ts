@@ -6,20 +6,21 @@
  *
  * Invariants:
  * 1. At most one commit is under way; the next seals after it has ended.
- * 2. A task is closed or reopened only while no commit is under way.
- * 3. Turns are short (`TURN_LIMIT_MS`), so that HTTP and the log's writer get theirs.
+ * 2. A task is closed or reopened only while no commit and no turn is under way.
+ * 3. No commit begins between `rebalancing` and `assigned`; turns go on.
+ * 4. Turns are short (`TURN_LIMIT_MS`), so that HTTP and the log's writer get theirs.
  */
-import type { StateBackend } from '../state/index.ts'
 import type { Clock } from './clock.ts'
-import { type CommitResult, commitSealed, sealTasks } from './commit.ts'
-import { reactionOf, StreamsError } from './errors.ts'
-import { findStore, type Topology } from './graph.ts'
+import { type Backends, type CommitResult, commitSealed, sealTasks } from './commit.ts'
+import { reactionOf, StreamsError, TaskNotHere } from './errors.ts'
+import { findStore, type SubTopology, type Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, runnerLifecycle, type RunnerState } from './lifecycle.ts'
 import type { Assignment, GroupListener, Log, Membership, TaskCommit } from './log.ts'
 import { Progress } from './progress.ts'
+import type { StateDirectory } from './state-directory.ts'
 import type { Task } from './task.ts'
-import type { TaskId } from './task-id.ts'
+import { type TaskId, taskName } from './task-id.ts'
 import { TaskSet } from './task-set.ts'
 import type { WallClock } from './wall-clock.ts'
 
@@ -40,12 +41,14 @@ export interface RunnerOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
-  /** Milliseconds between commits while work waits, fewer and larger ones being cheaper; without, at once. */
+  /** Milliseconds between commits while work waits, fewer and larger ones being cheaper. */
   readonly commitIntervalMs: number
+  /** Without waiting work, a commit begins at once; else it waits for its interval as well. */
+  readonly commitWhenIdle: boolean
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
-  /** A task's own database; only for logs that keep no state. */
-  readonly openState: ((task: TaskId) => Promise<StateBackend>) | undefined
+  /** The tasks' own databases; only for logs that keep no state. */
+  readonly stateDirectory: StateDirectory | undefined
 }
 
 export class TopologyRunner implements GroupListener {
@@ -56,9 +59,16 @@ export class TopologyRunner implements GroupListener {
   readonly #set: TaskSet
   /** Whose turn is first, among the sub-topologies. */
   #first = 0
+  readonly #backends: Backends
   #membership: Membership | undefined
   #commit: Promise<void> | undefined
   #stepping: Promise<boolean> | undefined
+  /** An assignment is on its way: no commit begins. */
+  #rebalancing = false
+  /** Tasks are being closed: no turn and no commit begins. */
+  #holding = false
+  /** Query addresses of the tasks that run elsewhere. */
+  #elsewhere: ReadonlyMap<string, string> = new Map()
   #lastCommitAt = 0
   #failure: Error | undefined
   #wake: (() => void) | undefined
@@ -71,7 +81,17 @@ export class TopologyRunner implements GroupListener {
     this.#options = options
     this.topology = topology
     this.progress = new Progress(clock)
-    this.#set = new TaskSet({ ...options, onReadable: () => this.wake() })
+    this.#set = new TaskSet({
+      ...options,
+      onReadable: () => this.wake(),
+      onOpened: (task) => this.#opened(task),
+      onFatal: (error) => this.#fail(error),
+    })
+    this.#backends = {
+      of: (task) => this.#set.backendOf(task),
+      now: () => clock.now(),
+      onFault: (task, error) => this.#fault(task, error),
+    }
     this.#lifecycle = runnerLifecycle(topology.name, (from, to) =>
       hooks.onRunnerState(topology.name, from, to, this.#failure),
     )
@@ -93,7 +113,12 @@ export class TopologyRunner implements GroupListener {
     return this.#set.wallClock
   }
 
-  /** Joins the group and opens the assigned tasks. Throws what the log throws. */
+  /** Assigned tasks that do not run yet, or not any more. */
+  get notRunning(): readonly TaskId[] {
+    return this.#set.notRunning
+  }
+
+  /** Joins the group; the assigned tasks open behind it. Throws what the log throws. */
   async start(): Promise<void> {
     this.#lifecycle.to('joining')
     const { application, topology, log } = this.#options
@@ -110,6 +135,12 @@ export class TopologyRunner implements GroupListener {
     }
   }
 
+  /** Resolves once every assigned task runs. Rejects with the first error of one that could not be opened. */
+  async ready(): Promise<void> {
+    await this.#set.opened()
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
   /** Runs until `stop`. */
   run(): void {
     this.#loop ??= this.#runLoop()
@@ -117,7 +148,7 @@ export class TopologyRunner implements GroupListener {
 
   async #runLoop(): Promise<void> {
     while (this.state === 'running' || this.state === 'joining') {
-      const busy = this.state === 'running' && (await (this.#stepping = this.step()))
+      const busy = this.#mayStep() && (await (this.#stepping = this.step()))
       if (this.#commitDue(busy)) void this.#beginCommit()
       if (busy || this.#awake) {
         this.#awake = false
@@ -126,12 +157,16 @@ export class TopologyRunner implements GroupListener {
     }
   }
 
+  #mayStep(): boolean {
+    return this.state === 'running' && !this.#holding
+  }
+
   /**
    * Gives the tasks their turns; answers whether any had records. Within a sub-topology the task whose next record is
    * oldest comes first, so that a backlog does not drive partitions apart in event time; the sub-topologies take turns.
    */
   async step(): Promise<boolean> {
-    if (this.#commit === undefined) await this.#reopenFailed()
+    if (this.#commit === undefined) this.#set.reopenDue()
     const { clock } = this.#options
     const end = clock.monotonic() + TURN_LIMIT_MS
     const { groups } = this.#set
@@ -161,17 +196,21 @@ export class TopologyRunner implements GroupListener {
   // --- commits
 
   #commitDue(busy: boolean): boolean {
-    if (this.state !== 'running' || this.#commit !== undefined || !this.tasks.some(committable)) return false
-    if (!busy) return true
-    const { clock, commitIntervalMs } = this.#options
+    if (!this.#mayCommit() || this.#commit !== undefined || !this.tasks.some(committable)) return false
+    const { clock, commitIntervalMs, commitWhenIdle } = this.#options
+    if (!busy && commitWhenIdle) return true
     if (clock.monotonic() - this.#lastCommitAt >= commitIntervalMs) return true
     return sumOf(this.tasks, (task) => task.uncommittedBytes) >= COMMIT_BYTES
+  }
+
+  #mayCommit(): boolean {
+    return this.state === 'running' && !this.#rebalancing && !this.#holding
   }
 
   /** Commits what is there now and waits for it; answers whether there was anything. */
   async commitNow(): Promise<boolean> {
     await this.#commit
-    if (!this.tasks.some(committable)) return false
+    if (this.#rebalancing || !this.tasks.some(committable)) return false
     await this.#beginCommit()
     return true
   }
@@ -216,9 +255,9 @@ export class TopologyRunner implements GroupListener {
   async #commitWithRetry(tasks: readonly Task[], commits: readonly TaskCommit[]): Promise<CommitResult> {
     for (;;) {
       try {
-        return await commitSealed(this.#options.log, tasks, commits, (task) => this.#set.backendOf(task))
+        return await commitSealed(this.#options.log, tasks, commits, this.#backends)
       } catch (error) {
-        if (reactionOf(error) !== 'retry' || this.state === 'stopping') throw error
+        if (reactionOf(error) !== 'retry' || this.state === 'stopping' || this.#rebalancing) throw error
         await new Promise<void>((resolve) => this.#options.clock.after(RETRY_MS, resolve))
       }
     }
@@ -226,21 +265,58 @@ export class TopologyRunner implements GroupListener {
 
   // --- group
 
-  async assigned(assignment: Assignment): Promise<void> {
-    if (this.state === 'running') this.#lifecycle.to('joining')
-    // From here on no turn and no commit begins; what is under way ends first.
-    await this.#stepping
+  stored(): Promise<readonly TaskId[]> {
+    return this.#options.stateDirectory?.stored(this.topology.name) ?? Promise.resolve([])
+  }
+
+  async rebalancing(): Promise<void> {
+    this.#rebalancing = true
     await this.#commit
-    const kept = new Set(this.tasks)
-    await this.#set.assign(assignment)
-    // A task that goes on may have run ahead of its last commit; one just opened stands at it.
-    for (const task of this.tasks) if (!kept.has(task)) this.progress.advance(task.positions())
-    if (this.state === 'joining') this.#lifecycle.to('running')
-    this.wake()
+  }
+
+  async assigned(assignment: Assignment): Promise<void> {
+    const entries = assignment.peers.flatMap(({ address, tasks }) => {
+      return tasks.map((task) => [taskName(task), address] as const)
+    })
+    this.#elsewhere = new Map(entries)
+    const closed = await this.#hold(() => {
+      const closing = this.#set.assign(assignment)
+      if (this.state === 'joining') this.#lifecycle.to('running')
+      this.#rebalancing = false
+      return { closing }
+    })
+    await closed.closing
+  }
+
+  async revoked(cause: Error): Promise<void> {
+    this.#options.hooks.onRevoked(this.topology.name, cause)
+    this.#elsewhere = new Map()
+    if (this.state === 'running') this.#lifecycle.to('joining')
+    const closed = await this.#hold(() => ({ closing: this.#set.closeAll() }))
+    await closed.closing
   }
 
   lost(cause: Error): void {
     this.#fail(cause)
+  }
+
+  /** Runs `change` while no turn and no commit is under way. */
+  async #hold<T>(change: () => T): Promise<T> {
+    this.#holding = true
+    try {
+      await this.#stepping
+      await this.#commit
+      return change()
+    } finally {
+      this.#holding = false
+      this.wake()
+    }
+  }
+
+  /** A task that goes on may have run ahead of its last commit; one just opened stands at it. */
+  #opened(task: Task): void {
+    this.progress.advance(task.positions())
+    this.wake()
   }
 
   // --- failures
@@ -253,14 +329,6 @@ export class TopologyRunner implements GroupListener {
   #onTaskFailed(task: Task, error: unknown): void {
     if (reactionOf(error) === 'stop') this.#fail(error)
     else this.#set.failed(task, error)
-  }
-
-  async #reopenFailed(): Promise<void> {
-    try {
-      for (const task of await this.#set.reopenFailed()) this.progress.advance(task.positions())
-    } catch (error) {
-      this.#fail(error)
-    }
   }
 
   #fail(error: unknown): void {
@@ -299,7 +367,7 @@ export class TopologyRunner implements GroupListener {
   async #sleep(): Promise<void> {
     const wall = this.wallClock?.now() ?? 0
     const tasks = this.tasks.map((task) => task.nextWallWork() - wall)
-    const next = Math.min(...tasks, this.#set.untilReopen(), IDLE_LIMIT_MS)
+    const next = Math.min(...tasks, this.#set.untilReopen(), this.#untilCommit(), IDLE_LIMIT_MS)
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(Math.max(1, next), resolve)
       this.#wake = () => {
@@ -312,14 +380,42 @@ export class TopologyRunner implements GroupListener {
     this.#awake = false
   }
 
-  /** Where a store's rows are: the tasks here that have it, and over how many partitions. Throws `UNKNOWN_STORE`. */
-  storeTasks(store: string): { readonly tasks: readonly Task[]; readonly partitions: number } {
+  /** Milliseconds until what is there has waited for its interval. */
+  #untilCommit(): number {
+    if (!this.#mayCommit() || this.#commit !== undefined || !this.tasks.some(committable))
+      return Number.POSITIVE_INFINITY
+    return this.#lastCommitAt + this.#options.commitIntervalMs - this.#options.clock.monotonic()
+  }
+
+  /** The tasks here that have a store. Throws `UNKNOWN_STORE`. */
+  storeTasks(store: string): readonly Task[] {
+    const { id } = this.#ownerOf(store)
+    return this.tasks.filter(({ task }) => task.subTopology === id)
+  }
+
+  /**
+   * The running task that has the rows of a store in a partition. Throws `UNKNOWN_STORE`, and `TASK_NOT_HERE` with the
+   * address of the process that has it, where one is known.
+   */
+  storeTask(store: string, partition: number): Task {
+    const { id: subTopology } = this.#ownerOf(store)
+    const id: TaskId = { topology: this.topology.name, subTopology, partition }
+    const name = taskName(id)
+    const task = this.tasks.find((candidate) => candidate.name === name)
+    if (task?.lifecycle.state === 'running') return task
+    throw new TaskNotHere(`${store} of ${name}`, this.#elsewhere.get(name))
+  }
+
+  /** Over how many partitions the rows of a store are spread. Throws `UNKNOWN_STORE`. */
+  storePartitions(store: string): number {
+    const { sources } = this.#ownerOf(store)
+    return Math.max(...sources.map((source) => this.#options.log.partitions(source.topic.name)))
+  }
+
+  #ownerOf(store: string): SubTopology {
     const found = findStore(this.topology, store)
     if (found === undefined) throw new StreamsError('UNKNOWN_STORE', `${store} in ${this.topology.name}`)
-    const { id, sources } = found.subTopology
-    const tasks = this.tasks.filter((task) => task.task.subTopology === id)
-    const partitions = Math.max(...sources.map((source) => this.#options.log.partitions(source.topic.name)))
-    return { tasks, partitions }
+    return found.subTopology
   }
 }
 

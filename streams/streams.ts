@@ -3,7 +3,7 @@
  *
  * Opening makes the topics, starting joins the groups; closing stops in order and is idempotent.
  */
-import type { AnyStoreSpec, StateBackend } from '../state/index.ts'
+import type { AnyStoreSpec } from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
 import { type Topology, topicsOf, type TopicUse } from './graph.ts'
@@ -11,6 +11,7 @@ import { noHooks, type StreamsHooks } from './hooks.ts'
 import type { Log, TopicSpec } from './log.ts'
 import { storeQueries } from './queries.ts'
 import { TopologyRunner } from './runner.ts'
+import type { StateDirectory } from './state-directory.ts'
 import { changelogTopics } from './restore.ts'
 import { systemClock } from './system-clock.ts'
 import type { TaskId } from './task-id.ts'
@@ -24,11 +25,14 @@ export interface StreamsOptions {
   readonly topicSpec: (use: TopicUse) => TopicSpec
   readonly clock?: Clock
   readonly hooks?: Partial<StreamsHooks>
-  /** Milliseconds between commits while work waits; 200 unless told. Without waiting work, commits begin at once. */
+  /** Milliseconds between commits while work waits; 200 unless told. */
   readonly commitIntervalMs?: number
   /** Decoded rows that a task keeps at hand; 20,000 unless told. */
   readonly cacheEntries?: number
-  readonly openState?: (task: TaskId) => Promise<StateBackend>
+  /** Whether a commit begins at once when no work waits; true unless told. */
+  readonly commitWhenIdle?: boolean
+  /** The tasks' own databases; only for logs that keep no state. */
+  readonly stateDirectory?: StateDirectory
 }
 
 export class Streams {
@@ -37,11 +41,17 @@ export class Streams {
 
   constructor(options: StreamsOptions) {
     this.#options = options
-    const { application, log, commitIntervalMs = 200, cacheEntries = 20_000, openState } = options
-    const clock = options.clock ?? systemClock
-    const hooks: StreamsHooks = { ...noHooks, ...options.hooks }
+    const shared = {
+      application: options.application,
+      log: options.log,
+      clock: options.clock ?? systemClock,
+      hooks: { ...noHooks, ...options.hooks },
+      commitIntervalMs: options.commitIntervalMs ?? 200,
+      commitWhenIdle: options.commitWhenIdle ?? true,
+      cacheEntries: options.cacheEntries ?? 20_000,
+      stateDirectory: options.stateDirectory,
+    }
     const runners = options.topologies.map((topology) => {
-      const shared = { application, log, clock, hooks, commitIntervalMs, cacheEntries, openState }
       return [topology.name, new TopologyRunner({ topology, ...shared })] as const
     })
     this.#runners = new Map(runners)
@@ -51,13 +61,18 @@ export class Streams {
     return [...this.#runners.values()]
   }
 
-  /** Makes the topics and joins the groups; nothing runs before `run`. */
+  /** Makes the topics and joins the groups; tasks open behind it, and nothing runs before `run`. */
   async open(): Promise<void> {
     const { log, topologies } = this.#options
     await log.ensureTopics(topologies.flatMap(topicsOf).map(this.#options.topicSpec))
     if (log.stateHome === 'task')
       await log.ensureTopics(topologies.flatMap((topology) => this.#changelogs(topology)))
-    for (const runner of this.#runners.values()) await runner.start()
+    await allOf(this.runners.map((runner) => runner.start()))
+  }
+
+  /** Resolves once every assigned task runs; rejects where one cannot be opened. */
+  async ready(): Promise<void> {
+    await allOf(this.runners.map((runner) => runner.ready()))
   }
 
   /** Runs every topology until `close`. */
@@ -102,5 +117,12 @@ export class Streams {
         retentionBytes: Number.POSITIVE_INFINITY,
       }))
     })
+  }
+}
+
+/** Waits for all, also where one fails, so that nothing goes on behind the error. */
+async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) {
+    if (result.status === 'rejected') throw result.reason
   }
 }

@@ -1,20 +1,28 @@
 /**
- * The tasks of one topology that run in this process: opened from their checkpoints, closed, and opened again after a
- * failure that asks for it. Nothing here runs a task or commits.
+ * The tasks of one topology that this process was assigned: opened from their checkpoints beside the others that go on,
+ * closed, and opened again after a failure that asks for it. Nothing here runs a task or commits.
+ *
+ * Invariants:
+ * 1. `tasks` holds open tasks only: one that is being opened joins them once its state is restored.
+ * 2. A task's database is open once at most: an opening waits for the closing before it.
+ * 3. An opening that is not wanted any more leaves nothing open.
  */
-import { type StateBackend, TaskState } from '../state/index.ts'
+import { isStateError, type StateBackend, TaskState } from '../state/index.ts'
 import type { Clock } from './clock.ts'
-import { reactionOf } from './errors.ts'
+import { reactionOf, StreamsError } from './errors.ts'
 import type { SubTopology, Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import type { Assignment, Checkpoint, Log } from './log.ts'
 import { restoreState } from './restore.ts'
+import type { StateDirectory } from './state-directory.ts'
 import { Task } from './task.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import { WallClock } from './wall-clock.ts'
 
-/** Milliseconds before a task that lost its batch is opened again. */
+/** Milliseconds before a task that lost its batch, or could not be opened, is opened again. */
 const REOPEN_AFTER_MS = 200
+/** Tasks that are restored at a time; the others wait for their turn. */
+const OPENING_LIMIT = 4
 
 export const NO_CHECKPOINT: Checkpoint = Object.freeze({
   positions: [],
@@ -30,21 +38,38 @@ export interface TaskSetOptions {
   readonly hooks: StreamsHooks
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
-  /** A task's own database; only for logs that keep no state. */
-  readonly openState: ((task: TaskId) => Promise<StateBackend>) | undefined
+  /** The tasks' own databases; only for logs that keep no state. */
+  readonly stateDirectory: StateDirectory | undefined
   readonly onReadable: () => void
+  /** A task stands at its checkpoint and may run. */
+  readonly onOpened: (task: Task) => void
+  /** A task cannot be opened, and its error says that the process cannot go on. */
+  readonly onFatal: (error: Error) => void
 }
 
-interface OpenTask {
-  readonly task: Task
-  readonly backend: StateBackend | undefined
-  /** Monotonic time from which a failed task may be opened again; absent: it stays failed. */
+/** An assigned task, open or not. */
+interface Slot {
+  readonly id: TaskId
+  readonly name: string
+  task: Task | undefined
+  backend: StateBackend | undefined
+  /** Under way: becomes `task`, or `failure`. */
+  opening: Promise<void> | undefined
+  /** Not wanted any more. */
+  readonly dropped: AbortController
+  /** Why it does not run. */
+  failure: Error | undefined
+  /** Monotonic time from which it may be opened again; absent: it stays failed. */
   reopenAt: number | undefined
 }
 
 export class TaskSet {
   readonly #options: TaskSetOptions
-  readonly #open = new Map<string, OpenTask>()
+  readonly #slots = new Map<string, Slot>()
+  /** Databases that are being closed, by task. */
+  readonly #closing = new Map<string, Promise<void>>()
+  readonly #waiting: (() => void)[] = []
+  #openings = 0
   #tasks: readonly Task[] = []
   #groups: readonly (readonly Task[])[] = []
   #epoch = 0
@@ -67,89 +92,161 @@ export class TaskSet {
     return this.#wall
   }
 
-  backendOf(task: Task): StateBackend | undefined {
-    return this.#open.get(task.name)?.backend
+  /** Assigned tasks that do not run: they are being restored, or failed. */
+  get notRunning(): readonly TaskId[] {
+    const slots = [...this.#slots.values()]
+    return slots.filter(({ task }) => task?.lifecycle.state !== 'running').map(({ id }) => id)
   }
 
-  /** Closes what is not assigned any more and opens what is new; the rest goes on. */
-  async assign(assignment: Assignment): Promise<void> {
+  backendOf(task: Task): StateBackend | undefined {
+    return this.#slots.get(task.name)?.backend
+  }
+
+  /**
+   * Drops what is not assigned any more and begins to open what is new; the rest goes on. Tasks that left are out of
+   * `tasks` when this returns, and their databases closed when its promise resolves.
+   */
+  assign(assignment: Assignment): Promise<void> {
     this.#epoch = assignment.epoch
     const wanted = new Set(assignment.tasks.map(taskName))
-    for (const [name, { task }] of this.#open) {
-      if (wanted.has(name)) task.adopt(assignment.epoch)
-      else await this.#close(name)
-    }
-    const fresh = assignment.tasks.filter((id) => !this.#open.has(taskName(id)))
-    const checkpoints = await Promise.all(fresh.map((id) => this.#checkpoint(id)))
-    const lastWall = Math.max(0, ...checkpoints.map((checkpoint) => checkpoint.times.wallTime))
-    const { clock, hooks, topology } = this.#options
-    this.#wall ??= new WallClock(clock, lastWall, (incident) => hooks.onClock(topology.name, incident))
-    for (const [index, id] of fresh.entries()) await this.#openTask(id, checkpoints[index] as Checkpoint)
+    const left = [...this.#slots.values()].filter(({ name }) => !wanted.has(name))
+    const closed = left.map((slot) => this.#drop(slot))
+    for (const { task } of this.#slots.values()) task?.adopt(assignment.epoch)
+    const fresh = assignment.tasks.filter((id) => !this.#slots.has(taskName(id))).map(newSlot)
+    for (const slot of fresh) this.#slots.set(slot.name, slot)
+    this.#changed()
+    const begun = this.#beginWallClock(fresh)
+    for (const slot of fresh) this.#open(slot, begun)
+    return Promise.all(closed).then(() => undefined)
   }
 
-  /** A failed task whose error says `restore` will be opened again; any other stays failed. */
-  failed(task: Task, error: unknown): void {
-    const open = this.#open.get(task.name)
-    if (open !== undefined && reactionOf(error) === 'restore') {
-      open.reopenAt ??= this.#options.clock.monotonic() + REOPEN_AFTER_MS
+  /** Drops every task. Idempotent. */
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#slots.values()].map((slot) => this.#drop(slot)))
+    await Promise.all(this.#closing.values())
+  }
+
+  /** Resolves once every assigned task runs. Rejects with the first error of one that could not be opened. */
+  async opened(): Promise<void> {
+    for (;;) {
+      const opening = [...this.#slots.values()].flatMap((slot) => slot.opening ?? [])
+      if (opening.length === 0) break
+      await Promise.all(opening)
     }
+    for (const { failure } of this.#slots.values()) if (failure !== undefined) throw failure
+  }
+
+  /** A task failed: one whose error says so is opened again later, any other stays failed. */
+  failed(task: Task, error: unknown): void {
+    const slot = this.#slots.get(task.name)
+    if (slot !== undefined) this.#slotFailed(slot, error)
   }
 
   /** Milliseconds until a failed task may be opened again; `Infinity` when none may. */
   untilReopen(): number {
     const now = this.#options.clock.monotonic()
-    return Math.min(
-      ...[...this.#open.values()].map(({ reopenAt = Number.POSITIVE_INFINITY }) => reopenAt - now),
-    )
+    let least = Number.POSITIVE_INFINITY
+    for (const { reopenAt = Number.POSITIVE_INFINITY } of this.#slots.values())
+      least = Math.min(least, reopenAt - now)
+    return least
   }
 
   /**
-   * Opens failed tasks whose time has come, from their last commit; answers those that run again. Call only while no
-   * commit is under way. A task that cannot be opened stays in the set, failed, and is tried again.
+   * Begins to open failed tasks whose time has come, from their last commit. Call only while no commit is under way.
    */
-  async reopenFailed(): Promise<readonly Task[]> {
-    const reopened: Task[] = []
+  reopenDue(): void {
     const now = this.#options.clock.monotonic()
-    for (const open of this.#open.values()) {
-      if (open.reopenAt === undefined || open.reopenAt > now) continue
-      try {
-        const checkpoint = await this.#checkpoint(open.task.task)
-        open.task.close()
-        await open.backend?.close()
-        reopened.push(await this.#openTask(open.task.task, checkpoint))
-      } catch (error) {
-        if (reactionOf(error) === 'stop') throw error
-        open.reopenAt = now + REOPEN_AFTER_MS
-      }
+    for (const slot of this.#slots.values()) {
+      if (slot.reopenAt === undefined || slot.reopenAt > now) continue
+      slot.reopenAt = undefined
+      void this.#close(slot)
+      this.#open(slot, Promise.resolve())
     }
-    return reopened
   }
 
-  /** Closes every task. Idempotent. */
-  async closeAll(): Promise<void> {
-    for (const name of this.#open.keys()) await this.#close(name)
+  // --- opening
+
+  /** The topology's wall time begins at the last one committed by any of its first tasks. */
+  async #beginWallClock(first: readonly Slot[]): Promise<void> {
+    if (this.#wall !== undefined) return
+    const { clock, hooks, topology } = this.#options
+    const checkpoints = await Promise.allSettled(first.map(({ id }) => this.#checkpoint(id)))
+    const times = checkpoints.map((result) =>
+      result.status === 'fulfilled' ? (result.value ?? NO_CHECKPOINT).times.wallTime : 0,
+    )
+    this.#wall ??= new WallClock(clock, Math.max(0, ...times), (incident) =>
+      hooks.onClock(topology.name, incident),
+    )
   }
 
-  async #checkpoint(id: TaskId): Promise<Checkpoint> {
-    return (await this.#options.log.committed(id)) ?? NO_CHECKPOINT
+  /** Never rejects: what goes wrong is the slot's failure. */
+  #open(slot: Slot, after: Promise<void>): void {
+    slot.opening = after
+      .then(() => this.#turnToOpen(slot))
+      .catch((error: unknown) => {
+        if (!slot.dropped.signal.aborted) this.#slotFailed(slot, error)
+      })
+      .finally(() => {
+        slot.opening = undefined
+      })
   }
 
-  async #openTask(id: TaskId, checkpoint: Checkpoint): Promise<Task> {
-    const { log, openState } = this.#options
-    const backend = log.stateHome === 'task' ? await openState?.(id) : undefined
+  async #turnToOpen(slot: Slot): Promise<void> {
+    while (this.#openings >= OPENING_LIMIT) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#openings++
     try {
-      const task = await this.#startTask(id, checkpoint, backend)
-      this.#open.set(task.name, { task, backend, reopenAt: undefined })
+      await this.#closing.get(slot.name)
+      slot.dropped.signal.throwIfAborted()
+      const checkpoint = await this.#checkpoint(slot.id)
+      slot.dropped.signal.throwIfAborted()
+      await this.#openTask(slot, checkpoint)
+    } finally {
+      this.#openings--
+      this.#waiting.shift()?.()
+    }
+  }
+
+  #checkpoint(id: TaskId): Promise<Checkpoint | undefined> {
+    return this.#options.log.committed(id)
+  }
+
+  async #openTask(slot: Slot, checkpoint: Checkpoint | undefined): Promise<void> {
+    const backend = await this.#openBackend(slot)
+    try {
+      const task = await this.#startTask(slot, checkpoint, backend)
+      slot.task = task
+      slot.backend = backend
+      slot.failure = undefined
       this.#changed()
-      return task
+      this.#options.onOpened(task)
     } catch (error) {
       await backend?.close()
       throw error
     }
   }
 
-  async #startTask(id: TaskId, checkpoint: Checkpoint, backend: StateBackend | undefined): Promise<Task> {
-    const { log, topology, hooks, clock, cacheEntries, application, onReadable } = this.#options
+  /** A database that is damaged is put aside; everything in it comes again from the changelogs. */
+  async #openBackend({ id, failure }: Slot): Promise<StateBackend | undefined> {
+    const { log, stateDirectory } = this.#options
+    if (log.stateHome === 'log') return undefined
+    if (stateDirectory === undefined) throw new TypeError('a log that keeps no state needs a state directory')
+    if (isDamage(failure)) await stateDirectory.setAside(id, failure.message)
+    try {
+      return await stateDirectory.open(id)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      await stateDirectory.setAside(id, error.message)
+      return await stateDirectory.open(id)
+    }
+  }
+
+  async #startTask(
+    slot: Slot,
+    checkpoint: Checkpoint | undefined,
+    backend: StateBackend | undefined,
+  ): Promise<Task> {
+    const { id } = slot
+    const { log, topology, hooks, clock, cacheEntries, onReadable } = this.#options
     const subTopology = topology.subTopologies[id.subTopology] as SubTopology
     const reader = backend ?? (await log.taskState(id))
     const withChanges = log.stateHome === 'task'
@@ -161,38 +258,110 @@ export class TaskSet {
       subTopology,
       log,
       state,
-      checkpoint,
+      checkpoint: checkpoint ?? NO_CHECKPOINT,
       hooks,
       wallTime: () => wall.now(),
       expiriesFrozen: () => wall.frozen,
       monotonic: () => clock.monotonic(),
       onReadable,
     })
-    task.lifecycle.to('restoring')
     try {
-      if (backend !== undefined)
-        await restoreState({ log, application, task: id, subTopology, state, backend })
+      task.lifecycle.to('restoring')
+      if (backend !== undefined) await this.#restore(slot, task, backend, checkpoint !== undefined)
+      slot.dropped.signal.throwIfAborted()
     } catch (error) {
       task.close()
       throw error
     }
+    // A new assignment may have come meanwhile that keeps the task.
+    task.adopt(this.#epoch)
     task.lifecycle.to('running')
     // A filter that never learns all keys only answers nothing: the task is right without it.
     state.learnKeys().catch(() => hooks.onDropped(id, 'FilterIncomplete'))
     return task
   }
 
-  async #close(name: string): Promise<void> {
-    const open = this.#open.get(name)
-    if (open === undefined) return
-    open.task.close()
-    await open.backend?.close()
-    this.#open.delete(name)
+  async #restore(slot: Slot, task: Task, backend: StateBackend, hasCheckpoint: boolean): Promise<void> {
+    const { log, clock, application, topology, hooks } = this.#options
+    const { id } = slot
+    const start = clock.monotonic()
+    const records = await restoreState({
+      log,
+      clock,
+      application,
+      task: id,
+      subTopology: topology.subTopologies[id.subTopology] as SubTopology,
+      state: task.state,
+      backend,
+      hasCheckpoint,
+      signal: slot.dropped.signal,
+      onProgress: (count, remaining) => hooks.onRestoreProgress(id, count, remaining),
+    })
+    hooks.onRestored(id, records, clock.monotonic() - start)
+  }
+
+  // --- failures and closing
+
+  #slotFailed(slot: Slot, error: unknown): void {
+    const failure = asError(error)
+    slot.failure = failure
+    const reaction = reactionOf(error)
+    if (reaction === 'stop') this.#options.onFatal(failure)
+    // Damage heals where the changelogs have everything.
+    const heals = this.#options.stateDirectory !== undefined && isDamage(failure)
+    if (reaction === 'restore' || reaction === 'retry' || heals)
+      slot.reopenAt ??= this.#options.clock.monotonic() + REOPEN_AFTER_MS
+    else if (slot.task === undefined) this.#options.hooks.onTaskRefused(slot.id, failure)
+    this.#options.onReadable()
+  }
+
+  /** Out of the set at once; resolves when its database is closed. */
+  #drop(slot: Slot): Promise<void> {
+    slot.dropped.abort(new StreamsError('COMMIT_FENCED', `${slot.name} is not assigned any more`))
+    this.#slots.delete(slot.name)
+    return this.#close(slot)
+  }
+
+  /** The task stops at once; its database, also one that is being opened, is closed when the promise resolves. */
+  #close(slot: Slot): Promise<void> {
+    const { task, backend, name, opening } = slot
+    slot.task = undefined
+    slot.backend = undefined
+    task?.close()
     this.#changed()
+    const closed: Promise<void> = Promise.all([this.#closing.get(name), opening, backend?.close()])
+      .then(() => undefined)
+      .finally(() => {
+        if (this.#closing.get(name) === closed) this.#closing.delete(name)
+      })
+    this.#closing.set(name, closed)
+    return closed
   }
 
   #changed(): void {
-    this.#tasks = [...this.#open.values()].map((open) => open.task)
+    this.#tasks = [...this.#slots.values()].flatMap(({ task }) => task ?? [])
     this.#groups = [...Map.groupBy(this.#tasks, (task) => task.task.subTopology).values()]
   }
+}
+
+function newSlot(id: TaskId): Slot {
+  return {
+    id,
+    name: taskName(id),
+    task: undefined,
+    backend: undefined,
+    opening: undefined,
+    dropped: new AbortController(),
+    failure: undefined,
+    reopenAt: undefined,
+  }
+}
+
+/** The database itself is no good any more. */
+function isDamage(error: unknown): error is Error {
+  return isStateError(error, 'STATE_CORRUPT') || isStateError(error, 'STATE_MISSING')
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

@@ -18,6 +18,8 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
   const dropped = instruments.counter('millrace_task_dropped_records_total')
   const deadLetters = instruments.counter('millrace_task_dead_letters_total')
   const emitted = instruments.counter('millrace_task_emitted_records_total')
+  const restored = instruments.counter('millrace_task_restored_records_total')
+  const restoring = instruments.gauge('millrace_task_restore_remaining_records')
   const frozen = instruments.gauge('millrace_topology_clock_frozen')
   const reasons = new BoundedLabel(MAX_REASONS)
   const taskNames = new WeakMap<TaskId, string>()
@@ -57,6 +59,20 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
       const fields = { task: nameOf(task), from, to }
       if (to === 'failed') incidents.raise('task-failed', { ...fields, cause })
       else incidents.note('task state', fields)
+    },
+    onRestoreProgress(task, records, remaining) {
+      restored.inc({ topology: task.topology, task: nameOf(task) }, records)
+      restoring.set({ topology: task.topology, task: nameOf(task) }, remaining)
+    },
+    onRestored(task, records, ms) {
+      restoring.set({ topology: task.topology, task: nameOf(task) }, 0)
+      incidents.note('task restored', { task: nameOf(task), records, ms: Math.round(ms) })
+    },
+    onTaskRefused(task, cause) {
+      incidents.raise('task-refused', { task: nameOf(task), cause })
+    },
+    onRevoked(topology, cause) {
+      incidents.raise('tasks-revoked', { topology, cause })
     },
     onRunnerState(topology, from, to, cause) {
       if (to === 'failed') incidents.raise('topology-failed', { topology, from, to, cause })

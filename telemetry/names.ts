@@ -27,6 +27,10 @@ export const counters = {
     help: 'Records that committed batches wrote to a topic.',
     labels: ['topology', 'topic'],
   },
+  millrace_task_restored_records_total: {
+    help: 'Changes read back from changelogs.',
+    labels: ['topology', 'task'],
+  },
   millrace_topology_commits_total: { help: 'Commits that became durable.', labels: ['topology'] },
   millrace_topology_committed_records_total: {
     help: 'Input records of commits that became durable.',
@@ -50,6 +54,10 @@ export const counters = {
 
 export const gauges = {
   millrace_build_info: { help: 'Always 1; the labels say what runs.', labels: ['version', 'node_version'] },
+  millrace_task_restore_remaining_records: {
+    help: 'Offsets of its changelogs that a restoring task has still to read; 0 once it runs.',
+    labels: ['topology', 'task'],
+  },
   millrace_task_lag_records: {
     help: 'Records of an input that a task has not processed yet.',
     labels: ['topology', 'task', 'topic'],

@@ -6,7 +6,7 @@
  * topology must not notice. With `stateHome: 'task'` state lives beside the log and every restart rebuilds it from the
  * changelogs alone.
  */
-import { type AnyStoreSpec, memoryBackend, type StateBackend } from '../state/index.ts'
+import type { AnyStoreSpec } from '../state/index.ts'
 import {
   type AnyTopic,
   type BatchJournal,
@@ -17,13 +17,13 @@ import {
   Streams,
   type StreamsHooks,
   type TaskId,
-  taskName,
   type Topic,
   type Topology,
   type TopicUse,
 } from '../streams/index.ts'
 import { MemoryLog } from '../transports/simulated/index.ts'
 import { ManualClock } from './manual-clock.ts'
+import { MemoryStateDirectory } from './memory-state-directory.ts'
 
 export interface DriverOptions {
   readonly topologies: readonly Topology[]
@@ -62,7 +62,8 @@ export class TopologyTestDriver {
   readonly clock: ManualClock
   readonly log: MemoryLog
   readonly #options: DriverOptions
-  readonly #backends = new Map<string, StateBackend>()
+  /** Empty after every restart: all state comes back from the changelogs. */
+  readonly #stateDirectory = new MemoryStateDirectory()
   #streams: Streams
   #piped = 0
 
@@ -76,6 +77,7 @@ export class TopologyTestDriver {
   static async open(options: DriverOptions): Promise<TopologyTestDriver> {
     const driver = new TopologyTestDriver(options)
     await driver.#streams.open()
+    await driver.#streams.ready()
     return driver
   }
 
@@ -132,10 +134,10 @@ export class TopologyTestDriver {
   /** Closes everything without a further commit and opens it again from what was committed. */
   async restart(): Promise<void> {
     await this.#streams.close()
-    for (const backend of this.#backends.values()) await backend.close()
-    this.#backends.clear()
+    this.#stateDirectory.clear()
     this.#streams = this.#makeStreams()
     await this.#streams.open()
+    await this.#streams.ready()
   }
 
   /** Every record of a topic so far, partition after partition. */
@@ -200,15 +202,7 @@ export class TopologyTestDriver {
         retentionBytes: Number.POSITIVE_INFINITY,
       }),
       ...(hooks === undefined ? {} : { hooks }),
-      ...(stateHome === 'task' ? { openState: (task: TaskId) => Promise.resolve(this.#backend(task)) } : {}),
+      ...(stateHome === 'task' ? { stateDirectory: this.#stateDirectory } : {}),
     })
-  }
-
-  /** A database of the task's own; empty after every restart. */
-  #backend(task: TaskId): StateBackend {
-    const name = taskName(task)
-    const made = this.#backends.get(name) ?? memoryBackend()
-    this.#backends.set(name, made)
-    return made
   }
 }

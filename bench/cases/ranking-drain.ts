@@ -18,6 +18,7 @@ await inFreshDirectory(async (directory) => {
   const topology = bestSellers({ closing: 'streamTime', retentionMs: Number.POSITIVE_INFINITY })
   const streams = new Streams({ application: 'bench', topologies: [topology], log, topicSpec })
   await streams.open()
+  await streams.ready()
   let revision = 0
   const ends = await fill(log, deltas, (index) => {
     const eventTime = START + Math.floor((index / deltas) * hours * 3_600_000)

@@ -173,6 +173,7 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   })
   closing.add('topologies', () => streams.close())
   await streams.open()
+  await streams.ready()
 
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure

@@ -84,7 +84,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
       })
 
       test('a new partition is empty', async () => {
-        expect(await log.bounds({ topic: 'in', partition: 1 })).toEqual({ start: 0, end: 0 })
+        expect(await log.bounds({ topic: 'in', partition: 1 })).toMatchObject({ start: 0, end: 0 })
       })
     })
 
@@ -206,7 +206,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
         })
         const large = appendRecord('in', '', { value: Buffer.alloc(opened.tooLargeBytes) })
         await expect(log.append([good, large])).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' })
-        expect(await log.bounds({ topic: 'in', partition: 0 })).toEqual({ start: 0, end: 0 })
+        expect(await log.bounds({ topic: 'in', partition: 0 })).toMatchObject({ start: 0, end: 0 })
       })
 
       test('no records are no work', async () => {
@@ -219,7 +219,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
         const [result] = await log.append([appendRecord('in', 'c')])
         expect(result?.offset).toBe(2)
         expect(values(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(['a', 'b', 'c'])
-        expect(await log.bounds({ topic: 'in', partition: 0 })).toEqual({ start: 0, end: 3 })
+        expect(await log.bounds({ topic: 'in', partition: 0 })).toMatchObject({ start: 0, end: 3 })
       })
 
       test('a closed log takes nothing, and closing twice is closing once', async () => {

@@ -93,9 +93,12 @@ export async function joined(
   let onAssigned = (_assignment: Assignment) => {}
   const assigned = new Promise<Assignment>((resolve) => (onAssigned = resolve))
   const membership = await log.join(group, {
+    stored: () => Promise.resolve([]),
+    rebalancing: () => Promise.resolve(),
     async assigned(assignment) {
       onAssigned(assignment)
     },
+    revoked: () => Promise.resolve(),
     lost: (cause) => onLost(cause),
   })
   return { membership, assignment: await assigned, lost }

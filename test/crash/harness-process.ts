@@ -28,6 +28,7 @@ tell({ at: 'opened' })
 const { commitIntervalMs = 10 } = options
 const streams = new Streams({ application: APPLICATION, topologies, log, topicSpec, commitIntervalMs })
 await streams.open()
+await streams.ready()
 if (options.paused !== true) streams.run()
 
 let appended = 0

@@ -13,7 +13,7 @@ import {
   type Topic,
   type Topology,
 } from '../../streams/index.ts'
-import { ManualClock, TopologyTestDriver } from '../../testing/index.ts'
+import { ManualClock, MemoryStateDirectory, TopologyTestDriver } from '../../testing/index.ts'
 import { bestSellers, couponIssuance, couponWallet } from '../../topologies/index.ts'
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { MemoryLog } from '../../transports/simulated/index.ts'
@@ -187,20 +187,21 @@ describe.each(kinds)('I24 %s', (_kind, histories) => {
         const clock = new ManualClock(given.now)
         const log = new MemoryLog({ stateHome: 'task', now: () => clock.now() })
         const openLog = () => Promise.resolve(log)
-        const openState = () => memoryBackend()
+        const stateDirectory = new MemoryStateDirectory()
         const { topologies } = given
         const engine = await StepEngine.open({
           topologies,
           clock,
           partitions: PARTITIONS,
           openLog,
-          openState,
+          stateDirectory,
         })
         // This log ends with its process: a crash would leave nothing.
         const steps = given.steps.filter((step) => step !== 'crash')
         await play(engine, { ...given, steps }, () => Promise.resolve())
         await expectSameAgain(engine, topologies)
         const live = await allRows(engine)
+        stateDirectory.clear()
         await engine.restart()
         expect(await allRows(engine)).toEqual(live)
         await engine.close()

@@ -38,6 +38,7 @@ export class Engine {
     const log = await openEmbeddedLog({ directory, application })
     const streams = new Streams({ application, topologies, log, topicSpec })
     await streams.open()
+    await streams.ready()
     return new Engine(log, streams)
   }
 

@@ -9,11 +9,10 @@ import {
   NO_HEADERS,
   Streams,
   type TaskId,
-  taskName,
   type Topic,
   type Topology,
 } from '../../streams/index.ts'
-import type { ManualClock } from '../../testing/index.ts'
+import type { ManualClock, MemoryStateDirectory } from '../../testing/index.ts'
 import { topicSpec } from './engine-shop.ts'
 import { inputBehind } from './input-behind.ts'
 
@@ -26,15 +25,14 @@ export interface StepEngineOptions<L extends Log> {
   /** Partitions of every topic. */
   readonly partitions: number
   readonly openLog: () => Promise<L>
-  /** A task's own database, where the log keeps no state. */
-  readonly openState?: (task: TaskId) => StateBackend
+  /** The tasks' own databases, where the log keeps no state. */
+  readonly stateDirectory?: MemoryStateDirectory
 }
 
 export class StepEngine<L extends Log> {
   readonly #options: StepEngineOptions<L>
   #log: L
   #streams: Streams
-  #backends = new Map<string, StateBackend>()
   #appended = 0
 
   private constructor(options: StepEngineOptions<L>, log: L) {
@@ -46,6 +44,7 @@ export class StepEngine<L extends Log> {
   static async open<L extends Log>(options: StepEngineOptions<L>): Promise<StepEngine<L>> {
     const engine = new StepEngine(options, await options.openLog())
     await engine.#streams.open()
+    await engine.#streams.ready()
     return engine
   }
 
@@ -59,7 +58,7 @@ export class StepEngine<L extends Log> {
 
   /** The task's own database. */
   backend(task: TaskId): StateBackend | undefined {
-    return this.#backends.get(taskName(task))
+    return this.#options.stateDirectory?.backend(task)
   }
 
   async append<V>(topic: Topic<string, V>, key: string, value: V, timestamp: number): Promise<void> {
@@ -117,26 +116,20 @@ export class StepEngine<L extends Log> {
   }
 
   async #start(): Promise<void> {
-    this.#backends = new Map()
     this.#streams = this.#makeStreams()
     await this.#streams.open()
+    await this.#streams.ready()
   }
 
   #makeStreams(): Streams {
-    const { topologies, clock, partitions, openState } = this.#options
+    const { topologies, clock, partitions, stateDirectory } = this.#options
     return new Streams({
       application: 'step',
       topologies,
       log: this.#log,
       clock,
       topicSpec: (use) => ({ ...topicSpec(use), partitions }),
-      ...(openState === undefined ? {} : { openState: (task) => this.#openState(task, openState) }),
+      ...(stateDirectory === undefined ? {} : { stateDirectory }),
     })
-  }
-
-  #openState(task: TaskId, open: (task: TaskId) => StateBackend): Promise<StateBackend> {
-    const backend = open(task)
-    this.#backends.set(taskName(task), backend)
-    return Promise.resolve(backend)
   }
 }

@@ -165,7 +165,13 @@ describe('inputs', () => {
       topology: 'odd',
       subTopologies: [{ id: 0, inputs: ['odd', 'lines'], stores: [] }],
     }
-    const nobody = { assigned: () => Promise.resolve(), lost: () => {} }
+    const nobody = {
+      stored: () => Promise.resolve([]),
+      rebalancing: () => Promise.resolve(),
+      assigned: () => Promise.resolve(),
+      revoked: () => Promise.resolve(),
+      lost: () => {},
+    }
     expect(odd.subTopologies).toHaveLength(1)
     await expect(driver.log.join(group, nobody)).rejects.toMatchObject({ code: 'TOPOLOGY_INVALID' })
     await driver.close()

@@ -14,6 +14,7 @@ import {
   type GroupSpec,
   type Log,
   type Membership,
+  type PartitionBounds,
   type PartitionReader,
   StreamsError,
   type TaskCommit,
@@ -95,9 +96,13 @@ export class LogPort implements Log {
     return this.parts.catalog.topic(topic).spec.partitions
   }
 
-  async bounds(partition: TopicPartition): Promise<{ readonly start: number; readonly end: number }> {
+  topicId(topic: string): string {
+    return String(this.parts.catalog.topic(topic).number)
+  }
+
+  async bounds(partition: TopicPartition): Promise<PartitionBounds> {
     const { start, end } = this.parts.catalog.partition(partition)
-    return { start, end }
+    return { start, end, highWatermark: end }
   }
 
   // --- appends
@@ -178,7 +183,7 @@ export class LogPort implements Log {
     }
     try {
       await entered
-      await listener.assigned({ epoch, tasks })
+      await listener.assigned({ epoch, tasks, peers: [] })
     } catch (error) {
       await leave()
       throw error

@@ -21,6 +21,7 @@ import {
   type Membership,
   NO_HEADERS,
   partitionFor,
+  type PartitionBounds,
   type PartitionReader,
   type Position,
   StreamsError,
@@ -95,8 +96,13 @@ export class MemoryLog implements Log {
     return this.#topic(topic).partitions.length
   }
 
-  async bounds({ topic, partition }: TopicPartition): Promise<{ start: number; end: number }> {
-    return { start: 0, end: this.#partition(topic, partition).end }
+  topicId(topic: string): string {
+    return this.#topic(topic).spec.name
+  }
+
+  async bounds({ topic, partition }: TopicPartition): Promise<PartitionBounds> {
+    const { end } = this.#partition(topic, partition)
+    return { start: 0, end, highWatermark: end }
   }
 
   async append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
@@ -131,7 +137,7 @@ export class MemoryLog implements Log {
         (_, partition): TaskId => ({ topology: spec.topology, subTopology: sub.id, partition }),
       )
     })
-    await listener.assigned({ epoch, tasks })
+    await listener.assigned({ epoch, tasks, peers: [] })
     return {
       leave: () => {
         if (group.epoch === epoch) group.joined = false

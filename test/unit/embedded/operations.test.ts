@@ -2,6 +2,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { GroupListener } from '../../../streams/index.ts'
 import { restoreBackup, verifyLog } from '../../../transports/embedded/index.ts'
 import {
   appendRecord,
@@ -20,6 +21,15 @@ import { type Faults, freshDirectory, openLog } from './support.ts'
 const application = 'contract'
 const input = { topic: 'in', partition: 0 }
 const result = { topic: 'out', partition: 0 }
+
+/** A member that has nothing to do. */
+const idle: GroupListener = {
+  stored: () => Promise.resolve([]),
+  rebalancing: () => Promise.resolve(),
+  assigned: () => Promise.resolve(),
+  revoked: () => Promise.resolve(),
+  lost() {},
+}
 
 describe('a backup', () => {
   test('made while the log is written is as the log was after some batch', async () => {
@@ -233,10 +243,10 @@ describe('membership', () => {
     )
     let seen: number | undefined
     await log.join(groupOf('in'), {
+      ...idle,
       async assigned() {
         seen = (await log.committed(taskOf(0)))?.positions[0]?.offset
       },
-      lost() {},
     })
     expect(seen).toBe(await outcome)
   })
@@ -245,8 +255,8 @@ describe('membership', () => {
     const log = await openLog(await freshDirectory())
     await log.ensureTopics([topicSpec('in')])
     const join = log.join(groupOf('in'), {
+      ...idle,
       assigned: () => Promise.reject(new Error('no room')),
-      lost() {},
     })
     await expect(join).rejects.toThrow('no room')
     await expect(log.commit([commitOf(1, checkpointAt(1))])).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
