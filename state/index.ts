@@ -45,6 +45,12 @@ export type {
   WindowStore,
   WindowStoreSpec,
 } from './stores.ts'
+export {
+  type TaskDatabaseBudget,
+  TaskDatabases,
+  type TaskDatabasesOptions,
+  type TaskKey,
+} from './task-databases.ts'
 export { type SealedBatch, TaskState, type TaskStateOptions } from './task-state.ts'
 export { timerStoreName } from './timer-book.ts'
 export type { DueTimer, TimerClock, TimerHandle } from './timers.ts'

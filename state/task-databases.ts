@@ -1,0 +1,182 @@
+/**
+ * The databases of the tasks that run in this process, a directory each, for logs that keep no state.
+ *
+ * `<root>/<topology>/<sub-topology>_<partition>` holds one LevelDB. Each belongs to one application and one task, and
+ * numbers its batches (`ring.ts`): a batch that went missing in the middle shows when it is opened. Write buffers,
+ * block caches and file handles come out of one budget, shared by the number of tasks that may be open.
+ *
+ * Writes are not synced: what a machine loses with its power comes back from the changelogs.
+ */
+import { mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Entry, KeyRange, PageOptions, StateBackend, WriteOp } from './backend.ts'
+import { StateError } from './errors.ts'
+import { type LevelDatabase, openLevelDb } from './level.ts'
+import { BatchRing, bytesOf, readRing } from './ring.ts'
+
+const MEBIBYTE = 1024 * 1024
+const DEFAULT_BUDGET: TaskDatabaseBudget = {
+  tasks: 64,
+  writeBufferBytes: 256 * MEBIBYTE,
+  cacheBytes: 256 * MEBIBYTE,
+  openFiles: 4_096,
+}
+/** What LevelDB can do with at least and gains nothing from above, per database. */
+const WRITE_BUFFER_BYTES = { least: 64 * 1024, most: 16 * MEBIBYTE }
+const CACHE_BYTES = { least: MEBIBYTE, most: 16 * MEBIBYTE }
+const OPEN_FILES = { least: 20, most: 256 }
+/** No store's name begins like this. */
+const RING_PREFIX = Buffer.from('\x00batches:')
+const TASK_DIRECTORY = /^(\d+)_(\d+)$/
+const TOPOLOGY_NAME = /^[A-Za-z0-9._-]{1,249}$/
+
+/** Which task a database belongs to. */
+export interface TaskKey {
+  readonly topology: string
+  readonly subTopology: number
+  readonly partition: number
+}
+
+/** For all databases of the process together. */
+export interface TaskDatabaseBudget {
+  /** Databases that may be open at a time; more are opened, and overdraw the rest. */
+  readonly tasks: number
+  /** LevelDB holds up to twice that. */
+  readonly writeBufferBytes: number
+  readonly cacheBytes: number
+  readonly openFiles: number
+}
+
+export interface TaskDatabasesOptions {
+  readonly directory: string
+  readonly application: string
+  readonly budget?: Partial<TaskDatabaseBudget>
+  /** Names a directory put aside; the system clock unless told. Epoch milliseconds. */
+  readonly now?: () => number
+}
+
+export class TaskDatabases {
+  readonly #options: TaskDatabasesOptions
+  readonly #budget: TaskDatabaseBudget
+
+  constructor(options: TaskDatabasesOptions) {
+    this.#options = options
+    this.#budget = { ...DEFAULT_BUDGET, ...options.budget }
+  }
+
+  /**
+   * Opens the task's database, or makes it. Throws what `openLevelDb` throws, and `STATE_CORRUPT` where a batch is
+   * missing.
+   */
+  async open(task: TaskKey): Promise<StateBackend> {
+    const { application } = this.#options
+    const directory = this.#directoryOf(task)
+    await mkdir(join(directory, '..'), { recursive: true })
+    const share = this.#share()
+    const owner = `${application}/${task.topology}/${task.subTopology}_${task.partition}`
+    const database = await openLevelDb(directory, { application: owner, ...share })
+    try {
+      return await numbered(database, directory, share.writeBufferSize)
+    } catch (error) {
+      await database.close()
+      throw error
+    }
+  }
+
+  /** Tasks of a topology that have a database here. */
+  async stored(topology: string): Promise<readonly TaskKey[]> {
+    const names = await readdir(join(this.#options.directory, checkedName(topology))).catch(ifMissing)
+    return names.flatMap((name) => {
+      const match = TASK_DIRECTORY.exec(name)
+      return match === null
+        ? []
+        : [{ topology, subTopology: Number(match[1]), partition: Number(match[2]) }]
+    })
+  }
+
+  /** Moves a database aside, to `<name>.damaged-<time>`, where nothing reads it. */
+  async setAside(task: TaskKey, _why: string): Promise<void> {
+    const directory = this.#directoryOf(task)
+    const now = (this.#options.now ?? Date.now)()
+    await rename(directory, `${directory}.damaged-${now}`).catch(ifMissing)
+  }
+
+  #directoryOf({ topology, subTopology, partition }: TaskKey): string {
+    return join(this.#options.directory, checkedName(topology), `${subTopology}_${partition}`)
+  }
+
+  #share() {
+    const { tasks, writeBufferBytes, cacheBytes, openFiles } = this.#budget
+    return {
+      writeBufferSize: within(WRITE_BUFFER_BYTES, writeBufferBytes / tasks),
+      cacheSize: within(CACHE_BYTES, cacheBytes / tasks),
+      maxOpenFiles: within(OPEN_FILES, openFiles / tasks),
+    }
+  }
+}
+
+/** Throws `STATE_CORRUPT` where the numbers have a hole. */
+async function numbered(
+  database: LevelDatabase,
+  directory: string,
+  writeBufferBytes: number,
+): Promise<StateBackend> {
+  const verdict = await readRing(database, RING_PREFIX)
+  if (verdict.state === 'hole')
+    throw new StateError('STATE_CORRUPT', `${directory}: batch ${verdict.missing} is missing`)
+  if (verdict.state === 'corrupt')
+    throw new StateError('STATE_CORRUPT', `${directory}: the row of batch ${verdict.key} is damaged`)
+  return new NumberedBackend(
+    database,
+    new BatchRing({ prefix: RING_PREFIX, writeBufferBytes, rows: verdict.rows }),
+  )
+}
+
+/** A database whose every batch also has its number. */
+class NumberedBackend implements StateBackend {
+  readonly prefix: Buffer
+  readonly #database: LevelDatabase
+  readonly #ring: BatchRing
+
+  constructor(database: LevelDatabase, ring: BatchRing) {
+    this.prefix = database.prefix
+    this.#database = database
+    this.#ring = ring
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    return this.#database.get(key)
+  }
+
+  page(range: KeyRange, options: PageOptions): Promise<Entry[]> {
+    return this.#database.page(range, options)
+  }
+
+  approximateBytes(range: KeyRange): Promise<number> {
+    return this.#database.approximateBytes(range)
+  }
+
+  /** After a batch that failed the numbers have a hole: the database has to be opened again. */
+  write(ops: readonly WriteOp[], options?: { readonly sync?: boolean }): Promise<void> {
+    return this.#database.write([...ops, ...this.#ring.next(bytesOf(ops))], options)
+  }
+
+  close(): Promise<void> {
+    return this.#database.close()
+  }
+}
+
+function within({ least, most }: { least: number; most: number }, wanted: number): number {
+  return Math.min(most, Math.max(least, Math.floor(wanted)))
+}
+
+function checkedName(topology: string): string {
+  if (!TOPOLOGY_NAME.test(topology) || topology === '.' || topology === '..')
+    throw new RangeError(`not a name for a directory: ${topology}`)
+  return topology
+}
+
+function ifMissing(error: unknown): string[] {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+  throw error
+}
