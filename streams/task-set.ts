@@ -249,6 +249,7 @@ export class TaskSet {
     const { log, topology, hooks, clock, cacheEntries, onReadable } = this.#options
     const subTopology = topology.subTopologies[id.subTopology] as SubTopology
     const reader = backend ?? (await log.taskState(id))
+    const from = await this.#withStarts(id, subTopology, checkpoint ?? NO_CHECKPOINT)
     const withChanges = log.stateHome === 'task'
     const state = new TaskState({ reader, specs: subTopology.stores, withChanges, cacheEntries })
     const wall = this.#wall as WallClock
@@ -258,7 +259,7 @@ export class TaskSet {
       subTopology,
       log,
       state,
-      checkpoint: checkpoint ?? NO_CHECKPOINT,
+      checkpoint: from,
       hooks,
       wallTime: () => wall.now(),
       expiriesFrozen: () => wall.frozen,
@@ -279,6 +280,25 @@ export class TaskSet {
     // A filter that never learns all keys only answers nothing: the task is right without it.
     state.learnKeys().catch(() => hooks.onDropped(id, 'FilterIncomplete'))
     return task
+  }
+
+  /** An input that was never read begins where its log does. */
+  async #withStarts(
+    { partition }: TaskId,
+    { sources }: SubTopology,
+    checkpoint: Checkpoint,
+  ): Promise<Checkpoint> {
+    const known = new Set(checkpoint.positions.map(({ topic }) => topic))
+    const fresh = sources.map((source) => source.topic.name).filter((topic) => !known.has(topic))
+    const starts = await Promise.all(
+      fresh.map(async (topic) => {
+        const { start } = await this.#options.log.bounds({ topic, partition })
+        return { topic, partition, offset: start }
+      }),
+    )
+    return starts.length === 0
+      ? checkpoint
+      : { ...checkpoint, positions: [...checkpoint.positions, ...starts] }
   }
 
   async #restore(slot: Slot, task: Task, backend: StateBackend, hasCheckpoint: boolean): Promise<void> {
