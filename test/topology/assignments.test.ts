@@ -1,6 +1,6 @@
 /** What the engine does as tasks come and go: the rest goes on, and every row comes back from the changelogs. */
 import { describe, expect, test } from 'vitest'
-import { keys, keyValueStore, serdes, StateError } from '../../state/index.ts'
+import { keys, keyValueStore, serdes, type StateBackend, StateError } from '../../state/index.ts'
 import {
   changelogTopic,
   processor,
@@ -45,10 +45,26 @@ const changelog = changelogTopic('test', zero, 'seen')
 /** A key of each partition. */
 const KEYS = ['k', 'l'] as const
 
+/** Databases that can be found damaged. */
+class FragileDirectory extends MemoryStateDirectory {
+  damage: (task: TaskId) => Error | undefined = () => undefined
+  onSetAside: (task: TaskId) => void = () => {}
+
+  override open(task: TaskId): Promise<StateBackend> {
+    const damage = this.damage(task)
+    return damage === undefined ? super.open(task) : Promise.reject(damage)
+  }
+
+  override setAside(task: TaskId): Promise<void> {
+    this.onSetAside(task)
+    return super.setAside(task)
+  }
+}
+
 class Rig {
   readonly clock = new ManualClock(START)
   readonly log = guidedLog(() => this.clock.now())
-  readonly directory = new MemoryStateDirectory()
+  readonly directory = new FragileDirectory()
   readonly events: string[] = []
   streams: Streams
 
@@ -280,15 +296,10 @@ describe('a restore', () => {
     await rig.settle()
     await rig.streams.close()
     const aside: string[] = []
-    const { open, setAside } = rig.directory
-    rig.directory.open = (task) => {
-      if (aside.length === 0) return Promise.reject(new StateError('STATE_CORRUPT', 'a hole'))
-      return open.call(rig.directory, task)
+    rig.directory.damage = (task) => {
+      return aside.includes(taskName(task)) ? undefined : new StateError('STATE_CORRUPT', 'a hole')
     }
-    rig.directory.setAside = (task) => {
-      aside.push(taskName(task))
-      return setAside.call(rig.directory, task)
-    }
+    rig.directory.onSetAside = (task) => aside.push(taskName(task))
     await rig.restart()
     await rig.log.assign([zero])
     await rig.runner.ready()
