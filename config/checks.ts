@@ -71,6 +71,9 @@ export function crossChecks(
     ...timeZoneExists(values, origin),
     ...windowsOutliveTheirGrace(values, origin),
     ...groupsKeepOnePartitionCount(values, origin),
+    ...kafkaSecurityIsWhole(values, origin),
+    ...copiesSuffice(values, origin),
+    ...workersNeedKafka(values, origin),
   ]
 }
 
@@ -140,4 +143,44 @@ function groupsKeepOnePartitionCount({ topics }: ConfigValues, origin: Origin): 
     const message = `${group.map((topic, index) => `${topic} ${counts[index]}`).join(', ')}: these need the same number of partitions`
     return [{ key: 'topics.overrides', origin: origin('topics.overrides'), message }]
   })
+}
+
+/** Half of a credential connects nowhere, and a password in the clear is everybody's. */
+function kafkaSecurityIsWhole({ kafka }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const problems: ConfigProblem[] = []
+  const refuse = (name: keyof ConfigValues['kafka'], message: string): void => {
+    problems.push({ key: `kafka.${name}`, origin: origin(`kafka.${name}`), message })
+  }
+  const { saslMechanism, tls, tlsCertFile, tlsKeyFile, tlsCaFile } = kafka
+  if (saslMechanism === 'plain' && !tls && !kafka.brokers.every(isLoopbackAddress))
+    refuse('saslMechanism', 'plain sends the password as it is: set kafka.tls')
+  if (saslMechanism === 'oauthbearer' && kafka.oauthTokenFile === undefined)
+    refuse('oauthTokenFile', 'oauthbearer needs it')
+  if (saslMechanism === 'plain' || saslMechanism.startsWith('scram-')) {
+    if (kafka.saslUsername === undefined) refuse('saslUsername', `${saslMechanism} needs it`)
+    if (kafka.saslPassword === undefined) refuse('saslPassword', `${saslMechanism} needs it`)
+  }
+  if ((tlsCertFile === undefined) !== (tlsKeyFile === undefined))
+    refuse('tlsCertFile', 'a certificate and its key go together')
+  if (!tls && (tlsCaFile ?? tlsCertFile) !== undefined)
+    refuse('tls', 'certificates are given, but tls is off')
+  return problems
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return isLoopback(address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'))
+}
+
+/** A write that more copies must have than there are is never taken. */
+function copiesSuffice({ kafka }: ConfigValues, origin: Origin): ConfigProblem[] {
+  if (kafka.minInSyncReplicas <= kafka.replicationFactor) return []
+  const message = `${kafka.minInSyncReplicas} is more than kafka.replicationFactor, ${kafka.replicationFactor}`
+  return [{ key: 'kafka.minInSyncReplicas', origin: origin('kafka.minInSyncReplicas'), message }]
+}
+
+/** One data directory has one embedded log, and one process that writes it. */
+function workersNeedKafka({ workers, kafka }: ConfigValues, origin: Origin): ConfigProblem[] {
+  if (workers === 1 || kafka.brokers.length > 0) return []
+  const message = 'more than one process needs kafka.brokers'
+  return [{ key: 'workers', origin: origin('workers'), message }]
 }

@@ -14,6 +14,8 @@ export interface ConfigKey {
   readonly secret: boolean
   /** A path in the file system. */
   readonly filePath: boolean
+  /** An array that a variable or flag may also give as words with commas. */
+  readonly list: boolean
   /** What is allowed, for people. */
   readonly expected: string
   readonly schema: TSchema
@@ -27,6 +29,7 @@ interface Annotated {
   readonly default?: unknown
   readonly secret?: boolean
   readonly path?: boolean
+  readonly list?: boolean
   readonly expected?: string
   readonly enum?: readonly string[]
   readonly anyOf?: readonly TSchema[]
@@ -43,7 +46,7 @@ export const configKeys: readonly ConfigKey[] = Object.freeze([...keysOf(configS
 
 function* keysOf(schema: TSchema, path: string): Generator<ConfigKey> {
   for (const [name, child] of Object.entries((schema as Annotated).properties ?? {})) {
-    const { env, description, secret, path: filePath, default: value } = child as Annotated
+    const { env, description, secret, path: filePath, list, default: value } = child as Annotated
     const childPath = path === '' ? name : `${path}.${name}`
     if (env === undefined) {
       yield* keysOf(child, childPath)
@@ -56,6 +59,7 @@ function* keysOf(schema: TSchema, path: string): Generator<ConfigKey> {
       default: value,
       secret: secret === true,
       filePath: filePath === true,
+      list: list === true,
       expected: expectation(child),
       schema: child,
     })
@@ -75,6 +79,8 @@ export function expectation(schema: TSchema): string {
       return maximum === undefined || maximum === Number.MAX_SAFE_INTEGER
         ? `an integer of at least ${minimum}`
         : `an integer from ${minimum} to ${maximum}`
+    case 'boolean':
+      return 'true or false'
     case 'array':
       return 'a JSON array'
     case 'object':

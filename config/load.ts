@@ -9,6 +9,7 @@ import { crossChecks, grantsOf, type TokenGrant } from './checks.ts'
 import { ConfigError, type ConfigProblem } from './errors.ts'
 import { type ConfigKey, configKeys, expectation } from './keys.ts'
 import type { ConfigValues } from './schema.ts'
+import { Secret } from './secret.ts'
 import {
   CONFIG_FILE_ENV,
   containedPath,
@@ -20,10 +21,20 @@ import {
   type Given,
 } from './sources.ts'
 
-type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+type DeepReadonly<T> = T extends Secret
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T
+type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
-export type Config = DeepReadonly<Omit<ConfigValues, 'auth' | 'topics' | 'ranking'>> & {
+export type Config = DeepReadonly<
+  Omit<ConfigValues, 'auth' | 'topics' | 'ranking' | 'kafka' | 'registry' | 'peers'>
+> & {
+  readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
+  readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
+  readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -166,16 +177,27 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, ...rest } = values
+  const { auth: _, topics, ranking, kafka, registry, peers, ...rest } = values
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
   return {
     ...rest,
+    kafka: withSecret(kafka, 'saslPassword'),
+    registry: withSecret(registry, 'password'),
+    peers: withSecret(peers, 'secret'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),
   }
+}
+
+/** The same with one value wrapped, so that it is not shown by accident. */
+function withSecret<T extends object, K extends keyof T>(values: T, name: K): WithSecret<T, K> {
+  const { [name]: text, ...rest } = values
+  return typeof text === 'string'
+    ? ({ ...rest, [name]: new Secret(text) } as unknown as WithSecret<T, K>)
+    : (rest as unknown as WithSecret<T, K>)
 }
 
 type Endless<T> = { [K in keyof T]: Exclude<T[K], 'unlimited'> }

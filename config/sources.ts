@@ -134,6 +134,8 @@ export function containedPath(path: string, cwd: string): string {
 function parseText(key: ConfigKey, text: string): unknown {
   const { type, anyOf } = key.schema as { type?: string; anyOf?: readonly unknown[] }
   if ((type === 'integer' || anyOf !== undefined) && /^-?\d+$/.test(text)) return Number(text)
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  if (key.list && !text.startsWith('[')) return text === '' ? [] : text.split(',').map((word) => word.trim())
   if (type === 'array' || type === 'object') {
     try {
       return JSON.parse(text)

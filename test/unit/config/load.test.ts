@@ -367,3 +367,66 @@ function producers(...list: readonly string[]): string {
     }),
   )
 }
+
+describe('Kafka mode', () => {
+  test('lists are words with commas, or JSON', () => {
+    const env = { MILLRACE_KAFKA_BROKERS: 'a:9092, b:9092', MILLRACE_TOPOLOGIES: '["catalog"]' }
+    const { config } = load({ env })
+    expect(config.kafka.brokers).toEqual(['a:9092', 'b:9092'])
+    expect(config.topologies).toEqual(['catalog'])
+  })
+
+  test('passwords come from files and do not show', () => {
+    const env = {
+      MILLRACE_KAFKA_BROKERS: 'broker:9092',
+      MILLRACE_KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      MILLRACE_KAFKA_SASL_USERNAME: 'millrace',
+      MILLRACE_KAFKA_SASL_PASSWORD_FILE: secretFile('hunter2\n'),
+    }
+    const { config } = load({ env })
+    expect(config.kafka.saslPassword?.reveal()).toBe('hunter2')
+    expect(inspect(config, { depth: 10 })).not.toContain('hunter2')
+  })
+
+  test.each([
+    ['a broker without a port', 'kafka.brokers[0]', { MILLRACE_KAFKA_BROKERS: 'broker' }],
+    ['workers without brokers', 'workers', { MILLRACE_WORKERS: '2' }],
+    ['a flag that is neither true nor false', 'kafka.tls', { MILLRACE_KAFKA_TLS: 'yes' }],
+    [
+      'a password in the clear',
+      'kafka.saslMechanism',
+      {
+        MILLRACE_KAFKA_BROKERS: 'broker:9092',
+        MILLRACE_KAFKA_SASL_MECHANISM: 'plain',
+        MILLRACE_KAFKA_SASL_USERNAME: 'millrace',
+        MILLRACE_KAFKA_SASL_PASSWORD: 'hunter2',
+      },
+    ],
+    [
+      'a mechanism without its user',
+      'kafka.saslUsername',
+      {
+        MILLRACE_KAFKA_SASL_MECHANISM: 'scram-sha-256',
+        MILLRACE_KAFKA_SASL_PASSWORD: 'hunter2',
+      },
+    ],
+    [
+      'a mechanism without its token',
+      'kafka.oauthTokenFile',
+      { MILLRACE_KAFKA_SASL_MECHANISM: 'oauthbearer' },
+    ],
+    [
+      'a certificate without its key',
+      'kafka.tlsCertFile',
+      { MILLRACE_KAFKA_TLS: 'true', MILLRACE_KAFKA_TLS_CERT_FILE: 'cert.pem' },
+    ],
+    ['certificates without TLS', 'kafka.tls', { MILLRACE_KAFKA_TLS_CA_FILE: 'ca.pem' }],
+    [
+      'more copies in sync than there are',
+      'kafka.minInSyncReplicas',
+      { MILLRACE_KAFKA_MIN_IN_SYNC_REPLICAS: '2' },
+    ],
+  ])('%s is refused', (_what, key, env) => {
+    expect(problemsOf({ env }).map((problem) => problem.key)).toContain(key)
+  })
+})
