@@ -20,6 +20,7 @@ const table = {
   LOG_FULL: { reaction: 'retry', message: 'The log has reached its disk limit' },
   LOG_CLOSED: { reaction: 'stop', message: 'The log is closed' },
   LOG_WRITE_FAILED: { reaction: 'restore', message: 'The log could not write' },
+  APPEND_UNKNOWN: { reaction: 'retry', message: 'The outcome of the append is not known' },
   RECORD_TOO_LARGE: { reaction: 'continue', message: 'The record is larger than the log takes' },
   OFFSET_OUT_OF_RANGE: { reaction: 'drop-task', message: 'The position is outside the partition' },
   COMMIT_FENCED: { reaction: 'drop-task', message: 'The assignment is no longer current' },

@@ -57,7 +57,8 @@ export async function redecide(options: RedecideOptions): Promise<RedecideResult
       if (input.fault !== undefined) throw input.fault
       if (input.head !== undefined) return input.head
       // Nothing is on its way: waiting would never end.
-      if (!input.fetching) throw new RangeError(`the journal goes on where ${input.source.topic.name} ends`)
+      if (!input.fetching && !input.blocked)
+        throw new RangeError(`the journal goes on where ${input.source.topic.name} ends`)
       await awake
     }
   }

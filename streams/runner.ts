@@ -189,6 +189,7 @@ export class TopologyRunner implements GroupListener {
     const records = await task.run(TURN_RECORDS)
     if (records > 0) hooks.onProcessed(task.task, records, clock.monotonic() - start)
     task.dropEmptyBatch()
+    if (records === 0 && task.passedMarks()) this.progress.advance(task.positions())
     if (task.failure !== undefined) this.#onTaskFailed(task, task.failure)
     return records > 0
   }

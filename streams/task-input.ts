@@ -1,8 +1,8 @@
 /**
  * The records of one input partition on their way into a task, decoded one ahead, and the choice among inputs.
  *
- * Invariants: records leave in offset order; `position` is the offset after the last record that left, whatever
- * became of it; nothing is decoded that is not about to be processed.
+ * Invariants: records leave in offset order; `position` is after the last record that left, whatever became of it, and
+ * never after one that has not; nothing is decoded that is not about to be processed.
  */
 import type { SourceNode } from './graph.ts'
 import type { Log, PartitionReader } from './log.ts'
@@ -38,23 +38,47 @@ export class TaskInput {
   #next = 0
   #head: Head | undefined
   #position: number
+  #blocked = false
+  readonly #onReadable: () => void
 
   constructor(source: SourceNode, partition: number, from: number, log: Log, onReadable: () => void) {
     this.source = source
     this.partition = partition
     this.#position = from
+    this.#onReadable = onReadable
     this.#reader = log.openReader({ topic: source.topic.name, partition }, from, onReadable)
   }
 
   /** The next record, if one is at hand. */
   get head(): Head | undefined {
     if (this.#head !== undefined) return this.#head
+    if (this.#blocked) return undefined
     if (this.#next >= this.#taken.length) {
       this.#taken = this.#reader.take(TAKE_LIMIT)
       this.#next = 0
       if (this.#taken.length === 0) return undefined
     }
-    return (this.#head = decode(this.source, this.#taken[this.#next] as LogRecord))
+    try {
+      return (this.#head = decode(this.source, this.#taken[this.#next] as LogRecord))
+    } catch (error) {
+      if (!isNotYet(error)) throw error
+      this.#block(error.ready)
+      return undefined
+    }
+  }
+
+  /** The next record is here, and what its decoding needs is not. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
+
+  #block(ready: Promise<unknown>): void {
+    this.#blocked = true
+    const goOn = (): void => {
+      this.#blocked = false
+      this.#onReadable()
+    }
+    ready.then(goOn, goOn)
   }
 
   /** Moves past the head. */
@@ -65,14 +89,14 @@ export class TaskInput {
     this.#head = undefined
   }
 
-  /** The next offset to process. */
+  /** The next offset to process; past what the log has for itself and no reader sees, as far as it is known. */
   get position(): number {
-    return this.#position
+    return this.#next < this.#taken.length ? this.#position : Math.max(this.#position, this.#reader.position)
   }
 
   /** Records known to be there and not processed yet (compacted ones counted as well). */
   get lag(): number {
-    return Math.max(0, this.#reader.end - this.#position)
+    return Math.max(0, this.#reader.end - this.position)
   }
 
   /** There is more, but it is not in memory yet. */
@@ -89,13 +113,18 @@ export class TaskInput {
   }
 }
 
-/** The input whose next record has the lowest timestamp; the first of equals. */
+/**
+ * The input whose next record has the lowest timestamp; the first of equals. Nothing while one is blocked: its record,
+ * whose place among the others only its decoding tells, must not be overtaken for as long as that takes.
+ */
 export function lowestTimestamp(inputs: readonly TaskInput[]): TaskInput | undefined {
   let best: TaskInput | undefined
   let bestTimestamp = Number.POSITIVE_INFINITY
   for (const input of inputs) {
     const head = input.head
-    if (head !== undefined && head.timestamp < bestTimestamp) {
+    if (head === undefined) {
+      if (input.blocked) return undefined
+    } else if (head.timestamp < bestTimestamp) {
       best = input
       bestTimestamp = head.timestamp
     }
@@ -103,6 +132,16 @@ export function lowestTimestamp(inputs: readonly TaskInput[]): TaskInput | undef
   return best
 }
 
+/** What a serde throws for bytes that it cannot decode yet; `ready` ends when it is worth trying again. */
+interface NotYet extends Error {
+  readonly ready: Promise<unknown>
+}
+
+function isNotYet(error: unknown): error is NotYet {
+  return error instanceof Error && 'ready' in error && error.ready instanceof Promise
+}
+
+/** Throws only what `isNotYet`. */
 function decode(source: SourceNode, record: LogRecord): Head {
   const { policies, topic } = source
   const refuse = (reason: string, action: Refusal['action'], cause?: unknown): Head => ({
@@ -128,6 +167,7 @@ function decode(source: SourceNode, record: LogRecord): Head {
         ? record.timestamp
         : source.eventTime(value as never, record.timestamp)
   } catch (cause) {
+    if (isNotYet(cause)) throw cause
     return refuse('DeserializationError', policies.onUndecodable, cause)
   }
   // What is no number of milliseconds has no place among the others, whatever the policy.

@@ -79,6 +79,8 @@ export class Task implements NodeHost {
   #batch: Batch | undefined
   #committing = false
   #waitingSince: number | undefined
+  /** Sum of the inputs' positions when `passedMarks` was last asked. */
+  #toldPositions = -1
   #failure: Error | undefined
 
   constructor(options: TaskOptions) {
@@ -318,6 +320,19 @@ export class Task implements NodeHost {
       partition: input.partition,
       offset: input.position,
     }))
+  }
+
+  /**
+   * Whether the inputs went on, since this was asked last, by more than commits will tell: a log's own marks lie behind
+   * the last record, and nothing of them is committed before the next one.
+   */
+  passedMarks(): boolean {
+    if (this.#batch !== undefined || this.#committing) return false
+    let sum = 0
+    for (const { position } of this.inputs) sum += position
+    const before = this.#toldPositions
+    this.#toldPositions = sum
+    return sum !== before
   }
 
   /** Wall time at which the task next has something to do by itself; `Infinity` while it waits for others. */
