@@ -88,9 +88,7 @@ export class TaskDatabases {
     const names = await readdir(join(this.#options.directory, checkedName(topology))).catch(ifMissing)
     return names.flatMap((name) => {
       const match = TASK_DIRECTORY.exec(name)
-      return match === null
-        ? []
-        : [{ topology, subTopology: Number(match[1]), partition: Number(match[2]) }]
+      return match === null ? [] : [{ topology, subTopology: Number(match[1]), partition: Number(match[2]) }]
     })
   }
 

@@ -32,6 +32,17 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
     return name
   }
 
+  /** Counters that begin at 0 have risen by the first thing they count; those that begin with it have not. */
+  function beginTopology(topology: string): void {
+    for (const counter of [commits, committed]) counter.inc({ topology }, 0)
+    frozen.set({ topology }, 0)
+  }
+
+  function beginTask(labels: { topology: string; task: string }): void {
+    for (const counter of [processed, restored]) counter.inc(labels, 0)
+    restoring.set(labels, 0)
+  }
+
   return {
     onProcessed(task, records, ms) {
       const { topology } = task
@@ -57,6 +68,9 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
     },
     onTaskState(task, from, to, cause) {
       const fields = { task: nameOf(task), from, to }
+      const labels = { topology: task.topology, task: nameOf(task) }
+      if (to === 'running') beginTask(labels)
+      else if (to === 'closed') restoring.remove(labels)
       if (to === 'failed') incidents.raise('task-failed', { ...fields, cause })
       else incidents.note('task state', fields)
     },
@@ -75,6 +89,7 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
       incidents.raise('tasks-revoked', { topology, cause })
     },
     onRunnerState(topology, from, to, cause) {
+      if (to === 'joining' && from === 'created') beginTopology(topology)
       if (to === 'failed') incidents.raise('topology-failed', { topology, from, to, cause })
       else incidents.note('topology state', { topology, from, to })
     },

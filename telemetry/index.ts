@@ -1,4 +1,5 @@
 /** Metrics and log lines; health is what the API asks of the pipeline itself. */
+export { type IncidentKind, incidentKinds } from './incidents.ts'
 export { createLogger, type LoggerOptions } from './logger.ts'
 export { counters, gauges, histograms, type MetricSpec } from './names.ts'
 export type {

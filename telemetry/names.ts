@@ -70,9 +70,12 @@ export const gauges = {
     help: 'Highest event time that a task has seen, as Unix time.',
     labels: ['topology', 'task'],
   },
-  millrace_topology_tasks: { help: 'Tasks by state.', labels: ['topology', 'state'] },
+  millrace_topology_tasks: {
+    help: 'Assigned tasks by state; one that waits to be opened is restoring.',
+    labels: ['topology', 'state'],
+  },
   millrace_topology_state: {
-    help: '1 for the state that the topology is in.',
+    help: '1 for the state that the topology is in, 0 for the others.',
     labels: ['topology', 'state'],
   },
   millrace_topology_clock_frozen: {

@@ -1,5 +1,7 @@
 /** What is asked of the running system when somebody reads the metrics; all else is counted as it happens. */
 
+import type { RunnerState, TaskPhase } from '../streams/index.ts'
+
 /** How far one input of one task is behind. */
 export interface TaskLag {
   readonly topology: string
@@ -41,9 +43,9 @@ export interface LogFacts {
 
 export interface StateFacts {
   readonly topology: string
-  readonly state: string
-  /** Number of tasks by state. */
-  readonly tasks: Readonly<Record<string, number>>
+  readonly state: RunnerState
+  /** Number of tasks by state; one that is closed is not assigned any more. */
+  readonly tasks: Readonly<Record<Exclude<TaskPhase, 'created' | 'closed'>, number>>
 }
 
 /** All of it reads committed data and costs little; a scrape asks for each part once. */
@@ -54,6 +56,7 @@ export interface Probes {
   campaigns(): Promise<readonly CampaignFacts[]>
   /** The boards' watermark, epoch milliseconds; nothing before the first sale. */
   watermarkMs(): number | undefined
-  log(): LogFacts
+  /** Nothing where the log is not in this process. */
+  log(): LogFacts | undefined
   states(): readonly StateFacts[]
 }

@@ -1,10 +1,20 @@
 /** Fills in, at each scrape, what is asked and not counted. */
 import { BoundedLabel } from './bounded-label.ts'
+import type { RunnerState } from '../streams/index.ts'
 import type { GaugeName, Instruments } from './instruments.ts'
 import { gauges } from './names.ts'
 import type { CampaignFacts, Probes } from './probes.ts'
 
 const MS_PER_SECOND = 1000
+/** Each state has its series, so that one that ends is seen to fall. */
+const NO_STATE: Readonly<Record<RunnerState, number>> = {
+  created: 0,
+  joining: 0,
+  running: 0,
+  failed: 0,
+  stopping: 0,
+  stopped: 0,
+}
 
 export class Scrape {
   readonly #instruments: Instruments
@@ -93,7 +103,10 @@ export class Scrape {
 
   #setStates(probes: Probes): void {
     const states = probes.states()
-    this.#set('millrace_topology_state', states, ({ topology, state }) => [{ topology, state }, 1])
+    const flags = states.flatMap(({ topology, state: current }) => {
+      return Object.entries({ ...NO_STATE, [current]: 1 }).map(([state, flag]) => ({ topology, state, flag }))
+    })
+    this.#set('millrace_topology_state', flags, ({ topology, state, flag }) => [{ topology, state }, flag])
     const tasks = states.flatMap(({ topology, tasks }) => {
       return Object.entries(tasks).map(([state, count]) => ({ topology, state, count }))
     })
@@ -101,11 +114,12 @@ export class Scrape {
   }
 
   #setLog(probes: Probes): void {
-    const { waitingRecords, waitingBytes, diskBytes, diskLimitBytes } = probes.log()
-    this.#instruments.gauge('millrace_log_waiting_records').set(waitingRecords)
-    this.#instruments.gauge('millrace_log_waiting_bytes').set(waitingBytes)
-    this.#instruments.gauge('millrace_log_disk_bytes').set(diskBytes)
-    this.#instruments.gauge('millrace_log_disk_limit_bytes').set(diskLimitBytes)
+    const found = probes.log()
+    const facts = found === undefined ? [] : [found]
+    this.#set('millrace_log_waiting_records', facts, ({ waitingRecords }) => [{}, waitingRecords])
+    this.#set('millrace_log_waiting_bytes', facts, ({ waitingBytes }) => [{}, waitingBytes])
+    this.#set('millrace_log_disk_bytes', facts, ({ diskBytes }) => [{}, diskBytes])
+    this.#set('millrace_log_disk_limit_bytes', facts, ({ diskLimitBytes }) => [{}, diskLimitBytes])
   }
 
   #setCampaigns(campaigns: readonly CampaignFacts[]): void {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { StreamsHooks } from '../streams/index.ts'
 import { BoundedLabel } from './bounded-label.ts'
 import { engineHooks } from './engine-hooks.ts'
-import { IncidentLog } from './incidents.ts'
+import { type IncidentKind, IncidentLog } from './incidents.ts'
 import { Instruments } from './instruments.ts'
 import type { Probes } from './probes.ts'
 import { Scrape } from './scrape.ts'
@@ -79,7 +79,7 @@ export class Telemetry {
     this.#instruments.counter('millrace_http_backpressure_total').inc({ topic })
   }
 
-  incident(kind: string, fields: Readonly<Record<string, unknown>>): void {
+  incident(kind: IncidentKind, fields: Readonly<Record<string, unknown>>): void {
     this.#incidents.raise(kind, fields)
   }
 

@@ -37,10 +37,11 @@ export function createProbes({ streams, log, now, watermarkMs }: ProbeOptions): 
       }
     },
     states: () =>
-      streams.runners.map(({ topology, state, tasks }) => {
-        const counts: Record<string, number> = {}
-        for (const { lifecycle } of tasks) counts[lifecycle.state] = (counts[lifecycle.state] ?? 0) + 1
-        return { topology: topology.name, state, tasks: counts }
+      streams.runners.map(({ topology, state, tasks, notRunning }) => {
+        const running = tasks.filter(({ lifecycle }) => lifecycle.state === 'running').length
+        const failed = tasks.filter(({ lifecycle }) => lifecycle.state === 'failed').length
+        const restoring = notRunning.length - failed
+        return { topology: topology.name, state, tasks: { restoring, running, failed } }
       }),
   }
 }

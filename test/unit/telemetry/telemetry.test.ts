@@ -8,6 +8,7 @@ import {
   createLogger,
   gauges,
   histograms,
+  incidentKinds,
   type MetricSpec,
   type Probes,
   Telemetry,
@@ -37,7 +38,7 @@ function busySystem(campaigns: readonly CampaignFacts[] = []): Probes {
     campaigns: async () => campaigns,
     watermarkMs: () => Date.now() - 5_000,
     log: () => ({ waitingRecords: 1, waitingBytes: 2, diskBytes: 3, diskLimitBytes: 4 }),
-    states: () => [{ topology: 'shop', state: 'running', tasks: { running: 5, failed: 1 } }],
+    states: () => [{ topology: 'shop', state: 'running', tasks: { restoring: 2, running: 5, failed: 1 } }],
   }
 }
 
@@ -86,6 +87,15 @@ describe('metrics', () => {
     expect(documented.toSorted()).toEqual(exposed.map((line) => line.slice('# TYPE '.length)).toSorted())
   })
 
+  test('docs/metrics.md says what each incident means', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../../docs/metrics.md'), 'utf8')
+    const [, section = ''] = text.split('\n## Incidents\n')
+    const documented = (section.split('\n## ')[0]?.match(/^\| `[\w-]+`/gm) ?? []).map((row) =>
+      row.slice(3, -1),
+    )
+    expect(documented.toSorted()).toEqual(incidentKinds.toSorted())
+  })
+
   test('count what the engine tells', async () => {
     const system = setUp()
     touchEverything(system)
@@ -106,6 +116,39 @@ describe('metrics', () => {
     )
   })
 
+  test('begin at 0, so that the first of what they count is a rise', async () => {
+    const { telemetry } = setUp()
+    telemetry.engine.onRunnerState('shop', 'created', 'joining', undefined)
+    telemetry.engine.onTaskState(task, 'restoring', 'running', undefined)
+    const text = await telemetry.metrics()
+    for (const kind of incidentKinds) expect(text).toContain(`millrace_incidents_total{kind="${kind}"} 0`)
+    expect(text).toContain('millrace_topology_commits_total{topology="shop"} 0')
+    expect(text).toContain('millrace_topology_committed_records_total{topology="shop"} 0')
+    expect(text).toContain('millrace_topology_clock_frozen{topology="shop"} 0')
+    expect(text).toContain('millrace_task_processed_records_total{topology="shop",task="shop.0_3"} 0')
+    expect(text).toContain('millrace_task_restored_records_total{topology="shop",task="shop.0_3"} 0')
+  })
+
+  test('follow a restore to its end', async () => {
+    const { telemetry } = setUp()
+    const left = 'millrace_task_restore_remaining_records{topology="shop",task="shop.0_3"}'
+    telemetry.engine.onRestoreProgress(task, 2_000, 500)
+    expect(await telemetry.metrics()).toContain(`${left} 500`)
+    telemetry.engine.onRestoreProgress(task, 480, 0)
+    telemetry.engine.onRestored(task, 2_480, 12)
+    telemetry.engine.onTaskState(task, 'restoring', 'running', undefined)
+    const text = await telemetry.metrics()
+    expect(text).toContain(`${left} 0`)
+    expect(text).toContain('millrace_task_restored_records_total{topology="shop",task="shop.0_3"} 2480')
+  })
+
+  test('forget what was left to restore of a task that moved away', async () => {
+    const { telemetry } = setUp()
+    telemetry.engine.onRestoreProgress(task, 2_000, 500)
+    telemetry.engine.onTaskState(task, 'restoring', 'closed', undefined)
+    expect(await telemetry.metrics()).not.toContain('millrace_task_restore_remaining_records{')
+  })
+
   test('ask the running system at each scrape', async () => {
     const { telemetry } = setUp()
     telemetry.watch(busySystem())
@@ -115,6 +158,9 @@ describe('metrics', () => {
     expect(text).toContain('millrace_task_stream_timestamp_seconds{topology="shop",task="shop.0_3"} 60')
     expect(text).not.toContain('task="shop.0_4"')
     expect(text).toContain('millrace_topology_tasks{topology="shop",state="failed"} 1')
+    expect(text).toContain('millrace_topology_tasks{topology="shop",state="restoring"} 2')
+    expect(text).toContain('millrace_topology_state{topology="shop",state="running"} 1')
+    expect(text).toContain('millrace_topology_state{topology="shop",state="failed"} 0')
     expect(text).toContain('millrace_log_disk_bytes 3')
     expect(text).toMatch(/millrace_ranking_watermark_age_seconds 5\.?/)
   })
@@ -123,6 +169,14 @@ describe('metrics', () => {
     const { telemetry } = setUp()
     telemetry.watch({ ...busySystem(), watermarkMs: () => undefined })
     expect(await telemetry.metrics()).not.toMatch(/^millrace_ranking_watermark_age_seconds /m)
+  })
+
+  test('say nothing of a log that is elsewhere', async () => {
+    const { telemetry } = setUp()
+    telemetry.watch(busySystem())
+    expect(await telemetry.metrics()).toContain('millrace_log_waiting_bytes 2')
+    telemetry.watch({ ...busySystem(), log: () => undefined })
+    expect(await telemetry.metrics()).not.toMatch(/^millrace_log_(waiting|disk)/m)
   })
 
   test('that can be had are shown where others cannot', async () => {
