@@ -33,10 +33,18 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   topologies: { ...none, imports: ['processors', 'schemas', 'streams', 'streams/kit', 'state'], pure: true },
   'transports/embedded': { ...none, imports: ['schemas', 'streams', 'state'] },
-  'transports/kafka': { ...none, imports: ['schemas', 'streams'], packages: ['kafkajs'] },
+  'transports/kafka': {
+    ...none,
+    imports: ['schemas', 'streams'],
+    packages: ['kafkajs', 'snappyjs', '@node-rs/crc32'],
+  },
   'transports/simulated': { ...none, imports: ['schemas', 'streams', 'state'] },
   testing: { ...none, imports: ['streams', 'streams/kit', 'state', 'transports/simulated'] },
-  connectors: { ...none, imports: ['schemas', 'streams', 'streams/kit'], packages: ['undici'] },
+  connectors: {
+    ...none,
+    imports: ['schemas', 'streams', 'streams/kit'],
+    packages: ['undici', '@kafkajs/confluent-schema-registry'],
+  },
   api: {
     ...none,
     imports: ['schemas', 'streams', 'streams/kit'],
