@@ -1,0 +1,391 @@
+/**
+ * One process's place in a topology's group: joins, syncs, keeps the session alive, and tells the engine what it has.
+ *
+ * Its job: the order of a rebalance. Not its job: who gets what (`assignor.ts`), how it is written (`metadata.ts`),
+ * committing.
+ *
+ * A round: the engine ends its commit → JoinGroup → the leader fences dead producers and assigns → SyncGroup → the
+ * engine drops what left and opens what is new → heartbeats, until one says that the next round begins.
+ *
+ * Invariants:
+ * 1. No commit is under way from JoinGroup to the SyncGroup answer: `current` is undefined, and the engine was asked.
+ * 2. A task counts as kept only when no generation passed between two assignments of this member; else the engine is
+ *    told that everything is gone (`revoked`) before it hears of the next assignment.
+ * 3. After `leave` or a fatal error nothing is sent any more, and `current` stays undefined.
+ */
+import { hash } from 'node:crypto'
+import {
+  type GroupListener,
+  type GroupSpec,
+  type Membership,
+  reactionOf,
+  StreamsError,
+  type TaskId,
+} from '../../../streams/index.ts'
+import { refusal } from '../errors.ts'
+import {
+  FENCED_INSTANCE_ID,
+  KafkaError,
+  MEMBER_ID_REQUIRED,
+  memberFenced,
+  needsCoordinator,
+  NONE,
+  REBALANCE_IN_PROGRESS,
+  retriable,
+} from '../protocol/errors.ts'
+import {
+  heartbeat,
+  joinGroup,
+  type JoinGroupAnswer,
+  leaveGroup,
+  syncGroup,
+  type SyncGroupAnswer,
+} from '../protocol/groups.ts'
+import type { KafkaRequest } from '../protocol/request.ts'
+import type { GroupMember } from '../protocol/transactions.ts'
+import { decodeAssignment, encodeSubscription, type MemberAssignment, type Subscription } from './metadata.ts'
+import { type TaskKey, taskKey, parseTaskKey } from './task-key.ts'
+
+const PROTOCOL_TYPE = 'consumer'
+/** Grows when the members' metadata changes so that older versions could not assign by it. */
+const PROTOCOL_NAME = 'millrace-1'
+/** Milliseconds between tries while the coordinator cannot be reached. */
+const RETRY_MS = { first: 50, most: 1_000 }
+/** Milliseconds that an answer to JoinGroup or SyncGroup may take longer than the rebalance itself. */
+const ANSWER_SLACK_MS = 10_000
+
+export interface MembershipTimes {
+  /** A member that sends nothing for so long is dead. Milliseconds. */
+  readonly sessionTimeoutMs: number
+  /** How long a rebalance waits for members to end their commits. Milliseconds. */
+  readonly rebalanceTimeoutMs: number
+  /** Milliseconds between heartbeats: how soon a member hears of a rebalance. */
+  readonly heartbeatMs: number
+}
+
+/** Who this member is. */
+export interface MemberIdentity {
+  readonly group: string
+  /** A process that is started again under the same instance id has its tasks back without a rebalance. */
+  readonly instance: string | null
+  readonly processId: string
+  readonly slot: string
+  /** Where this process answers queries. */
+  readonly address: string | undefined
+  /** Of the program, for people who look at the group. */
+  readonly version: string
+}
+
+export interface MembershipOptions extends MembershipTimes {
+  readonly identity: MemberIdentity
+  readonly spec: GroupSpec
+  readonly listener: GroupListener
+  /** Sends to the group's coordinator; throws when it cannot be reached. */
+  readonly send: <R>(request: KafkaRequest<R>) => Promise<R>
+  /** The coordinator has moved, or is gone. */
+  readonly forgetCoordinator: () => void
+  /** What every member must get. Called on the leader only, before SyncGroup; fences dead producers. */
+  readonly assign: (members: ReadonlyMap<string, Buffer>) => Promise<ReadonlyMap<string, Buffer>>
+  /** The id with which this process writes. */
+  readonly transactionalId: () => string
+  /** Gives up that id for a new one: the group went on without this member. */
+  readonly renewProducer: () => Promise<void>
+  /** The epoch of the next assignment. */
+  readonly nextEpoch: () => number
+  /** Whether the member leaves the group at the end, or keeps its place until its session is over. */
+  readonly leaves: boolean
+  /** Ends what is under way: a JoinGroup may wait for long. */
+  readonly disconnect: () => Promise<void>
+}
+
+/** The member as a commit must name it, and the epoch that the engine knows it by. */
+export interface CurrentMember extends GroupMember {
+  readonly epoch: number
+}
+
+export class GroupMembership implements Membership {
+  readonly #options: MembershipOptions
+  #memberId = ''
+  #generation = -1
+  #owned: readonly TaskKey[] = []
+  #liveIds: readonly string[] = []
+  #current: CurrentMember | undefined
+  #first: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
+  #running: Promise<void> | undefined
+  #leaving = false
+  /** Why the group must be joined anew, said from outside. */
+  #rejoinCause: Error | undefined
+  #wake: (() => void) | undefined
+  /** Requests in a row that had no answer. */
+  #failures = 0
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+  }
+
+  /** As whom to commit; nothing while there is no assignment. */
+  get current(): CurrentMember | undefined {
+    return this.#current
+  }
+
+  /** Resolves once the listener has its first assignment; rejects when it can never have one. */
+  start(): Promise<void> {
+    const first = new Promise<void>((resolve, reject) => {
+      this.#first = { resolve, reject }
+    })
+    this.#running = this.#run()
+    return first
+  }
+
+  /** A commit was refused: whatever this process has is void. Joins again as a new producer. */
+  rejoin(cause: Error): void {
+    this.#rejoinCause ??= cause
+    this.#wake?.()
+  }
+
+  async leave(): Promise<void> {
+    if (this.#leaving) return this.#running
+    this.#leaving = true
+    this.#current = undefined
+    this.#wake?.()
+    const { identity, leaves, send, disconnect } = this.#options
+    if (leaves && this.#memberId !== '') {
+      const member = { member: this.#memberId, instance: identity.instance, reason: 'closed' }
+      // Where it is not heard, the session timeout does the same.
+      await send(leaveGroup(identity.group, [member])).catch(() => undefined)
+    }
+    await disconnect()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#leaving) {
+        if (await this.#round()) await this.#stayAlive()
+      }
+    } catch (error) {
+      this.#current = undefined
+      this.#first?.reject(error)
+      if (!this.#leaving) this.#options.listener.lost(asError(error))
+    }
+    this.#first?.reject(new StreamsError('LOG_CLOSED', `${this.#options.identity.group} was left`))
+  }
+
+  // --- a round
+
+  /** Answers whether this member has an assignment now. */
+  async #round(): Promise<boolean> {
+    const { listener } = this.#options
+    await listener.rebalancing()
+    this.#current = undefined
+    const joined = await this.#join()
+    if (joined === undefined) return false
+    const assignments = await this.#assignments(joined)
+    const synced = await this.#sync(joined, assignments)
+    if (synced === undefined) return false
+    await this.#take(joined, this.#assignmentOf(synced.assignment))
+    return true
+  }
+
+  async #join(): Promise<JoinGroupAnswer | undefined> {
+    const { identity, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
+    const metadata = encodeSubscription(await this.#subscription())
+    const request = joinGroup(
+      {
+        group: identity.group,
+        sessionTimeoutMs,
+        rebalanceTimeoutMs,
+        member: this.#memberId,
+        instance: identity.instance,
+        protocolType: PROTOCOL_TYPE,
+        protocols: [{ name: PROTOCOL_NAME, metadata }],
+        reason: null,
+      },
+      rebalanceTimeoutMs + ANSWER_SLACK_MS,
+    )
+    const answer = await this.#ask(request)
+    if (answer === undefined) return undefined
+    if (answer.errorCode === MEMBER_ID_REQUIRED) {
+      this.#memberId = answer.member
+      return undefined
+    }
+    if (await this.#refused('JoinGroup', answer.errorCode)) return undefined
+    this.#memberId = answer.member
+    return answer
+  }
+
+  /** What everybody gets, where this member is the one who says so. */
+  async #assignments(joined: JoinGroupAnswer): Promise<ReadonlyMap<string, Buffer>> {
+    if (joined.leader !== joined.member || joined.skipAssignment) return new Map()
+    // Metadata are views of the response.
+    const members = joined.members.map(({ member, metadata }) => [member, Buffer.from(metadata)] as const)
+    return this.#options.assign(new Map(members))
+  }
+
+  async #sync(
+    joined: JoinGroupAnswer,
+    assignments: ReadonlyMap<string, Buffer>,
+  ): Promise<SyncGroupAnswer | undefined> {
+    const { identity, rebalanceTimeoutMs } = this.#options
+    const request = syncGroup(
+      {
+        group: identity.group,
+        generation: joined.generation,
+        member: joined.member,
+        instance: identity.instance,
+        protocolType: PROTOCOL_TYPE,
+        protocolName: PROTOCOL_NAME,
+        assignments: [...assignments].map(([member, assignment]) => ({ member, assignment })),
+      },
+      rebalanceTimeoutMs + ANSWER_SLACK_MS,
+    )
+    const answer = await this.#ask(request)
+    if (answer === undefined || answer.errorCode === REBALANCE_IN_PROGRESS) return undefined
+    return (await this.#refused('SyncGroup', answer.errorCode)) ? undefined : answer
+  }
+
+  /** A leader of a later release may have said more than is understood here. */
+  #assignmentOf(bytes: Buffer): MemberAssignment {
+    const { spec, identity } = this.#options
+    const read = decodeAssignment(bytes, spec.subTopologies)
+    if (read.kind === 'understood') return read.assignment
+    if (read.kind === 'newer') return { active: read.active, standby: [], peers: [], liveIds: [] }
+    throw new StreamsError('TOPOLOGY_INVALID', `the assignment of ${identity.group}: ${read.reason}`)
+  }
+
+  async #take({ generation, member }: JoinGroupAnswer, assignment: MemberAssignment): Promise<void> {
+    const { listener, identity, nextEpoch } = this.#options
+    // The same generation comes again where a static member had only lost its connection.
+    const missed =
+      this.#generation >= 0 && generation !== this.#generation && generation !== this.#generation + 1
+    if (missed) {
+      const passed = `generation ${this.#generation} went to ${generation} without this member`
+      await listener.revoked(new StreamsError('COMMIT_FENCED', `${identity.group}: ${passed}`))
+    }
+    this.#generation = generation
+    this.#owned = assignment.active
+    this.#liveIds = assignment.liveIds
+    const epoch = nextEpoch()
+    const { group, instance } = identity
+    await listener.assigned({
+      epoch,
+      tasks: this.#taskIds(assignment.active),
+      peers: assignment.peers.map(({ address, tasks }) => ({ address, tasks: this.#taskIds(tasks) })),
+    })
+    if (this.#leaving) return
+    this.#current = { group, generation, member, instance, epoch }
+    this.#first?.resolve()
+    this.#first = undefined
+  }
+
+  async #subscription(): Promise<Subscription> {
+    const { spec, identity, listener, transactionalId } = this.#options
+    const stored = await listener.stored()
+    return {
+      topics: [...new Set(spec.subTopologies.flatMap(({ inputs }) => inputs))],
+      processId: identity.processId,
+      slot: identity.slot,
+      ...(identity.address === undefined ? {} : { address: identity.address }),
+      transactionalId: transactionalId(),
+      rememberedIds: this.#liveIds,
+      owned: this.#owned,
+      ownedGeneration: this.#generation,
+      warm: stored.map(({ subTopology, partition }) => ({ task: taskKey(subTopology, partition) })),
+      standbys: 0,
+      topologyFingerprint: fingerprintOf(spec),
+      engineVersion: identity.version,
+    }
+  }
+
+  #taskIds(keys: readonly TaskKey[]): TaskId[] {
+    const { topology } = this.#options.spec
+    return keys.flatMap((key) => {
+      const parsed = parseTaskKey(key)
+      return parsed === undefined ? [] : [{ topology, ...parsed }]
+    })
+  }
+
+  // --- between rounds
+
+  /** Returns when the next round must begin. */
+  async #stayAlive(): Promise<void> {
+    const { heartbeatMs, identity } = this.#options
+    while (!this.#leaving) {
+      await this.#pause(heartbeatMs)
+      if (this.#leaving) return
+      const cause = this.#rejoinCause
+      if (cause !== undefined) return this.#startOver(cause)
+      const { group, instance } = identity
+      const request = heartbeat({ group, generation: this.#generation, member: this.#memberId, instance })
+      const answer = await this.#ask(request)
+      if (answer === undefined || answer.errorCode === NONE) continue
+      if (answer.errorCode === REBALANCE_IN_PROGRESS) return
+      if (await this.#refused('Heartbeat', answer.errorCode)) return
+    }
+  }
+
+  /** Everything is void: the group went on, or a commit was refused. */
+  async #startOver(cause: Error): Promise<void> {
+    this.#rejoinCause = undefined
+    this.#current = undefined
+    this.#owned = []
+    this.#generation = -1
+    await this.#options.listener.revoked(cause)
+    await this.#options.renewProducer()
+  }
+
+  /** Answers whether the round must begin anew. Throws what cannot be mended. */
+  async #refused(api: string, code: number): Promise<boolean> {
+    if (code === NONE) return false
+    const { identity, forgetCoordinator } = this.#options
+    const cause = new KafkaError(api, code, identity.group)
+    if (code === FENCED_INSTANCE_ID) {
+      const detail = `another process runs as ${identity.instance} in ${identity.group}`
+      throw new StreamsError('COMMIT_FENCED', detail, { cause })
+    }
+    if (memberFenced(code)) {
+      this.#memberId = ''
+      await this.#startOver(new StreamsError('COMMIT_FENCED', identity.group, { cause }))
+      return true
+    }
+    if (needsCoordinator(code)) forgetCoordinator()
+    else if (!retriable(code)) throw refusal(api, code, { kind: 'group', name: identity.group })
+    await this.#pause(RETRY_MS.first)
+    return true
+  }
+
+  /** The answer, or nothing when the coordinator could not be asked; then some time has passed. */
+  async #ask<R>(request: KafkaRequest<R>): Promise<R | undefined> {
+    try {
+      const answer = await this.#options.send(request)
+      this.#failures = 0
+      return answer
+    } catch (error) {
+      if (this.#leaving) return undefined
+      this.#options.forgetCoordinator()
+      await this.#pause(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#failures++))
+      if (reactionOf(error) === 'stop') throw error
+      return undefined
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = undefined
+  }
+}
+
+/** Members whose sub-topologies differ cannot share tasks. */
+function fingerprintOf(spec: GroupSpec): string {
+  return hash('sha256', JSON.stringify(spec.subTopologies)).slice(0, 16)
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
