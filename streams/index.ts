@@ -46,6 +46,7 @@ export type {
   TaskTimes,
   TopicSpec,
 } from './log.ts'
+export { PartitionChoice } from './partition-choice.ts'
 export { murmur2, partitionFor } from './partitioner.ts'
 export type { ErrorAction, ErrorPolicy, SourcePolicies } from './policies.ts'
 export {
@@ -69,12 +70,13 @@ export type {
   Position,
   TopicPartition,
 } from './record.ts'
-export { changelogTopic } from './restore.ts'
+export { changelogTopic, isChangelog } from './restore.ts'
 export type { StateDirectory } from './state-directory.ts'
 export type { Stream } from './stream.ts'
 export { Streams, type StreamsOptions } from './streams.ts'
 export { systemClock } from './system-clock.ts'
 export { parseTaskName, taskName, type TaskId } from './task-id.ts'
 export type { AnyTopic, Topic } from './topic.ts'
+export { topicSpecsOf, type TopicSpecsOptions } from './topic-specs.ts'
 export { type ClockIncident, WallClock } from './wall-clock.ts'
 export { withTopics } from './with-topics.ts'

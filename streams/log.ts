@@ -193,10 +193,18 @@ export interface Log {
    * `task`: each task has a database of its own, restored from changelogs.
    */
   readonly stateHome: 'log' | 'task'
+  /**
+   * `exactly-once`: a commit is all there or not at all. `at-least-once`: a crash may leave outputs and changes without
+   * the positions, and they come again.
+   */
+  readonly guarantee: 'exactly-once' | 'at-least-once'
   /** Key, value and headers of one record together, in bytes; what is larger is refused. */
   readonly maxRecordBytes: number
 
-  /** Creates what is missing; throws `TOPIC_MISMATCH` where an existing topic differs in what cannot change. */
+  /**
+   * Creates what is missing; throws `TOPIC_MISMATCH` where an existing topic differs in what cannot change. A log knows
+   * the topics that it was told here.
+   */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>
   /** Partition count; throws `UNKNOWN_TOPIC`. */
   partitions(topic: string): number

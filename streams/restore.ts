@@ -65,6 +65,11 @@ export function changelogTopic(application: string, task: TaskId, store: string)
   return `${application}-${name}-changelog`
 }
 
+/** Whether a topic is named as the changelogs of this application are. */
+export function isChangelog(application: string, topic: string): boolean {
+  return topic.startsWith(`${application}-`) && topic.endsWith('-changelog')
+}
+
 /** Every changelog that a task writes. */
 export function changelogTopics(application: string, task: TaskId, subTopology: SubTopology): string[] {
   return [...subTopology.stores.map((spec) => spec.name), TIMERS].map((store) =>
@@ -127,7 +132,8 @@ export async function restoreState(options: RestoreOptions): Promise<number> {
     }),
   )
   const restored = await new Restore(options, changelogs).run()
-  if (!options.hasCheckpoint && (restored > 0 || stored !== undefined)) {
+  const isLost = !options.hasCheckpoint && (restored > 0 || stored !== undefined)
+  if (isLost && options.log.guarantee === 'exactly-once') {
     throw new StreamsError(
       'RESET_REQUIRED',
       `${taskName(task)} has state but no committed position: its inputs were recreated, or the group's offsets deleted`,

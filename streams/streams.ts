@@ -6,15 +6,14 @@
 import type { AnyStoreSpec } from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
-import { type Topology, topicsOf, type TopicUse } from './graph.ts'
+import type { Topology, TopicUse } from './graph.ts'
 import { noHooks, type StreamsHooks } from './hooks.ts'
 import type { Log, TopicSpec } from './log.ts'
 import { storeQueries } from './queries.ts'
 import { TopologyRunner } from './runner.ts'
 import type { StateDirectory } from './state-directory.ts'
-import { changelogTopics } from './restore.ts'
 import { systemClock } from './system-clock.ts'
-import type { TaskId } from './task-id.ts'
+import { topicSpecsOf } from './topic-specs.ts'
 
 export interface StreamsOptions {
   /** Prefix of everything that belongs to this deployment: groups, transactional ids, changelogs. */
@@ -63,10 +62,8 @@ export class Streams {
 
   /** Makes the topics and joins the groups; tasks open behind it, and nothing runs before `run`. */
   async open(): Promise<void> {
-    const { log, topologies } = this.#options
-    await log.ensureTopics(topologies.flatMap(topicsOf).map(this.#options.topicSpec))
-    if (log.stateHome === 'task')
-      await log.ensureTopics(topologies.flatMap((topology) => this.#changelogs(topology)))
+    const { log } = this.#options
+    await log.ensureTopics(topicSpecsOf({ ...this.#options, changelogs: log.stateHome === 'task' }))
     await allOf(this.runners.map((runner) => runner.start()))
   }
 
@@ -100,23 +97,6 @@ export class Streams {
       result.status === 'rejected' ? [result.reason as unknown] : [],
     )
     if (failures.length > 0) throw new AggregateError(failures, 'some topologies did not close cleanly')
-  }
-
-  #changelogs(topology: Topology): TopicSpec[] {
-    return topology.subTopologies.flatMap((sub) => {
-      const partitions = Math.max(
-        ...sub.sources.map((source) => this.#options.log.partitions(source.topic.name)),
-      )
-      const task: TaskId = { topology: topology.name, subTopology: sub.id, partition: 0 }
-      return changelogTopics(this.#options.application, task, sub).map((name) => ({
-        name,
-        partitions,
-        cleanup: 'compact' as const,
-        timestamps: 'CreateTime' as const,
-        retentionMs: Number.POSITIVE_INFINITY,
-        retentionBytes: Number.POSITIVE_INFINITY,
-      }))
-    })
   }
 }
 

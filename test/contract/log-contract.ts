@@ -42,6 +42,12 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
 
     afterEach(() => opened.dispose())
 
+    /** As a process that starts again: it names its topics first. */
+    const reopen = async (): Promise<void> => {
+      log = await opened.reopen()
+      await log.ensureTopics([topicSpec('in'), topicSpec('out')])
+    }
+
     describe('topics', () => {
       test('a topic that exists is made no second time', async () => {
         await log.append([appendRecord('in', 'a')])
@@ -107,13 +113,14 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
       })
 
       test('the answer names the place where the record then is', async () => {
+        await log.ensureTopics([topicSpec('stamped', { timestamps: 'LogAppendTime' })])
         const texts = Array.from({ length: 50 }, (_, index) => `v${index}`)
         const appends = texts.map((text, index) =>
-          log.append([appendRecord('in', text, { partition: index % 2 })]),
+          log.append([appendRecord('stamped', text, { partition: index % 2 })]),
         )
         const results = (await Promise.all(appends)).flat()
         for (const partition of [0, 1]) {
-          for (const record of await readAll(log, { topic: 'in', partition })) {
+          for (const record of await readAll(log, { topic: 'stamped', partition })) {
             const index = texts.indexOf(record.value?.toString() ?? '')
             expect(results[index]).toMatchObject({
               partition,
@@ -215,7 +222,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
 
       test('what was answered is there after a restart, and offsets go on', async () => {
         await log.append([appendRecord('in', 'a'), appendRecord('in', 'b')])
-        log = await opened.reopen()
+        await reopen()
         const [result] = await log.append([appendRecord('in', 'c')])
         expect(result?.offset).toBe(2)
         expect(values(await readAll(log, { topic: 'in', partition: 0 }))).toEqual(['a', 'b', 'c'])
@@ -256,7 +263,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
         for (let at = 0; at < texts.length; at += 500) {
           await log.append(texts.slice(at, at + 500).map((text) => appendRecord('in', text)))
         }
-        log = await opened.reopen()
+        await reopen()
         const behind = new Tap(log, { topic: 'in', partition: 0 })
         const ahead = new Tap(log, { topic: 'in', partition: 0 }, 4_990)
         expect(values(await ahead.take(10))).toEqual(texts.slice(4_990))
@@ -328,7 +335,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
           expect(await log.committed(taskOf(1))).toBeUndefined()
         }
         await look()
-        log = await opened.reopen()
+        await reopen()
         await joined(log, groupOf('in'))
         await look()
       })
@@ -411,7 +418,7 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
         await expect(log.commit([stale])).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
         const state = [{ type: 'del', key: at('k1') } as const]
         await log.commit([commitOf(assignment.epoch, checkpointAt(2, 2), { state })])
-        log = await opened.reopen()
+        await reopen()
         await joined(log, groupOf('in'))
         const after = await log.taskState(taskOf(0))
         expect(['k1', 'k2', 'k3'].map((text) => after.get(at(text))?.toString())).toEqual([

@@ -59,22 +59,32 @@ export class Tap {
   }
 
   /** Exactly `count` records, as soon as they are there. Rejects with the reader's fault. */
-  async take(count: number): Promise<LogRecord[]> {
+  take(count: number): Promise<LogRecord[]> {
+    return this.#take((taken) => count - taken)
+  }
+
+  /** All records before `offset`. What lies there without being a record, or becomes visible a little later, is passed. */
+  takeUntil(offset: number): Promise<LogRecord[]> {
+    return this.#take(() => offset - this.reader.position)
+  }
+
+  async #take(missing: (taken: number) => number): Promise<LogRecord[]> {
     const records: LogRecord[] = []
-    while (records.length < count) {
-      const some = this.reader.take(count - records.length)
+    for (let left = missing(0); left > 0; left = missing(records.length)) {
+      const awake = new Promise<void>((resolve) => (this.#wake = resolve))
+      const some = this.reader.take(left)
       records.push(...some)
       if (this.reader.fault !== undefined) throw this.reader.fault
-      if (some.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve))
+      if (some.length === 0 && missing(records.length) > 0) await awake
     }
     return records
   }
 }
 
 export async function readAll(log: Log, partition: TopicPartition, from = 0): Promise<LogRecord[]> {
-  const { end } = await log.bounds(partition)
+  const { highWatermark } = await log.bounds(partition)
   const tap = new Tap(log, partition, from)
-  const records = await tap.take(end - from)
+  const records = await tap.takeUntil(highWatermark)
   tap.reader.close()
   return records
 }

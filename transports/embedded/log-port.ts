@@ -59,6 +59,7 @@ export interface LogParts {
 
 export class LogPort implements Log {
   readonly stateHome = 'log'
+  readonly guarantee = 'exactly-once'
   protected readonly parts: LogParts
   readonly #router: Router
   /** Appends that are not settled yet. */

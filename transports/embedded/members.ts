@@ -4,7 +4,7 @@ import {
   type AppendResult,
   type CommitReceipt,
   type OutgoingRecord,
-  partitionFor,
+  PartitionChoice,
   type Position,
   StreamsError,
   type TaskCommit,
@@ -42,34 +42,21 @@ export function placeOutputs(
   return placed(records, maxRecordBytes, (record) => catalog.partition(record))
 }
 
-/**
- * As `placeOutputs`. Records without a partition go where Java's producer sends them: by their key, or, without one, all
- * of a call to the same partition, the next call to the next.
- */
+/** As `placeOutputs`, for records that need not name their partition. */
 export class Router {
   readonly #catalog: Catalog
-  readonly #turns = new Map<string, number>()
+  readonly #choice: PartitionChoice
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog
+    this.#choice = new PartitionChoice((topic) => catalog.topic(topic).partitions.length)
   }
 
   place(records: readonly AppendRecord[], maxRecordBytes: number): Placement {
-    const keyless = new Map<string, PartitionState>()
-    return placed(records, maxRecordBytes, ({ topic, partition, key }) => {
-      if (partition !== undefined) return this.#catalog.partition({ topic, partition })
-      const { partitions } = this.#catalog.topic(topic)
-      if (key !== null) return partitions[partitionFor(key, partitions.length)] as PartitionState
-      const same = keyless.get(topic) ?? this.#nextTurn(topic, partitions)
-      keyless.set(topic, same)
-      return same
+    const choose = this.#choice.forCall()
+    return placed(records, maxRecordBytes, (record) => {
+      return this.#catalog.partition({ topic: record.topic, partition: choose(record) })
     })
-  }
-
-  #nextTurn(topic: string, partitions: readonly PartitionState[]): PartitionState {
-    const turn = this.#turns.get(topic) ?? 0
-    this.#turns.set(topic, (turn + 1) % partitions.length)
-    return partitions[turn] as PartitionState
   }
 }
 

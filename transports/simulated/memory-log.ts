@@ -20,7 +20,7 @@ import {
   type LogRecord,
   type Membership,
   NO_HEADERS,
-  partitionFor,
+  PartitionChoice,
   type PartitionBounds,
   type PartitionReader,
   type Position,
@@ -61,10 +61,11 @@ interface Group {
 
 export class MemoryLog implements Log {
   readonly stateHome: 'log' | 'task'
+  readonly guarantee = 'exactly-once'
   readonly #now: () => number
   readonly maxRecordBytes: number
   readonly #storage: MemoryStorage
-  #nextKeyless = 0
+  readonly #choice = new PartitionChoice((topic) => this.partitions(topic))
   #closed = false
 
   constructor(options: MemoryLogOptions) {
@@ -108,7 +109,8 @@ export class MemoryLog implements Log {
   async append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
     this.#assertOpen()
     for (const record of records) this.#assertSize(record)
-    const targets = records.map((record) => this.#target(record))
+    const choose = this.#choice.forCall()
+    const targets = records.map((record) => this.#partition(record.topic, choose(record)))
     await Promise.resolve()
     const results = records.map((record, index) => this.#put(record, targets[index] as PartitionLog))
     for (const target of new Set(targets)) target.publish()
@@ -234,14 +236,6 @@ export class MemoryLog implements Log {
     const { key, value, lineage, headers } = record
     target.push({ topic, partition, offset, key, value, timestamp: stamped, appendTime, lineage, headers })
     return { topic, partition, offset, appendTime }
-  }
-
-  #target(record: AppendRecord): PartitionLog {
-    const count = this.partitions(record.topic)
-    const chosen =
-      record.partition ??
-      (record.key === null ? this.#nextKeyless++ % count : partitionFor(record.key, count))
-    return this.#partition(record.topic, chosen)
   }
 
   #topic(name: string) {
