@@ -76,23 +76,31 @@ class AvroSerde<T> implements Serde<T> {
     const known = this.#writers.get(schemaId)
     if (known instanceof Reader) return known
     if (known !== undefined) throw known
+    try {
+      return this.#remember(schemaId, new Reader(this.#type, this.#writer(schemaId), this.#options))
+    } catch (cause) {
+      if (cause instanceof DeserializationError) throw cause
+      const detail = `schema id ${schemaId} cannot be read as ${this.#schema.name}: ${(cause as Error).message}`
+      const error = new DeserializationError('incompatible-schema', detail, { cause, schemaId })
+      throw this.#remember(schemaId, error)
+    }
+  }
+
+  #remember<R extends Reader | DeserializationError>(schemaId: number, reader: R): R {
+    if (this.#writers.size >= MAX_WRITERS) this.#writers.clear()
+    this.#writers.set(schemaId, reader)
+    return reader
+  }
+
+  #writer(schemaId: number): AvroSchema {
     const writer = this.#source.byId(schemaId)
     if (writer === undefined) {
-      throw new DeserializationError('schema-not-loaded', `schema id ${schemaId}`, { schemaId })
+      const ready = this.#source.load?.(schemaId)
+      throw new DeserializationError('schema-not-loaded', `schema id ${schemaId}`, { schemaId, ready })
     }
     if (writer === null)
       throw new DeserializationError('unknown-schema', `schema id ${schemaId}`, { schemaId })
-    if (this.#writers.size >= MAX_WRITERS) this.#writers.clear()
-    try {
-      const reader = new Reader(this.#type, writer, this.#options)
-      this.#writers.set(schemaId, reader)
-      return reader
-    } catch (cause) {
-      const detail = `schema id ${schemaId} cannot be read as ${this.#schema.name}: ${(cause as Error).message}`
-      const error = new DeserializationError('incompatible-schema', detail, { cause, schemaId })
-      this.#writers.set(schemaId, error)
-      throw error
-    }
+    return writer
   }
 }
 

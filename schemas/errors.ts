@@ -57,11 +57,18 @@ export class DeserializationError extends Error {
   readonly offset: number | undefined
   /** The id in the header, where it came that far. */
   readonly schemaId: number | undefined
+  /** Ends when the same bytes are worth another try; of `schema-not-loaded`, where its source fetches schemas. */
+  readonly ready: Promise<void> | undefined
 
   constructor(
     code: DeserializationErrorCode,
     detail: string,
-    options: { cause?: unknown; offset?: number | undefined; schemaId?: number | undefined } = {},
+    options: {
+      cause?: unknown
+      offset?: number | undefined
+      schemaId?: number | undefined
+      ready?: Promise<void> | undefined
+    } = {},
   ) {
     const at = options.offset === undefined ? '' : ` at byte ${options.offset}`
     super(
@@ -72,6 +79,7 @@ export class DeserializationError extends Error {
     this.detail = detail
     this.offset = options.offset
     this.schemaId = options.schemaId
+    this.ready = options.ready
   }
 
   /** Whether the same bytes may decode later; false means dead letter. */

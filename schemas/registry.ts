@@ -16,10 +16,15 @@ export interface RecordedSchema {
  * the connection.
  */
 export interface SchemaSource {
-  /** The writer's schema; `undefined`: not known here yet, load it and try again; `null`: there is none. */
+  /**
+   * The writer's schema; `undefined`: not known here yet, load it and try again; `null`: there is none. Throws the
+   * SchemaError of one that is refused.
+   */
   byId(id: number): AvroSchema | null | undefined
   /** The id to write `record` (a full name) with, or undefined if it is not registered. */
   idOf(record: string): number | undefined
+  /** Fetches a schema that is not known yet. Ends, and never rejects, when it is worth asking `byId` again. */
+  load?(id: number): Promise<void>
 }
 
 /** The ids that are committed with the code: embedded mode, tests, simulation. They never change. */
