@@ -16,6 +16,9 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { StateError } from './errors.ts'
 
+/** States of processes that run no more: zombie, dead. */
+const ENDED: ReadonlySet<string> = new Set(['Z', 'X', 'x'])
+
 export const markerFile = 'millrace.json'
 export const lockFile = 'millrace.lock'
 
@@ -130,8 +133,11 @@ async function startOf(pid: number): Promise<string> {
     readText(`/proc/${pid}/stat`),
   ])
   // The second field is the program's name in brackets, which may hold blanks; the start tick is the 22nd field.
-  const tick = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-  return boot === undefined || tick === undefined ? '' : `${boot.trim()} ${tick}`
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const tick = fields?.[19]
+  // One that ended stays in the table until its parent looks: it holds nothing any more.
+  if (boot === undefined || tick === undefined || ENDED.has(fields?.[0] ?? '')) return ''
+  return `${boot.trim()} ${tick}`
 }
 
 async function readMarker(dir: string, application: string): Promise<Marker | undefined> {
