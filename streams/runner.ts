@@ -28,8 +28,6 @@ import type { WallClock } from './wall-clock.ts'
 const TURN_RECORDS = 64
 /** Milliseconds of turns before everything else in the process has its own. */
 const TURN_LIMIT_MS = 4
-/** Uncommitted bytes of all tasks at which a commit begins: what is sealed at once holds up everything else. */
-const COMMIT_BYTES = 1 * 1024 * 1024
 /** Milliseconds between looks when nothing wakes the runner. */
 const IDLE_LIMIT_MS = 1_000
 /** Milliseconds before a commit that the log could not take is offered again. */
@@ -43,6 +41,8 @@ export interface RunnerOptions {
   readonly hooks: StreamsHooks
   /** Milliseconds between commits while work waits, fewer and larger ones being cheaper. */
   readonly commitIntervalMs: number
+  /** Uncommitted bytes of all tasks at which a commit begins: what is sealed at once holds up everything else. */
+  readonly commitBytes: number
   /** Without waiting work, a commit begins at once; else it waits for its interval as well. */
   readonly commitWhenIdle: boolean
   /** Decoded committed values that a task keeps at hand, in entries. */
@@ -198,10 +198,10 @@ export class TopologyRunner implements GroupListener {
 
   #commitDue(busy: boolean): boolean {
     if (!this.#mayCommit() || this.#commit !== undefined || !this.tasks.some(committable)) return false
-    const { clock, commitIntervalMs, commitWhenIdle } = this.#options
+    const { clock, commitIntervalMs, commitBytes, commitWhenIdle } = this.#options
     if (!busy && commitWhenIdle) return true
     if (clock.monotonic() - this.#lastCommitAt >= commitIntervalMs) return true
-    return sumOf(this.tasks, (task) => task.uncommittedBytes) >= COMMIT_BYTES
+    return sumOf(this.tasks, (task) => task.uncommittedBytes) >= commitBytes
   }
 
   #mayCommit(): boolean {

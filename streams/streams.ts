@@ -28,6 +28,8 @@ export interface StreamsOptions {
   readonly commitIntervalMs?: number
   /** Decoded rows that a task keeps at hand; 20,000 unless told. */
   readonly cacheEntries?: number
+  /** Uncommitted bytes of a topology at which a commit begins; 1 MiB unless told. */
+  readonly commitBytes?: number
   /** Whether a commit begins at once when no work waits; true unless told. */
   readonly commitWhenIdle?: boolean
   /** The tasks' own databases; only for logs that keep no state. */
@@ -46,6 +48,7 @@ export class Streams {
       clock: options.clock ?? systemClock,
       hooks: { ...noHooks, ...options.hooks },
       commitIntervalMs: options.commitIntervalMs ?? 200,
+      commitBytes: options.commitBytes ?? 1024 * 1024,
       commitWhenIdle: options.commitWhenIdle ?? true,
       cacheEntries: options.cacheEntries ?? 20_000,
       stateDirectory: options.stateDirectory,
