@@ -22,8 +22,8 @@ import { type TaskId, taskName } from './task-id.ts'
 const SLICE_RECORDS = 2_000
 /** Milliseconds without any change or position after which a restore counts as stuck. */
 const STALL_LIMIT_MS = 30_000
-/** Milliseconds that Kafka keeps tombstones of a compacted topic (`delete.retention.ms`). */
-export const TOMBSTONE_RETENTION_MS = 24 * 3_600_000
+/** Milliseconds that changelogs keep deletions (`delete.retention.ms`): an older database may miss some. */
+export const TOMBSTONE_RETENTION_MS = 7 * 24 * 3_600_000
 /** Store name under which a task's timers are logged. */
 const TIMERS = 'timers'
 /** Where the positions lie in the task's database; no store's name begins like this. */

@@ -11,6 +11,7 @@ import {
   type TaskId,
   taskName,
   TaskNotHere,
+  TOMBSTONE_RETENTION_MS,
   topology,
   type TopicUse,
 } from '../../streams/index.ts'
@@ -342,7 +343,7 @@ describe('a restore', () => {
     await rig.append(0)
     await rig.settle()
     await rig.streams.close()
-    rig.clock.advance(25 * HOUR)
+    rig.clock.advance(TOMBSTONE_RETENTION_MS + HOUR)
     await rig.restart()
     await rig.log.assign([zero])
     await rig.runner.ready().catch(() => undefined)

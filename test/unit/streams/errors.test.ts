@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { stateErrorTable } from '../../../state/index.ts'
 import { reactionOf, StreamsError, streamsErrorTable } from '../../../streams/index.ts'
+import { clusterErrorTable } from '../../../transports/kafka/index.ts'
 
 const documented = new Map(
   [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `([A-Z_]+)` \| ([a-z-]+) \|/gm)].map((row) => [
@@ -11,7 +12,7 @@ const documented = new Map(
 )
 
 describe('docs/errors.md', () => {
-  const table = { ...streamsErrorTable, ...stateErrorTable }
+  const table = { ...streamsErrorTable, ...stateErrorTable, ...clusterErrorTable }
 
   test.each(Object.entries(table))('explains %s', (code, { reaction }) => {
     expect(documented.get(code)).toBe(reaction)

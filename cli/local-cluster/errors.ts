@@ -1,0 +1,4 @@
+/** What a local cluster needs is missing, or one of its processes did not start, or ended by itself. */
+export class LocalClusterError extends Error {
+  override readonly name = 'LocalClusterError'
+}

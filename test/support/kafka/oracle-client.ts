@@ -1,0 +1,66 @@
+/** The way to the Java clients that the run started: one connection per file, opened when it is first needed. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { inject } from 'vitest'
+import './fixture.ts'
+
+type Content = Readonly<Record<string, unknown>>
+
+interface Answer {
+  readonly id: number
+  readonly records?: readonly unknown[]
+  readonly done?: unknown
+  readonly error?: string
+}
+
+interface Question {
+  readonly records: unknown[]
+  readonly resolve: (answer: { done: unknown; records: unknown[] }) => void
+  readonly reject: (error: Error) => void
+}
+
+const questions = new Map<number, Question>()
+let opened: Promise<Socket> | undefined
+let lastId = 0
+
+/** What the operation answers, and the records that came before it. Rejects with the Java exception's text. */
+export async function ask(op: string, content: Content): Promise<{ done: unknown; records: unknown[] }> {
+  opened ??= open()
+  const socket = await opened
+  lastId += 1
+  const id = lastId
+  return new Promise((resolve, reject) => {
+    questions.set(id, {
+      records: [],
+      resolve,
+      reject: (error) => reject(new Error(`${op}: ${error.message}`)),
+    })
+    socket.write(`${JSON.stringify({ id, op, ...content })}\n`)
+  })
+}
+
+async function open(): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port: inject('kafka').oraclePort })
+  await once(socket, 'connect')
+  createInterface({ input: socket }).on('line', (line) => heard(JSON.parse(line) as Answer))
+  socket.on('close', () => {
+    for (const { reject } of questions.values()) reject(new Error('the Java clients have ended'))
+    questions.clear()
+  })
+  // The file's end is not to wait for it.
+  socket.unref()
+  return socket
+}
+
+function heard({ id, records, done, error }: Answer): void {
+  const question = questions.get(id)
+  if (question === undefined) return
+  if (records !== undefined) {
+    question.records.push(...records)
+    return
+  }
+  questions.delete(id)
+  if (error === undefined) question.resolve({ done, records: question.records })
+  else question.reject(new Error(error))
+}

@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest'
+import {
+  checkpointOf,
+  encodeOffsetMetadata,
+  parseOffsetMetadata,
+  topicTag,
+} from '../../../transports/kafka/offset-metadata.ts'
+
+const times = { streamTime: 1_700_000_000_000, wallTime: 1_700_000_000_123, lastRecordAt: -1 }
+const text = 'millrace1 1700000000000 1700000000123 -1 42 0c5e2d1a'
+
+describe('the metadata of a position', () => {
+  test('is a line of text, and is read back', () => {
+    const metadata = { times, sequence: 42, topicTag: '0c5e2d1a' }
+    expect(encodeOffsetMetadata(metadata)).toBe(text)
+    expect(parseOffsetMetadata(text)).toEqual(metadata)
+  })
+
+  test('is short, however large its numbers are', () => {
+    const most = Number.MAX_SAFE_INTEGER
+    const largest = { streamTime: most, wallTime: most, lastRecordAt: most }
+    const encoded = encodeOffsetMetadata({ times: largest, sequence: most, topicTag: 'ffffffff' })
+    expect(encoded.length).toBeLessThanOrEqual(87)
+    expect(parseOffsetMetadata(encoded)?.sequence).toBe(most)
+  })
+
+  test.each([
+    null,
+    '',
+    'millrace1',
+    'millrace2 1 1 1 1 0c5e2d1a',
+    ` ${text}`,
+    `${text}\n`,
+    text.replace('42', '-42'),
+    text.replace('42', '4.2'),
+    text.replace('-1', '-2'),
+    text.replace('0c5e2d1a', '0C5E2D1A'),
+    text.replace('42', '9999999999999999'),
+    '{"streamTime":1}',
+  ])('is not %j', (foreign) => {
+    expect(parseOffsetMetadata(foreign)).toBeUndefined()
+  })
+
+  test('names the topic by the beginning of its id', () => {
+    expect(topicTag(Buffer.from('0c5e2d1affffffffffffffffffffffff', 'hex').toString('base64url'))).toBe(
+      '0c5e2d1a',
+    )
+  })
+})
+
+describe('the checkpoint of positions', () => {
+  const at = (topic: string, offset: number, metadata: string | null = text) => ({
+    topic,
+    partition: 3,
+    offset,
+    metadata,
+  })
+
+  test('has their offsets, and the times they all carry', () => {
+    expect(checkpointOf([at('a', 5), at('b', 7)])).toEqual({
+      positions: [
+        { topic: 'a', partition: 3, offset: 5 },
+        { topic: 'b', partition: 3, offset: 7 },
+      ],
+      times,
+      sequence: 42,
+    })
+  })
+
+  test('has the times of the newest commit, where an input is no more part of it', () => {
+    const older = text.replace(' 42 ', ' 41 ').replace('1700000000123', '5')
+    expect(checkpointOf([at('a', 5, older), at('b', 7)])).toMatchObject({ sequence: 42, times })
+  })
+
+  test('of none is none', () => {
+    expect(checkpointOf([])).toBeUndefined()
+  })
+
+  test('that somebody else committed is refused, by name', () => {
+    expect(() => checkpointOf([at('a', 5, null)])).toThrow(/a-3/)
+  })
+})

@@ -1,0 +1,389 @@
+import { beforeEach, describe, expect, test, vi } from 'vitest'
+import type { BatchRecord } from '../../../transports/kafka/batches/encode.ts'
+import { offsetIn } from '../../../transports/kafka/transaction-writes.ts'
+import { TransactionalProducer } from '../../../transports/kafka/transactional-producer.ts'
+import { seededRandom } from '../../support/random.ts'
+import { type Arriving, type Fate, ModelCluster } from './model-cluster.ts'
+
+const COORDINATOR_NOT_AVAILABLE = 15
+const NOT_COORDINATOR = 16
+const NOT_ENOUGH_REPLICAS = 19
+const REBALANCE_IN_PROGRESS = 27
+const TOPIC_AUTHORIZATION_FAILED = 29
+const OUT_OF_ORDER_SEQUENCE = 45
+const INVALID_TXN_STATE = 48
+const CONCURRENT_TRANSACTIONS = 51
+const PRODUCER_FENCED = 90
+const TRANSACTION_ABORTABLE = 120
+
+const member = { group: 'shop', generation: 1, member: 'member', instance: null }
+
+let cluster: ModelCluster
+beforeEach(() => {
+  cluster = new ModelCluster(3, { out: 3 })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance'] })
+  vi.setTimerTickMode('nextTimerAsync')
+  return () => vi.useRealTimers()
+})
+
+const producer = (transactionalId = 'app.0') =>
+  new TransactionalProducer(cluster, cluster, { transactionalId })
+
+async function ready(transactionalId?: string): Promise<TransactionalProducer> {
+  const one = producer(transactionalId)
+  await one.initialise()
+  cluster.sent.length = 0
+  return one
+}
+
+function group(partition: number, ...values: string[]) {
+  const record = (value: string): BatchRecord => ({
+    key: null,
+    value: Buffer.from(value),
+    timestamp: 1,
+    headers: [],
+  })
+  return { topic: 'out', partition, records: values.map(record) }
+}
+
+const position = (offset: number) => [
+  { topic: 'in', partitions: [{ partition: 0, offset, metadata: `at ${offset}` }] },
+]
+
+/** The fates of the requests of one kind, one after the other; then all is well. */
+function fates(api: string, ...plan: Fate[]): (arriving: Arriving) => Fate {
+  return (arriving) => (arriving.api === api ? plan.shift() : undefined)
+}
+
+describe.each([
+  ['V1', 0],
+  ['V2', 2],
+])('transactions %s:', (_, transactionVersion) => {
+  beforeEach(() => {
+    cluster.transactionVersion = transactionVersion
+  })
+  const isV2 = transactionVersion === 2
+
+  test('records and positions are there with the commit, and not before', async () => {
+    const one = await ready()
+    const written = await one.produce([group(0, 'a', 'b'), group(2, 'c')])
+    await one.sendOffsets(member, position(7))
+    expect(cluster.values('out', 0)).toEqual([])
+    expect(cluster.offsets.size).toBe(0)
+    await one.commit()
+    expect(cluster.values('out', 0)).toEqual(['a', 'b'])
+    expect(cluster.values('out', 2)).toEqual(['c'])
+    expect(cluster.offsets.get('in-0')).toEqual({ offset: 7, metadata: 'at 7' })
+    expect(written.map((some) => offsetIn(some, 0))).toEqual([0, 0])
+  })
+
+  test('what each commit costs', async () => {
+    const one = await ready()
+    for (let i = 0; i < 2; i++) {
+      cluster.sent.length = 0
+      await one.produce([group(0, 'a'), group(1, 'b')])
+      await one.produce([group(0, 'c')])
+      await one.sendOffsets(member, position(i))
+      await one.commit()
+      const v1 = ['AddPartitionsToTxn', 'Produce', 'Produce', 'Produce', 'AddOffsetsToTxn']
+      const expected = isV2 ? ['Produce', 'Produce', 'Produce'] : v1
+      expect(cluster.sent).toEqual([...expected, 'TxnOffsetCommit', 'EndTxn'])
+    }
+    expect(cluster.values('out', 0)).toEqual(['a', 'c', 'a', 'c'])
+  })
+
+  test('a commit of nothing asks nothing', async () => {
+    const one = await ready()
+    await one.commit()
+    await one.settle()
+    expect(cluster.sent).toEqual([])
+  })
+
+  test('records of many batches stay in order, each at its offset', async () => {
+    const one = await ready()
+    const values = Array.from({ length: 2500 }, (_, i) => `${i}`)
+    const [written] = await one.produce([group(0, ...values)])
+    await one.commit()
+    const there = cluster.records('out', 0)
+    expect(there.map(({ value }) => value)).toEqual(values)
+    expect(values.map((_, i) => written && offsetIn(written, i))).toEqual(there.map(({ offset }) => offset))
+  })
+
+  test('a leader that moved is found, in the same transaction', async () => {
+    const one = await ready()
+    await one.produce([group(0, 'a'), group(1, 'b')])
+    cluster.rotateLeaders()
+    await one.produce([group(0, 'c'), group(1, 'd')])
+    await one.commit()
+    expect(cluster.values('out', 0)).toEqual(['a', 'c'])
+    expect(cluster.values('out', 1)).toEqual(['b', 'd'])
+  })
+
+  test.each([
+    ['Produce', NOT_ENOUGH_REPLICAS],
+    ['Produce', CONCURRENT_TRANSACTIONS],
+    ['TxnOffsetCommit', CONCURRENT_TRANSACTIONS],
+    ['TxnOffsetCommit', NOT_COORDINATOR],
+    ['EndTxn', CONCURRENT_TRANSACTIONS],
+    ['EndTxn', COORDINATOR_NOT_AVAILABLE],
+    ...(isV2 ? [] : ([['AddPartitionsToTxn', CONCURRENT_TRANSACTIONS]] as const)),
+    ...(isV2 ? [] : ([['AddOffsetsToTxn', COORDINATOR_NOT_AVAILABLE]] as const)),
+  ] as const)('%s is asked again when it answers %i', async (api, code) => {
+    const one = await ready()
+    cluster.fate = fates(api, { code }, 'unreachable', { code })
+    await one.produce([group(0, 'a')])
+    await one.sendOffsets(member, position(1))
+    await one.commit()
+    expect(cluster.values('out', 0)).toEqual(['a'])
+    expect(one.state).toBe('ready')
+  })
+
+  test('an id that is busy or away is initialised in the end', async () => {
+    cluster.fate = fates(
+      'InitProducerId',
+      { code: CONCURRENT_TRANSACTIONS },
+      'unreachable',
+      'answer lost',
+      'lost',
+    )
+    const one = producer()
+    await one.initialise()
+    expect(one.state).toBe('ready')
+  })
+
+  describe('after a failure before the end nothing is committed, the producer must be initialised, and', () => {
+    const failures: readonly (readonly [string, string, Fate])[] = [
+      ['a produce without answer', 'Produce', 'answer lost'],
+      ['a produce that arrives late', 'Produce', 'held'],
+      ['a sequence that is not the next', 'Produce', { code: OUT_OF_ORDER_SEQUENCE }],
+      ['a transaction that must be aborted', 'Produce', { code: TRANSACTION_ABORTABLE }],
+      ['positions without answer', 'TxnOffsetCommit', 'answer lost'],
+      ['positions that arrive late', 'TxnOffsetCommit', 'held'],
+      ['an end that is refused', 'EndTxn', { code: INVALID_TXN_STATE }],
+    ]
+    test.each(failures)('%s may be tried again', async (_name, api, fate) => {
+      const one = await ready()
+      cluster.fate = fates(api, fate)
+      const attempt = async (value: string, offset: number) => {
+        await one.produce([group(0, value)])
+        await one.sendOffsets(member, position(offset))
+        await one.commit()
+      }
+      await expect(attempt('a', 1)).rejects.toMatchObject({ code: 'LOG_BUSY' })
+      expect(one.state).toBe('unsettled')
+      await expect(one.produce([group(0, 'early')])).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' })
+      await one.initialise()
+      expect(cluster.hasOpen).toBe(false)
+      await one.produce([group(0, 'b')])
+      cluster.release()
+      await one.sendOffsets(member, position(2))
+      cluster.release()
+      await one.commit()
+      expect(cluster.values('out', 0)).toEqual(['b'])
+      expect(cluster.offsets.get('in-0')?.offset).toBe(2)
+    })
+
+    test('a refusal is told as it is', async () => {
+      const one = await ready()
+      cluster.fate = fates('Produce', { code: TOPIC_AUTHORIZATION_FAILED })
+      await expect(one.produce([group(0, 'a')])).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+      expect(one.state).toBe('unsettled')
+    })
+
+    test('a partition without leader is given up by the deadline', async () => {
+      const one = await ready()
+      cluster.moveLeader('out', 0, -1)
+      await expect(one.produce([group(0, 'a'), group(1, 'b')])).rejects.toMatchObject({ code: 'LOG_BUSY' })
+      await one.settle()
+      expect(cluster.hasOpen).toBe(false)
+    })
+  })
+
+  test('the end is not asked for after the transaction ran out of time', async () => {
+    const one = await ready()
+    await one.produce([group(0, 'a')])
+    vi.advanceTimersByTime(20_000)
+    cluster.sent.length = 0
+    await expect(one.commit()).rejects.toMatchObject({ code: 'LOG_BUSY' })
+    expect(cluster.sent).toEqual([])
+  })
+
+  describe('an end of unknown outcome', () => {
+    const endAfter = async (one: TransactionalProducer, ...plan: Fate[]) => {
+      await one.produce([group(0, 'a')])
+      cluster.fate = fates('EndTxn', ...plan)
+      await expect(one.commit()).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN' })
+      cluster.fate = () => undefined
+    }
+
+    test('whose answer was lost was committed', async () => {
+      const one = await ready()
+      await endAfter(one, 'answer lost')
+      await one.initialise()
+      expect(cluster.values('out', 0)).toEqual(['a'])
+    })
+
+    test('that was lost was not', async () => {
+      const one = await ready()
+      await endAfter(one, 'lost')
+      await one.initialise()
+      expect(cluster.values('out', 0)).toEqual([])
+      expect(cluster.hasOpen).toBe(false)
+    })
+
+    test('that comes late, within the next transaction, commits neither', async () => {
+      const one = await ready()
+      await endAfter(one, 'held')
+      await one.initialise()
+      await one.produce([group(0, 'b')])
+      cluster.release()
+      expect(cluster.values('out', 0)).toEqual([])
+      await one.commit()
+      expect(cluster.values('out', 0)).toEqual(['b'])
+    })
+
+    test('is one that was refused after it may have been carried out', async () => {
+      const one = await ready()
+      await endAfter(one, { code: COORDINATOR_NOT_AVAILABLE }, { code: PRODUCER_FENCED })
+      expect(one.state).toBe('fenced')
+    })
+
+    test('is asked for once', async () => {
+      const one = await ready()
+      await endAfter(one, 'lost')
+      expect(cluster.sent.filter((api) => api === 'EndTxn')).toHaveLength(1)
+    })
+  })
+
+  describe('a producer whose id another one has', () => {
+    const fencedWhere = async (use: (one: TransactionalProducer) => Promise<unknown>) => {
+      const one = await ready()
+      await one.produce([group(0, 'zombie')])
+      const other = await ready()
+      await other.produce([group(0, 'other')])
+      await expect(use(one)).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
+      expect(one.state).toBe('fenced')
+      await other.commit()
+      expect(cluster.values('out', 0)).toEqual(['other'])
+      return one
+    }
+
+    test.each([
+      ['writes', (one: TransactionalProducer) => one.produce([group(0, 'more')])],
+      ['sends positions', (one: TransactionalProducer) => one.sendOffsets(member, position(1))],
+      ['commits', (one: TransactionalProducer) => one.commit()],
+    ])('is refused when it %s', async (_what, use) => {
+      await fencedWhere(use)
+    })
+
+    test('never takes the id back', async () => {
+      const one = await fencedWhere((zombie) => zombie.commit())
+      cluster.sent.length = 0
+      await expect(one.initialise()).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
+      await expect(one.produce([group(0, 'x')])).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
+      await expect(one.commit()).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
+      expect(cluster.sent).toEqual([])
+    })
+  })
+
+  test.each([
+    ['of an older generation', () => (cluster.generation = 2)],
+    ['that the group does not know', () => cluster.members.clear()],
+    [
+      'of a group that rebalances',
+      () => (cluster.fate = fates('TxnOffsetCommit', { code: REBALANCE_IN_PROGRESS })),
+    ],
+  ])('the positions of a member %s are refused; the id is still its own', async (_what, change) => {
+    const one = await ready()
+    await one.produce([group(0, 'a')])
+    change()
+    await expect(one.sendOffsets(member, position(1))).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
+    expect(one.state).toBe('unsettled')
+    await one.settle()
+    expect(cluster.hasOpen).toBe(false)
+    expect(cluster.values('out', 0)).toEqual([])
+  })
+
+  test('a producer takes one call at a time', async () => {
+    const one = await ready()
+    const first = one.produce([group(0, 'a')])
+    await expect(one.commit()).rejects.toMatchObject({ code: 'ILLEGAL_TRANSITION' })
+    await first
+  })
+
+  test.each(Array.from({ length: 30 }, (_, seed) => seed))(
+    'whatever happens to requests, each commit is there whole or not at all, and once (seed %i)',
+    async (seed) => {
+      const random = seededRandom(seed)
+      const kinds: readonly Fate[] = [
+        'unreachable',
+        'lost',
+        'answer lost',
+        'held',
+        { code: NOT_ENOUGH_REPLICAS },
+      ]
+      cluster.fate = () => {
+        if (random.chance(0.05)) cluster.rotateLeaders()
+        if (random.chance(0.2)) cluster.release()
+        return random.chance(0.06) ? random.pick(kinds) : undefined
+      }
+      let one = producer('app.0')
+      const known = new Map<number, 'committed' | 'not' | 'unknown'>()
+      for (let number = 0; number < 60; number++) {
+        try {
+          await one.settle()
+          await one.produce([0, 1, 2].map((partition) => group(partition, `${number}`)))
+          await one.sendOffsets(member, position(number))
+          await one.commit()
+          known.set(number, 'committed')
+        } catch (error) {
+          const { code } = error as { code: string }
+          known.set(number, code === 'COMMIT_UNKNOWN' ? 'unknown' : 'not')
+          if (one.state !== 'fenced') continue
+          // An InitProducerId of its own came late and took the id away. A new incarnation fences the old one.
+          cluster.timeOut(one.transactionalId)
+          one = producer(`app.${number}`)
+        }
+      }
+      cluster.fate = () => undefined
+      await one.settle()
+      cluster.release()
+      expect(cluster.hasOpen).toBe(false)
+      const [there, ...others] = [0, 1, 2].map((partition) => cluster.values('out', partition))
+      for (const other of others) expect(other).toEqual(there)
+      expect(new Set(there).size).toBe(there?.length)
+      for (const [number, what] of known) {
+        if (what !== 'unknown') expect(there?.includes(`${number}`)).toBe(what === 'committed')
+      }
+      expect(`${cluster.offsets.get('in-0')?.offset}`).toBe(there?.at(-1))
+    },
+  )
+})
+
+test('with Transactions V2 the last epoch is followed by another producer id', async () => {
+  const one = await ready()
+  cluster.exhaustEpochs('app.0')
+  await one.initialise()
+  for (const value of ['a', 'b', 'c']) {
+    await one.produce([group(0, value)])
+    await one.commit()
+  }
+  const producers = cluster.records('out', 0).map(({ producer: written }) => written)
+  expect(cluster.values('out', 0)).toEqual(['a', 'b', 'c'])
+  expect(new Set(producers).size).toBe(3)
+})
+
+test('a cluster that was upgraded is used as what it is, from the next initialisation on', async () => {
+  cluster.transactionVersion = 0
+  const one = await ready()
+  cluster.transactionVersion = 2
+  await one.produce([group(0, 'a')])
+  await one.commit()
+  expect(cluster.sent).toContain('AddPartitionsToTxn')
+  await one.initialise()
+  cluster.sent.length = 0
+  await one.produce([group(0, 'b')])
+  await one.commit()
+  expect(cluster.sent).toEqual(['Produce', 'EndTxn'])
+  expect(cluster.values('out', 0)).toEqual(['a', 'b'])
+})

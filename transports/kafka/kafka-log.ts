@@ -1,0 +1,296 @@
+/**
+ * The port `Log` on a Kafka cluster: puts the parts of this room together.
+ *
+ * What keeps state is the tasks' own databases; changelogs are compacted topics. Connections are apart by purpose, since
+ * a broker answers one request after the other on each.
+ */
+import { randomUUID } from 'node:crypto'
+import {
+  type AppendRecord,
+  type AppendResult,
+  type Checkpoint,
+  type CommitReceipt,
+  type GroupListener,
+  type GroupSpec,
+  isChangelog,
+  type Log,
+  type Membership,
+  type PartitionBounds,
+  type PartitionReader,
+  StreamsError,
+  type TaskCommit,
+  type TaskId,
+  type TopicPartition,
+  type TopicSpec,
+} from '../../streams/index.ts'
+import type { Codec } from './batches/compression.ts'
+import { Cluster } from './cluster.ts'
+import { ClusterReads } from './cluster-reads.ts'
+import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
+import { type ConnectionOptions, Connections } from './connections.ts'
+import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
+import type { MembershipTimes } from './group/membership.ts'
+import { RECORD_BYTES_MAX } from './producer-batches.ts'
+import { Router } from './router.ts'
+import { Sender } from './sender.ts'
+import { type Committer, TopologyGroup } from './topology-group.ts'
+import { TransactionalProducer } from './transactional-producer.ts'
+import { type TopicPlan, Topics, type TopicsOptions } from './topics.ts'
+
+const SESSION_TIMEOUT_MS = 10_000
+const REBALANCE_TIMEOUT_MS = 30_000
+const TRANSACTION_TIMEOUT_MS = 30_000
+/** Survivors hear of a rebalance after this at the latest. */
+const HEARTBEAT_MS = 500
+/** Heartbeats that must get lost in a row before a session is over. */
+const HEARTBEATS_PER_SESSION = 5
+const MIB = 1024 * 1024
+
+export interface KafkaHooks {
+  /** Open transactions of producers that are gone were ended. */
+  onFenced(topology: string, transactionalIds: readonly string[]): void
+  /** A member of a group gets no tasks: its metadata cannot be read. */
+  onUnreadableMember(topology: string, member: string, reason: string): void
+}
+
+export interface KafkaLogOptions {
+  readonly application: string
+  readonly connection: ConnectionOptions
+  /** This process's place in its groups, the same over restarts: letters, digits, underscores and hyphens. */
+  readonly slot: string
+  /** Where this process answers queries: `http://host:port`. */
+  readonly address?: string
+  /** Of the program, for people who look at the groups. */
+  readonly version: string
+  readonly guarantee?: 'exactly-once' | 'at-least-once'
+  /** A process that is silent for so long is dead. Milliseconds; 10 s. */
+  readonly sessionTimeoutMs?: number
+  /** A commit that takes longer is aborted by the brokers. Milliseconds; 30 s. */
+  readonly transactionTimeoutMs?: number
+  /** Whether the groups are left at the end, or a restart within the session timeout is waited for; false unless told. */
+  readonly leaves?: boolean
+  readonly topics?: TopicsOptions
+  readonly compression?: Codec
+  /** Bytes of one record; what brokers take by default unless told. */
+  readonly maxRecordBytes?: number
+  readonly fetch?: Partial<FetchLimits>
+  readonly hooks?: Partial<KafkaHooks>
+}
+
+/**
+ * Waits for the cluster. Throws what `Cluster.open` throws: `BROKER_UNSUPPORTED`, `AUTHENTICATION_FAILED`, `TLS_FAILED`,
+ * and `CONNECTION_FAILED` when no broker answered for half a minute.
+ */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
+  const questions = new Connections(options.connection, 'questions')
+  const cluster = new Cluster(questions)
+  try {
+    await cluster.open()
+    return new KafkaLog(options, questions, cluster)
+  } catch (error) {
+    cluster.close()
+    await questions.close()
+    throw error
+  }
+}
+
+export class KafkaLog implements Log {
+  readonly stateHome = 'task'
+  readonly guarantee: 'exactly-once' | 'at-least-once'
+  readonly maxRecordBytes: number
+  readonly #options: KafkaLogOptions
+  readonly #questions: Connections
+  readonly #cluster: Cluster
+  readonly #topics: Topics
+  readonly #reads: ClusterReads
+  readonly #restores: ClusterReads
+  readonly #fetcher: Fetcher
+  /** Changelogs are read by connections of their own, in large pieces: a restore holds nobody else up. */
+  readonly #restorer: Fetcher
+  readonly #appends: Connections
+  readonly #sender: Sender
+  readonly #router: Router
+  readonly #groups = new Map<string, TopologyGroup>()
+  readonly #processId = randomUUID()
+  #epoch = 0
+  #closing: Promise<void> | undefined
+
+  /** Use `openKafkaLog`. */
+  constructor(options: KafkaLogOptions, questions: Connections, cluster: Cluster) {
+    const { connection, topics, compression, fetch } = options
+    this.#options = options
+    this.guarantee = options.guarantee ?? 'exactly-once'
+    this.maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_MAX
+    this.#questions = questions
+    this.#cluster = cluster
+    this.#topics = new Topics(questions, cluster, topics)
+    const limits = { ...DEFAULT_FETCH_LIMITS, ...fetch }
+    this.#reads = new ClusterReads(cluster, questions, connection)
+    this.#fetcher = new Fetcher(this.#reads, limits)
+    this.#restores = new ClusterReads(cluster, questions, connection)
+    this.#restorer = new Fetcher(this.#restores, { ...limits, readerBufferBytes: 8 * MIB })
+    this.#appends = new Connections(connection, 'append')
+    cluster.onBrokers((brokers) => this.#appends.know(brokers))
+    this.#sender = new Sender(cluster, this.#appends, { compression })
+    this.#router = new Router((topic) => this.partitions(topic))
+  }
+
+  // --- topics
+
+  ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
+    return this.#topics.ensureTopics(specs)
+  }
+
+  /** What `ensureTopics` would do, in the order of the specs; changes nothing. Throws `ACCESS_DENIED`. */
+  planTopics(specs: readonly TopicSpec[]): Promise<readonly TopicPlan[]> {
+    return this.#topics.planTopics(specs)
+  }
+
+  partitions(topic: string): number {
+    return this.#topic(topic).partitions.length
+  }
+
+  topicId(topic: string): string {
+    return this.#topic(topic).id
+  }
+
+  async bounds(at: TopicPartition): Promise<PartitionBounds> {
+    this.#checkPartition(at)
+    return this.#reads.bounds(at)
+  }
+
+  #topic(name: string) {
+    const topic = this.#cluster.topic(name)
+    if (topic === undefined) throw new StreamsError('UNKNOWN_TOPIC', name)
+    return topic
+  }
+
+  #checkPartition({ topic, partition }: TopicPartition): void {
+    if (partition < 0 || partition >= this.partitions(topic))
+      throw new StreamsError('UNKNOWN_TOPIC', `${topic} has no partition ${partition}`)
+  }
+
+  // --- appends and readers
+
+  async append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
+    this.#checkOpen()
+    return this.#sender.append(this.#router.place(records, this.maxRecordBytes))
+  }
+
+  openReader(at: TopicPartition, from: number, onReadable: () => void): PartitionReader {
+    this.#checkOpen()
+    this.#checkPartition(at)
+    const fetcher = isChangelog(this.#options.application, at.topic) ? this.#restorer : this.#fetcher
+    return fetcher.open(at, from, onReadable)
+  }
+
+  // --- groups
+
+  async join(spec: GroupSpec, listener: GroupListener): Promise<Membership> {
+    this.#checkOpen()
+    this.#checkCopartitioning(spec)
+    const { connection, slot, address, version, hooks } = this.#options
+    const group = await TopologyGroup.join({
+      ...this.#times(),
+      spec,
+      listener,
+      cluster: this.#cluster,
+      connection,
+      questions: this.#questions,
+      slot,
+      processId: this.#processId,
+      address,
+      version,
+      leaves: this.#options.leaves ?? false,
+      nextEpoch: () => ++this.#epoch,
+      makeCommitter: (id, connections) => this.#makeCommitter(id, connections),
+      onMade: (made) => this.#groups.set(spec.topology, made),
+      onFenced: (ids) => hooks?.onFenced?.(spec.topology, ids),
+      onUnreadable: (member, reason) => hooks?.onUnreadableMember?.(spec.topology, member, reason),
+    })
+    return { leave: () => group.leave() }
+  }
+
+  committed(task: TaskId): Promise<Checkpoint | undefined> {
+    return this.#group(task.topology).committed(task)
+  }
+
+  taskState(task: TaskId): ReturnType<Log['taskState']> {
+    return Promise.reject(new TypeError(`${task.topology} keeps its state in databases of its tasks`))
+  }
+
+  async commit(commits: readonly TaskCommit[]): Promise<readonly CommitReceipt[]> {
+    this.#checkOpen()
+    const [first] = commits
+    if (first === undefined) return []
+    for (const { outputs } of commits) this.#router.check(outputs, this.maxRecordBytes)
+    return this.#group(first.task.topology).commit(commits)
+  }
+
+  #group(topology: string): TopologyGroup {
+    const group = this.#groups.get(topology)
+    if (group === undefined) throw new StreamsError('COMMIT_FENCED', `${topology} was not joined`)
+    return group
+  }
+
+  #makeCommitter(transactionalId: string, connections: Connections): Committer {
+    const { application, compression } = this.#options
+    const timeoutMs = this.#options.transactionTimeoutMs ?? TRANSACTION_TIMEOUT_MS
+    const topicId = (topic: string): string => this.topicId(topic)
+    if (this.guarantee === 'at-least-once') {
+      const context = { application, topicId, sender: this.#sender, coordinators: this.#cluster, timeoutMs }
+      return {
+        settle: () => Promise.resolve(),
+        commit: (member, commits) => commitAtLeastOnce({ ...context, brokers: connections, member }, commits),
+      }
+    }
+    const producer = new TransactionalProducer(this.#cluster, connections, {
+      transactionalId,
+      timeoutMs,
+      compression,
+    })
+    return {
+      settle: () => producer.settle(),
+      commit: (member, commits) => commitExactlyOnce({ application, topicId, producer, member }, commits),
+    }
+  }
+
+  #times(): MembershipTimes {
+    const sessionTimeoutMs = this.#options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS
+    return {
+      sessionTimeoutMs,
+      rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
+      heartbeatMs: Math.min(HEARTBEAT_MS, sessionTimeoutMs / HEARTBEATS_PER_SESSION),
+    }
+  }
+
+  /** A task reads the same partition of each of its inputs. */
+  #checkCopartitioning({ subTopologies }: GroupSpec): void {
+    for (const { inputs } of subTopologies) {
+      if (new Set(inputs.map((topic) => this.partitions(topic))).size <= 1) continue
+      const described = inputs.map((topic) => `${topic} has ${this.partitions(topic)}`).join(', ')
+      throw new StreamsError('TOPOLOGY_INVALID', `inputs must have equal partition counts: ${described}`)
+    }
+  }
+
+  // --- end
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#groups.values()].map((group) => group.leave()))
+    this.#fetcher.close()
+    this.#restorer.close()
+    await this.#sender.close()
+    this.#topics.close()
+    this.#cluster.close()
+    await Promise.all([this.#reads.close(), this.#restores.close()])
+    await Promise.all([this.#appends.close(), this.#questions.close()])
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new StreamsError('LOG_CLOSED', 'the connection to the cluster')
+  }
+}
