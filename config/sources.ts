@@ -22,6 +22,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const PREFIX = 'MILLRACE_'
 /** Names the configuration file itself, so it is no key of it. */
 export const CONFIG_FILE_ENV = 'MILLRACE_CONFIG'
+/** Variables that are read before there is a configuration, or without one. */
+const OTHER_VARIABLES: ReadonlySet<string> = new Set([CONFIG_FILE_ENV, 'MILLRACE_CACHE'])
 const FILE_SUFFIX = '_FILE'
 const MAX_SECRET_FILE_BYTES = 65_536
 
@@ -65,7 +67,7 @@ export function fromEnvironment(env: Environment, cwd: string): Source {
   const problems: ConfigProblem[] = []
   const byName = new Map(configKeys.map((key) => [key.env, key]))
   for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || name === CONFIG_FILE_ENV || text === undefined) continue
+    if (!name.startsWith(PREFIX) || OTHER_VARIABLES.has(name) || text === undefined) continue
     const key = byName.get(name)
     const secretKey = name.endsWith(FILE_SUFFIX) ? byName.get(name.slice(0, -FILE_SUFFIX.length)) : undefined
     if (key !== undefined) add(key, name, () => (key.secret ? text : parseText(key, text)))

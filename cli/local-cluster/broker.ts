@@ -87,7 +87,7 @@ export class Broker extends LocalServer {
   }
 }
 
-/** How a broker is to be compiled: started in half the processor time, or twice as quick in the long run. */
+/** How a broker is compiled: to be there in half the processor time, or to use less of it once it is. */
 export const jvmOptions = Object.freeze({ start: quickStart, throughput: ['-XX:+UseG1GC'] })
 
 export function logDirectoryOf(directory: string): string {

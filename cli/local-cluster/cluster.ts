@@ -14,7 +14,7 @@ import { freePort, LOOPBACK } from './ports.ts'
 import { type Member, memberProperties, type Properties, type SecondListener } from './properties.ts'
 import { Registry } from './registry.ts'
 
-/** Resident memory is some 100 MB less for one broker, 50 MB more for each of three. */
+/** Three share one machine with whatever is tried on them. */
 const HEAP_MB = Object.freeze({ 1: 768, 3: 512 })
 
 export interface ClusterOptions {

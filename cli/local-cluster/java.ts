@@ -37,7 +37,7 @@ export function runMain(
   return runProgram(java, [...quickStart, ...quietLog, '-cp', join(jars, '*'), mainClass, ...args], options)
 }
 
-/** For processes that live for seconds: half the processor time of a start goes into better code otherwise. */
+/** For processes that live for seconds: otherwise half the processor time of a start goes into better code. */
 export const quickStart: readonly string[] = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /** Kafka's log: warnings and worse, each with its time. */

@@ -24,12 +24,12 @@ export async function setup(project: TestProject): Promise<void> {
     const version = process.env['KAFKA_VERSION'] ?? KAFKA_VERSION
     // First, so that both find the jars when they begin at the same time.
     const tools = { version, ...(await toolsOf(version)) }
-    const [servers, started] = await Promise.all([
-      serversOf(directory, version),
-      startOracle(tools, directory),
-    ])
-    oracle = started
-    project.provide('kafka', { ...tools, ...servers, oraclePort: started.port })
+    const serving = serversOf(directory, version)
+    const starting = startOracle(tools, directory)
+    // Both are at their end before what one of them has left is cleared away.
+    const [, started] = await Promise.allSettled([serving, starting])
+    if (started.status === 'fulfilled') oracle = started.value
+    project.provide('kafka', { ...tools, ...(await serving), oraclePort: (await starting).port })
   } catch (error) {
     await teardown()
     throw error
