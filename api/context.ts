@@ -13,6 +13,8 @@ import type { Cursors } from './cursor.ts'
 import type { Gate, Work } from './gate.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
+import type { Hop } from './peer-proof.ts'
+import type { Peers } from './peers.ts'
 import type { Pipeline } from './ports.ts'
 
 export interface ApiContext {
@@ -23,6 +25,7 @@ export interface ApiContext {
   readonly ids: Ids
   readonly cursors: Cursors
   readonly gate: Gate
+  readonly peers: Peers
   /** Epoch milliseconds. */
   readonly now: () => number
   /** `close()` was called. */
@@ -52,6 +55,8 @@ declare module 'fastify' {
     principal: Principal
     /** Absent on probes. */
     work: Work | undefined
+    /** The request came from another process of the deployment, which answers it to a client. */
+    hop: Hop | undefined
   }
 }
 

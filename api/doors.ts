@@ -9,6 +9,7 @@ import { ApiError } from './errors.ts'
 import type { Gate } from './gate.ts'
 import type { ApiLimits } from './limits.ts'
 import { hostnameOf, isLoopback } from './loopback.ts'
+import type { Peers } from './peers.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 const RETRY_AFTER_MS = 1_000
@@ -19,6 +20,7 @@ export interface DoorOptions {
   readonly access: Access
   readonly rate: RateLimit
   readonly gate: Gate
+  readonly peers: Peers
   readonly isClosing: () => boolean
   /** The connection is one too many. */
   readonly isRefused: (request: FastifyRequest) => boolean
@@ -31,7 +33,7 @@ export class Doors {
     this.#options = options
   }
 
-  /** Sets `request.principal` and `request.work`. @throws ApiError for whoever does not get in */
+  /** Sets `request.hop`, `request.principal` and `request.work`. @throws ApiError for whoever does not get in */
   enter(request: FastifyRequest, reply: FastifyReply): void {
     const { limits, access, gate } = this.#options
     const route = request.routeOptions.config.access ?? 'public'
@@ -41,7 +43,8 @@ export class Doors {
     if (access.open) checkLocal(request)
     if (route === 'probe') return
     this.#authenticate(request, route)
-    this.#takeToken(request)
+    // Whoever passed it on has taken the client's token.
+    if (request.hop === undefined) this.#takeToken(request)
     request.work = gate.enter(reply)
   }
 
@@ -59,11 +62,13 @@ export class Doors {
   }
 
   #authenticate(request: FastifyRequest, route: Exclude<RouteAccess, 'probe'>): void {
-    if (route === 'public') return
+    const { access, peers } = this.#options
     try {
-      request.principal = this.#options.access.identify(request.headers.authorization)
+      request.hop = peers.received(request)
+      if (route === 'public') return
+      request.principal = request.hop?.principal ?? access.identify(request.headers.authorization)
     } catch (error) {
-      // Guessing tokens costs the guesser's address its share.
+      // Guessing tokens and proofs costs the guesser's address its share.
       this.#takeToken(request)
       throw error
     }

@@ -15,6 +15,7 @@ const table = {
   UNAUTHENTICATED: { status: 401, title: 'A valid token is needed' },
   FORBIDDEN: { status: 403, title: 'The token does not allow this' },
   HOST_NOT_LOCAL: { status: 403, title: 'Without tokens only this machine may ask' },
+  NOT_A_PEER: { status: 403, title: 'The request is not from a process of this deployment' },
   CROSS_SITE: { status: 403, title: 'Another web site may not write here' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   UNKNOWN_COUPON: { status: 404, title: 'There is no such coupon' },
@@ -41,10 +42,13 @@ const table = {
   RATE_LIMITED: { status: 429, title: 'Too many requests from this client' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   INTERNAL: { status: 500, title: 'Something went wrong here' },
+  PEER_NOT_ALLOWED: { status: 502, title: 'The process that has the data may not be asked' },
+  PEER_ANSWER_INVALID: { status: 502, title: 'What answered is not the process that has the data' },
   OVERLOADED: { status: 503, title: 'Too many requests at once' },
   BACK_PRESSURE: { status: 503, title: 'Processing is too far behind to take more' },
   LOG_UNAVAILABLE: { status: 503, title: 'The log does not take records just now' },
   STORE_UNAVAILABLE: { status: 503, title: 'The data is not here just now' },
+  PEER_UNREACHABLE: { status: 503, title: 'The process that has the data cannot be reached' },
   COMMAND_PENDING: { status: 503, title: 'The command is in the log but has not been applied yet' },
   DEADLINE_EXCEEDED: {
     status: 503,
@@ -52,6 +56,7 @@ const table = {
   },
   NOT_READY: { status: 503, title: 'Not ready' },
   CLOSING: { status: 503, title: 'The server is closing' },
+  PEER_TIMEOUT: { status: 504, title: 'The process that has the data did not answer in time' },
 } as const satisfies Record<string, { status: number; title: string }>
 
 export type ApiErrorCode = keyof typeof table

@@ -22,6 +22,8 @@ export interface Work {
   members: Readonly<Record<string, unknown>> | undefined
   kind: 'short' | 'waiting' | 'done'
   deadline: number
+  /** How long the request itself says that its answer may be waited for. */
+  waitMs: number
   abort: AbortController | undefined
 }
 
@@ -44,7 +46,15 @@ export class Gate {
     if (this.#works.size - this.#waiting >= this.#limits.concurrentRequests) throw overloaded()
     const startedAt = this.#monotonic()
     const deadline = startedAt + this.#limits.requestTimeoutMs
-    const work: Work = { reply, startedAt, members: undefined, kind: 'short', deadline, abort: undefined }
+    const work: Work = {
+      reply,
+      startedAt,
+      members: undefined,
+      kind: 'short',
+      deadline,
+      waitMs: 0,
+      abort: undefined,
+    }
     this.#works.add(work)
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS).unref()
     return work

@@ -4,10 +4,17 @@ export { ApiError, apiErrorTable, type ApiErrorCode, type FieldProblem, type Pro
 export { type Ids, uuid7Ids } from './ids.ts'
 export { type ApiLimits, defaultLimits } from './limits.ts'
 export { isLoopback } from './loopback.ts'
-export { type ApiHooks, type ApiOptions, ApiOptionsError } from './options.ts'
+export {
+  type ApiHooks,
+  type ApiOptions,
+  ApiOptionsError,
+  type PeerOptions,
+  type PeerRefusal,
+} from './options.ts'
 export type {
   BoardQuery,
   CampaignView,
+  CopyPort,
   CouponPort,
   HealthCheck,
   LogPort,

@@ -3,12 +3,18 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
 import type { App } from './context.ts'
 import { ApiError } from './errors.ts'
+import { checkPassedBody } from './peers.ts'
 
 /** Takes `application/json` and nothing else. @param wrap what the handler gets of the value, by default the value */
 export function parseJsonBodies(app: App, wrap: (value: unknown) => unknown = (value) => value): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+    try {
+      checkPassedBody(request, bytes)
+    } catch (error) {
+      return done(error as Error)
+    }
     if (bytes.length === 0 && !takesBody(request)) return done(null, undefined)
     if (!isUtf8(bytes)) return done(new ApiError('INVALID_JSON', 'The body is not UTF-8.'))
     void parse(request, bytes.toString('utf8'), (error, value: unknown) => {

@@ -47,6 +47,16 @@ export interface ApiLimits {
   readonly eventAheadMs: number
   /** The door says CLOSED only this long after `closesAt`: its clock is not the log's. */
   readonly doorClockSkewMs: number
+  /** Another process that cannot be connected to by then cannot be reached. */
+  readonly peerConnectMs: number
+  /** How long another process may take to answer, beyond the request's own `wait`. */
+  readonly peerAnswerMs: number
+  /** The same where an answer from a copy is at hand. */
+  readonly peerCopyAfterMs: number
+  /** Requests passed on to one other process at once; further ones are not. Fewer than `waitingRequests`. */
+  readonly peerRequests: number
+  /** Larger answers of other processes are refused. */
+  readonly peerAnswerBytes: number
   /** Requests still in work this long after `close()` are cut off. */
   readonly closeGraceMs: number
 }
@@ -76,6 +86,11 @@ export const defaultLimits: ApiLimits = Object.freeze({
   listedErrors: 20,
   eventAheadMs: 3_600_000,
   doorClockSkewMs: 1_000,
+  peerConnectMs: 1_000,
+  peerAnswerMs: 5_000,
+  peerCopyAfterMs: 1_000,
+  peerRequests: 500,
+  peerAnswerBytes: 4_194_304,
   closeGraceMs: 10_000,
 })
 

@@ -5,6 +5,7 @@ import {
   type AppendRecord,
   type AppendResult,
   type Headers,
+  isStreamsError,
   type Lineage,
   NO_HEADERS,
   type Position,
@@ -72,6 +73,19 @@ export async function applied(context: ApiContext, request: FastifyRequest, reco
   const { work } = request
   const done = work === undefined ? await wait(undefined) : await context.gate.wait(work, commandWaitMs, wait)
   if (!done) throw pending(record, 'It will be applied. Sending it again does no harm.')
+}
+
+/**
+ * What is read after a record was appended: a task that has gone elsewhere since must not get it twice.
+ * @throws ApiError `COMMAND_PENDING` in place of `TASK_NOT_HERE`
+ */
+export function whileHere<T>(record: Position, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (isStreamsError(error, 'TASK_NOT_HERE')) throw pending(record, 'Its task has moved; read what it did.')
+    throw error
+  }
 }
 
 export function pending({ topic, partition, offset }: Position, detail: string): ApiError {

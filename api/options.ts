@@ -21,9 +21,33 @@ export interface ApiOptions {
   readonly cursorSecret: Buffer
   /** Catalogue whose serdes know this deployment's schema ids. Default: the ids committed with the code. */
   readonly topics?: Topics | undefined
+  /** The other processes of the deployment. Absent: there are none. */
+  readonly peers?: PeerOptions | undefined
   readonly hooks?: ApiHooks | undefined
   /** For `/openapi.json`. */
   readonly version?: string | undefined
+}
+
+export interface PeerOptions {
+  /** Hosts that requests may be passed on to, whatever the group's metadata say: names and addresses, met exactly. */
+  readonly allow: readonly string[]
+  /** The same in every process. Whoever has it may do everything. At least 16 characters. */
+  readonly secret: string
+  /** This process's own address, exactly as the others get it. Default: where it listens. */
+  readonly self?: string | undefined
+}
+
+/** Something that is not what a process of the deployment does. */
+export interface PeerRefusal {
+  /**
+   * `address-refused`: the group names an address whose host is not allowed; it was not asked.
+   * `answer-refused`: what answers there does not have the secret; its answer was dropped.
+   * `request-refused`: a request says that it was passed on and does not prove it.
+   */
+  readonly kind: 'address-refused' | 'answer-refused' | 'request-refused'
+  /** The one that was or would have been asked; of a request, the IP address that it came from. */
+  readonly address: string
+  readonly route: string
 }
 
 /** Called for every request; must not throw. */
@@ -37,6 +61,8 @@ export interface ApiHooks {
   onResponse?(route: string, method: string, status: number, ms: number): void
   /** Something failed that is nobody's fault but ours; the client got 500. */
   onError?(error: unknown, route: string): void
+  /** For the audit log. */
+  onPeerRefused?(refusal: PeerRefusal): void
 }
 
 /** Options that do not go together, or are out of range. */

@@ -4,8 +4,8 @@
  *
  * Rules for implementers:
  * 1. Reads see committed rows only and say the positions up to which they are true.
- * 2. A read of a store whose task is restoring, or runs in another process, throws `StreamsError` `TASK_NOT_HERE`:
- *    the client gets 503 and `Retry-After`.
+ * 2. A read of a store whose task is restoring, or runs in another process, throws `TaskNotHere`, with the address of
+ *    the process that says it runs the task: it is asked, once. Without an address the client gets 503 and `Retry-After`.
  * 3. Synchronous methods do not block: they read memory or one key.
  */
 import type {
@@ -18,7 +18,10 @@ import type {
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
 
-export interface Pipeline extends LogPort, CouponPort, ProductPort, RankingPort, OperationsPort {}
+export interface Pipeline extends LogPort, CouponPort, ProductPort, RankingPort, OperationsPort {
+  /** Absent where one process has everything. */
+  readonly copies?: CopyPort | undefined
+}
 
 export interface LogPort {
   /**
@@ -47,8 +50,8 @@ export interface CouponPort {
   /** The verdict on a request; nothing while there is none. */
   couponRequest(couponId: string, requestId: string): Answer<RequestState | undefined>
   /**
-   * The partition of `coupon.issue.requested` in which requests for this coupon wait; with `partition`, that one.
-   * Nothing when the topic has no such partition.
+   * The partition of `coupon.issue.requested` in which requests for this coupon wait. Nothing when `partition` is given
+   * and is another. A read as rule 2 has it: only the owner knows how far the partition is.
    */
   requestQueue(couponId: string, partition?: number): Promise<RequestQueue | undefined>
   /** A user's coupons in the order of their keys. */
@@ -67,6 +70,16 @@ export interface RankingPort {
    * `start`, `end` and the current `watermark`; nothing when the window is too old to be known.
    */
   board(query: BoardQuery): Promise<Answer<RankingSnapshot | undefined>>
+}
+
+/**
+ * What the owners of campaigns and boards last said on their topics, as every process reads it, for when the owner cannot
+ * be asked. It may be behind what the owner answered before, by the time that a record takes to get here; of what is
+ * issued also by the time between two reports. Nothing where it is not known, which says nothing of whether it is.
+ */
+export interface CopyPort {
+  campaign(couponId: string): Answer<CampaignView> | undefined
+  board(query: BoardQuery): Answer<RankingSnapshot> | undefined
 }
 
 export interface OperationsPort {

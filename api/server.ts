@@ -16,6 +16,7 @@ import { type ApiLimits, withDefaults } from './limits.ts'
 import { isLoopback } from './loopback.ts'
 import { describeApi } from './openapi.ts'
 import { type ApiHooks, type ApiOptions, ApiOptionsError } from './options.ts'
+import { Peers } from './peers.ts'
 import type { Pipeline } from './ports.ts'
 import { pathOf, sendProblem, toApiError } from './problems.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -63,6 +64,7 @@ class Server implements Api {
   readonly #limits: ApiLimits
   readonly #hooks: ApiHooks
   readonly #gate: Gate
+  readonly #peers: Peers
   readonly #routes = new RouteTable()
   readonly #host: string
   readonly #sockets = new Set<Socket>()
@@ -78,6 +80,9 @@ class Server implements Api {
     checkOptions(options, this.#host, access)
     const { now, monotonic } = options.clock
     this.#gate = new Gate(this.#limits, () => monotonic.call(options.clock))
+    const wallNow = (): number => now.call(options.clock)
+    const [limits, gate, hooks] = [this.#limits, this.#gate, this.#hooks]
+    this.#peers = checked('peers', () => new Peers(options.peers, { limits, gate, hooks, now: wallNow }))
     const context: ApiContext = {
       pipeline,
       limits: this.#limits,
@@ -86,7 +91,8 @@ class Server implements Api {
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),
       gate: this.#gate,
-      now: () => now.call(options.clock),
+      peers: this.#peers,
+      now: wallNow,
       isClosing: () => this.#closing !== undefined,
     }
     this.app = this.#build()
@@ -107,7 +113,9 @@ class Server implements Api {
     await this.app.ready()
     await this.app.listen({ host: this.#host, port: this.#options.port ?? DEFAULT_PORT })
     const { address, port, family } = this.app.server.address() as AddressInfo
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    this.#peers.listening(url)
+    return url
   }
 
   close(): Promise<void> {
@@ -127,6 +135,7 @@ class Server implements Api {
     } finally {
       clearTimeout(cutOff)
       this.#gate.close()
+      await this.#peers.close()
     }
   }
 
@@ -160,6 +169,7 @@ class Server implements Api {
     parseJsonBodies(app)
     app.decorateRequest('principal')
     app.decorateRequest('work')
+    app.decorateRequest('hop')
     app.server.maxConnections = limits.sockets + limits.refusedSockets
     app.server.on('connection', (socket) => this.#admit(socket))
     return app
@@ -185,6 +195,7 @@ class Server implements Api {
       access,
       rate,
       gate: this.#gate,
+      peers: this.#peers,
       isClosing: () => this.#closing !== undefined,
       isRefused: ({ raw }) => this.#refused.has(raw.socket),
     })
@@ -197,6 +208,10 @@ class Server implements Api {
       } catch (error) {
         done(error as Error)
       }
+    })
+    app.addHook('onSend', ({ hop }, reply, payload, done) => {
+      if (hop !== undefined) this.#peers.prove(hop, reply, payload)
+      done(null, payload)
     })
     app.setErrorHandler((error, request, reply) => {
       const known = toApiError(error)

@@ -85,6 +85,7 @@ export const ProblemShape = Type.Object(
 const atTheDoor = [
   'INVALID_REQUEST',
   'HOST_NOT_LOCAL',
+  'NOT_A_PEER',
   'URL_TOO_LONG',
   'RATE_LIMITED',
   'OVERLOADED',
@@ -94,8 +95,16 @@ const atTheDoor = [
 ] as const
 const withToken = ['UNAUTHENTICATED', 'FORBIDDEN'] as const
 const withBody = ['INVALID_JSON', 'CROSS_SITE', 'BODY_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'] as const
+/** What belongs to a task that another process may have. */
+const ofOwner = [
+  'STORE_UNAVAILABLE',
+  'PEER_NOT_ALLOWED',
+  'PEER_ANSWER_INVALID',
+  'PEER_UNREACHABLE',
+  'PEER_TIMEOUT',
+] as const
 const withAppend = ['BACK_PRESSURE', 'LOG_UNAVAILABLE', 'RECORD_TOO_LARGE'] as const
-const groups = { withToken, withBody, withAppend } as const
+const groups = { withToken, withBody, withAppend, ofOwner } as const
 
 /** Problem responses by status, for a route's schema: one call per route. Those that every route may give are in it. */
 export function problems(...codes: readonly (ApiErrorCode | keyof typeof groups)[]): Record<number, TSchema> {

@@ -7,11 +7,16 @@ interface Step {
 
 export class Closing {
   readonly #steps: Step[] = []
+  readonly #failures: Error[] = []
   #closed: Promise<void> | undefined
 
   /** Call right after the thing was opened: steps run last in, first out. */
   add(name: string, close: () => Promise<void> | void): void {
     this.#steps.push({ name, close })
+    if (this.#closed === undefined) return
+    // Opened while the rest was being closed: it does not stay open either.
+    this.#closed = this.#closed.catch(() => undefined).then(() => this.#close())
+    this.#closed.catch(() => undefined)
   }
 
   /** Runs every step once; rejects with an `AggregateError` of what failed. Idempotent. */
@@ -21,17 +26,15 @@ export class Closing {
   }
 
   async #close(): Promise<void> {
-    const failures: Error[] = []
-    for (const { name, close } of this.#steps.toReversed()) {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
-        await close()
+        await step.close()
       } catch (cause) {
-        failures.push(
-          new Error(`${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }),
-        )
+        const message = `${step.name}: ${cause instanceof Error ? cause.message : String(cause)}`
+        this.#failures.push(new Error(message, { cause }))
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'not everything closed cleanly')
+    if (this.#failures.length > 0) throw new AggregateError(this.#failures, 'not everything closed cleanly')
   }
 }
 

@@ -10,6 +10,10 @@ const FLAGS = {
   host: ['http.host', '--host'],
   port: ['http.port', '--port'],
   logLevel: ['logging.level', '--log-level'],
+  kafka: ['kafka.brokers', '--kafka'],
+  registry: ['registry.url', '--registry'],
+  topologies: ['topologies', '--topologies'],
+  workers: ['workers', '--workers'],
 } as const
 
 /** Throws a `ConfigError`, or a `UsageError` for a `--set` without `=`. */

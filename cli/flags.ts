@@ -7,11 +7,17 @@ export interface ConfigFlags {
   readonly host?: string
   readonly port?: string
   readonly logLevel?: string
+  readonly kafka?: string
+  readonly registry?: string
+  readonly topologies?: string
+  readonly workers?: string
   readonly set?: readonly string[]
 }
 
 export interface StartFlags extends ConfigFlags {
   readonly json?: true
+  /** A worker: ends when its parent is gone. */
+  readonly withParent?: true
 }
 
 export interface ReplayFlags extends StartFlags {
@@ -38,6 +44,9 @@ export interface LoadFlags {
 
 export interface DemoFlags {
   readonly exit?: true
+  /** `true`: on brokers of its own. */
+  readonly kafka?: string | true
+  readonly registry?: string
   readonly port?: string
 }
 
@@ -46,3 +55,7 @@ export interface TopologyFlags extends ConfigFlags {
 }
 
 export type DirectoryFlags = StartFlags
+
+export type SchemasFlags = StartFlags
+
+export type TopicsFlags = StartFlags

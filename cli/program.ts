@@ -1,7 +1,17 @@
 /** The commands and their flags. What each does is in `commands/`, loaded when it is asked for. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { UpFlags } from './commands/up.ts'
 import type { Context } from './context.ts'
-import type { DemoFlags, DirectoryFlags, LoadFlags, ReplayFlags, StartFlags, TopologyFlags } from './flags.ts'
+import type {
+  DemoFlags,
+  DirectoryFlags,
+  LoadFlags,
+  ReplayFlags,
+  SchemasFlags,
+  StartFlags,
+  TopicsFlags,
+  TopologyFlags,
+} from './flags.ts'
 
 export function buildProgram(context: Context): Command {
   const program = new Command('millrace')
@@ -20,24 +30,36 @@ export function buildProgram(context: Context): Command {
   addLoad(program, context)
   addDemo(program, context)
   addTopology(program, context)
+  addTopics(program, context)
   addBackup(program, context)
   addRestore(program, context)
   addConfig(program, context)
+  addSchemas(program, context)
+  addUp(program, context)
   return program
 }
 
-/** Flags of every command that reads the configuration. */
+/** Flags of every command that runs a shop. */
 function withConfig(command: Command): Command {
-  return withDataDir(command)
+  return withKafka(withDataDir(command))
     .option('--host <address>', 'address to listen on')
     .option('--port <number>', 'port to listen on; 0 takes a free one')
     .option('--log-level <level>', 'trace, debug, info, warn, error, fatal or silent')
+    .option('--registry <url>', 'schema registry: root of its Confluent API; in Kafka mode')
+    .option('--topologies <names>', 'those to run, with commas between; else all')
 }
 
 function withDataDir(command: Command): Command {
+  return withFile(command).option('--data-dir <directory>', 'where log and state are kept')
+}
+
+function withKafka(command: Command): Command {
+  return command.option('--kafka <brokers>', 'Kafka mode: brokers to begin with, host:port,host:port')
+}
+
+function withFile(command: Command): Command {
   return command
     .option('--config <file>', 'configuration file, JSON')
-    .option('--data-dir <directory>', 'where log and state are kept')
     .option('--set <key=value>', 'any key of the configuration; may be repeated', collect, [])
 }
 
@@ -47,7 +69,10 @@ function json(command: Command, what: string): Command {
 
 function addStart(program: Command, context: Context): void {
   const command = program.command('start').description('Run the shop until SIGINT or SIGTERM.')
-  json(withConfig(command), 'print where it listens as a line of JSON').action(async (flags: StartFlags) => {
+  withConfig(command)
+    .option('--workers <number>', 'processes to run, in Kafka mode')
+    .addOption(new Option('--with-parent', 'end with the process that started it').hideHelp())
+  json(command, 'print where it listens as a line of JSON').action(async (flags: StartFlags) => {
     const { start } = await import('./commands/start.ts')
     await start(context, flags)
   })
@@ -122,6 +147,11 @@ function addDemo(program: Command, context: Context): void {
     .description('A month of real orders and a rush on a coupon, checked; then serve until Ctrl-C.')
     .option('--exit', 'end after the summary')
     .option('--port <number>', 'port to listen on; else a free one')
+    .option(
+      '--kafka [brokers]',
+      'on Kafka: on brokers without its topics, or on one that it starts (Java, Maven)',
+    )
+    .option('--registry <url>', 'schema registry for given brokers: root of its Confluent API')
     .action(async (flags: DemoFlags) => {
       const { demo } = await import('./commands/demo.ts')
       await demo(context, flags)
@@ -138,6 +168,22 @@ function addTopology(program: Command, context: Context): void {
     const { printTopology } = await import('./commands/topology.ts')
     printTopology(context, flags)
   })
+}
+
+function addTopics(program: Command, context: Context): void {
+  const topics = program.command('topics').description('The topics of all topologies on a Kafka cluster.')
+  const add = (name: string, description: string): Command =>
+    json(withKafka(withFile(topics.command(name).description(description))), 'print the result as JSON')
+  add('plan', 'Compare; exit code 3 unless all are as configured.').action(async (flags: TopicsFlags) => {
+    const { planTopics } = await import('./commands/topics.ts')
+    await planTopics(context, flags)
+  })
+  add('apply', 'Make what is missing and set retention; never deletes anything.').action(
+    async (flags: TopicsFlags) => {
+      const { applyTopics } = await import('./commands/topics.ts')
+      await applyTopics(context, flags)
+    },
+  )
 }
 
 function addBackup(program: Command, context: Context): void {
@@ -176,6 +222,50 @@ function addConfig(program: Command, context: Context): void {
   })
 }
 
+function addSchemas(program: Command, context: Context): void {
+  const schemas = program.command('schemas').description('The schemas of all topics in a schema registry.')
+  const add = (name: string, description: string): Command =>
+    json(withFile(schemas.command(name).description(description)), 'print the result as JSON').option(
+      '--registry <url>',
+      "root of the registry's Confluent API",
+    )
+  add('check', 'Compare; exit code 3 unless all are registered.').action(async (flags: SchemasFlags) => {
+    const { checkSchemas } = await import('./commands/schemas.ts')
+    await checkSchemas(context, flags)
+  })
+  add('register', 'Register what is not, and keep each compatible with all of its versions.').action(
+    async (flags: SchemasFlags) => {
+      const { registerSchemas } = await import('./commands/schemas.ts')
+      await registerSchemas(context, flags)
+    },
+  )
+}
+
+function addUp(program: Command, context: Context): void {
+  const brokers = new Option('--brokers <number>', 'how many, each a process')
+    .choices(['1', '3'])
+    .default('1')
+  const command = program
+    .command('up')
+    .description(
+      'Run Kafka and a schema registry on this machine until SIGINT or SIGTERM; needs Java and Maven.',
+    )
+    .option('--data-dir <directory>', 'where records and schemas are kept', '.millrace-kafka')
+    .addOption(brokers)
+    .option('--kafka-version <version>', 'like 3.9.1; fetched once')
+    .option('--no-registry', 'without a schema registry')
+    .option(
+      '--port <number>',
+      'of the first broker, others follow; else 9092 if free; 0 takes a free one',
+      port,
+    )
+    .option('--registry-port <number>', 'of the registry; else 8081 if free; 0 takes a free one', port)
+  json(command, 'print where they listen as a line of JSON').action(async (flags: UpFlags) => {
+    const { up } = await import('./commands/up.ts')
+    await up(context, flags)
+  })
+}
+
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value]
 }
@@ -186,6 +276,10 @@ function whole(least: number, most: number): (text: string) => number {
     if (/^\d+$/.test(text) && value >= least && value <= most) return value
     throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
   }
+}
+
+function port(text: string): number {
+  return whole(0, 65_535)(text)
 }
 
 function positive(text: string): number {

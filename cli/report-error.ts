@@ -7,6 +7,7 @@ import { isStreamsError } from '../streams/index.ts'
 import { Interrupted } from './context.ts'
 import { CheckError, DirectoryError, exitCodes, InputError, UsageError } from './errors.ts'
 import type { Output } from './output.ts'
+import { WorkerFailure } from './workers/worker-pool.ts'
 
 /** Signal numbers, as shells add them to 128. */
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const
@@ -35,6 +36,7 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError || error instanceof UsageError || error instanceof InputError)
     return exitCodes.usage
   if (error instanceof ApiOptionsError || isStreamsError(error, 'TOPIC_MISMATCH')) return exitCodes.usage
+  if (error instanceof WorkerFailure) return error.inVain ? error.exitCode : exitCodes.failure
   if (error instanceof CheckError) return exitCodes.checkFailed
   if (error instanceof DirectoryError || isDirectoryTrouble(error)) return exitCodes.directory
   return exitCodes.failure
@@ -52,7 +54,7 @@ function linesOf(error: unknown): readonly string[] {
   if (error instanceof AggregateError) return [error.message, ...error.errors.flatMap(linesOf)]
   if (isStreamsError(error, 'TOPIC_MISMATCH')) {
     return [
-      `${error.message}. Set topics.partitions or topics.overrides to what it has, or use another --data-dir.`,
+      `${error.message}. Set topics.partitions or topics.overrides to what it has, or use another --data-dir or cluster.`,
     ]
   }
   if (isStateError(error, 'STATE_LOCKED')) {

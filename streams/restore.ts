@@ -201,8 +201,10 @@ class Restore {
         else onProgress(records, this.#remaining())
         signal.throwIfAborted()
       }
-      // Positions may have moved past marks without a record: kept, so that the next start does not read them again.
-      if (this.#changelogs.some(({ from, reader }) => reader.position > from)) await this.#write()
+      // Positions may have moved past marks without a record: kept, so that the next start does not read them again. A
+      // task that never committed has none of its own, only what it tried: then a position would be the sign of a loss.
+      const moved = this.#changelogs.some(({ from, reader }) => reader.position > from)
+      if (moved && this.#options.hasCheckpoint) await this.#write()
       return restored
     } finally {
       signal.removeEventListener('abort', onAbort)

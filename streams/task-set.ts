@@ -68,7 +68,8 @@ export class TaskSet {
   readonly #slots = new Map<string, Slot>()
   /** Databases that are being closed, by task. */
   readonly #closing = new Map<string, Promise<void>>()
-  readonly #waiting: (() => void)[] = []
+  /** Openings that wait for their turn. */
+  readonly #waiting = new Set<() => void>()
   #openings = 0
   #tasks: readonly Task[] = []
   #groups: readonly (readonly Task[])[] = []
@@ -181,7 +182,7 @@ export class TaskSet {
 
   /** Never rejects: what goes wrong is the slot's failure. */
   #open(slot: Slot, after: Promise<void>): void {
-    slot.opening = after
+    slot.opening = orDropped(slot, after)
       .then(() => this.#turnToOpen(slot))
       .catch((error: unknown) => {
         if (!slot.dropped.signal.aborted) this.#slotFailed(slot, error)
@@ -192,18 +193,38 @@ export class TaskSet {
   }
 
   async #turnToOpen(slot: Slot): Promise<void> {
-    while (this.#openings >= OPENING_LIMIT) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    while (this.#openings >= OPENING_LIMIT) await this.#turn(slot)
     this.#openings++
     try {
+      // Once it is dropped, it is its own closing that would be waited for.
+      slot.dropped.signal.throwIfAborted()
       await this.#closing.get(slot.name)
-      slot.dropped.signal.throwIfAborted()
-      const checkpoint = await this.#checkpoint(slot.id)
-      slot.dropped.signal.throwIfAborted()
+      const checkpoint = await orDropped(slot, this.#checkpoint(slot.id))
       await this.#openTask(slot, checkpoint)
     } finally {
       this.#openings--
-      this.#waiting.shift()?.()
+      this.#nextTurn()
     }
+  }
+
+  /** Resolves when there may be room. */
+  async #turn(slot: Slot): Promise<void> {
+    let resume = (): void => {}
+    const room = new Promise<void>((resolve) => this.#waiting.add((resume = resolve)))
+    try {
+      await orDropped(slot, room)
+    } catch (error) {
+      // It may have been its turn.
+      if (!this.#waiting.delete(resume)) this.#nextTurn()
+      throw error
+    }
+  }
+
+  #nextTurn(): void {
+    const [resume] = this.#waiting
+    if (resume === undefined) return
+    this.#waiting.delete(resume)
+    resume()
   }
 
   #checkpoint(id: TaskId): Promise<Checkpoint | undefined> {
@@ -249,7 +270,7 @@ export class TaskSet {
     const { log, topology, hooks, clock, cacheEntries, onReadable } = this.#options
     const subTopology = topology.subTopologies[id.subTopology] as SubTopology
     const reader = backend ?? (await log.taskState(id))
-    const from = await this.#withStarts(id, subTopology, checkpoint ?? NO_CHECKPOINT)
+    const from = await orDropped(slot, this.#withStarts(id, subTopology, checkpoint ?? NO_CHECKPOINT))
     const withChanges = log.stateHome === 'task'
     const state = new TaskState({ reader, specs: subTopology.stores, withChanges, cacheEntries })
     const wall = this.#wall as WallClock
@@ -375,6 +396,19 @@ function newSlot(id: TaskId): Slot {
     failure: undefined,
     reopenAt: undefined,
   }
+}
+
+/**
+ * What is waited for, unless the slot is dropped before: a membership waits for what it drops, so it must not wait for
+ * a log that takes its time.
+ */
+function orDropped<T>({ dropped: { signal } }: Slot, awaited: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const drop = (): void => reject(signal.reason as Error)
+    if (signal.aborted) drop()
+    signal.addEventListener('abort', drop, { once: true })
+    awaited.then(resolve, reject).finally(() => signal.removeEventListener('abort', drop))
+  })
 }
 
 /** The database itself is no good any more. */

@@ -12,7 +12,9 @@ import {
   pending,
   recordOf,
   showPositions,
+  whileHere,
 } from '../log-writer.ts'
+import { fromCopy, fromOwner } from '../from-owner.ts'
 import type { CampaignView } from '../ports.ts'
 import { count, CouponId, Instant, Millis, parseInstant, problems } from '../shapes.ts'
 import { campaignExample, definitionExample } from './examples.ts'
@@ -97,7 +99,7 @@ const COMMAND_PROBLEMS = [
   'withToken',
   'withAppend',
   'COMMAND_PENDING',
-  'STORE_UNAVAILABLE',
+  'ofOwner',
   'COMMAND_REFUSED',
   'CAMPAIGN_CLOSED',
   'STATUS_NOT_ALLOWED',
@@ -120,10 +122,16 @@ export function campaignRoutes(app: App, context: ApiContext): void {
         tags: ['coupons'],
         summary: 'A campaign and how much of it is left',
         params: path,
-        response: { 200: CampaignShape, ...problems('withToken', 'UNKNOWN_COUPON', 'STORE_UNAVAILABLE') },
+        response: { 200: CampaignShape, ...problems('withToken', 'UNKNOWN_COUPON', 'ofOwner') },
       },
     },
-    async (request, reply) => readCampaign(context, reply, request.params.couponId),
+    (request, reply) => {
+      const { couponId } = request.params
+      return fromOwner(context, request, reply, {
+        here: () => readCampaign(context, reply, couponId),
+        copy: () => readCopy(context, reply, couponId),
+      })
+    },
   )
   app.put(
     '/v1/coupons/:couponId',
@@ -142,7 +150,9 @@ export function campaignRoutes(app: App, context: ApiContext): void {
     },
     (request, reply) => {
       const { couponId } = request.params
-      return runCommand(context, request, reply, campaignOf(context, couponId, request.body))
+      return fromOwner(context, request, reply, {
+        here: () => runCommand(context, request, reply, campaignOf(context, couponId, request.body)),
+      })
     },
   )
   for (const operation of ['pause', 'resume', 'close'] as const) statusRoute(app, context, operation)
@@ -167,12 +177,17 @@ function statusRoute(app: App, context: ApiContext, operation: 'pause' | 'resume
         response: { 200: CampaignShape, ...problems(...COMMAND_PROBLEMS, 'CROSS_SITE', 'UNKNOWN_COUPON') },
       },
     },
-    (request, reply) =>
-      runCommand(context, request, reply, commandOn(request.params.couponId, OPERATIONS[operation])),
+    (request, reply) => {
+      const command = commandOn(request.params.couponId, OPERATIONS[operation])
+      return fromOwner(context, request, reply, { here: () => runCommand(context, request, reply, command) })
+    },
   )
 }
 
-/** Appends the command, waits until the issuer decided it, and answers with the campaign. */
+/**
+ * Appends the command, waits until the issuer decided it, and answers with the campaign. Throws `TASK_NOT_HERE` before
+ * it appends where the issuer is not here: whoever has it does the whole of it.
+ */
 async function runCommand(
   context: ApiContext,
   request: FastifyRequest,
@@ -181,14 +196,18 @@ async function runCommand(
 ): Promise<CampaignShape> {
   const { pipeline, topics } = context
   const topic = topics.couponCampaignRequested
+  if (request.work !== undefined) request.work.waitMs = context.limits.commandWaitMs
+  pipeline.campaign(command.couponId)
   checkAdmission(context, topic.name)
   const record = await appendOne(context, actedBy(recordOf(context, request, topic, command), request))
   await applied(context, request, record)
-  const outcome = pipeline.campaignCommand(command.couponId, record.offset)
-  if (outcome === undefined)
-    throw pending(record, 'What became of it is not known any more; read the campaign.')
-  if (outcome.outcome !== 'APPLIED') throw refusal(outcome)
-  return readCampaign(context, reply, command.couponId)
+  return whileHere(record, () => {
+    const outcome = pipeline.campaignCommand(command.couponId, record.offset)
+    if (outcome === undefined)
+      throw pending(record, 'What became of it is not known any more; read the campaign.')
+    if (outcome.outcome !== 'APPLIED') throw refusal(outcome)
+    return readCampaign(context, reply, command.couponId)
+  })
 }
 
 /** The issuer's own codes are also codes of the API, or stand beside a wider one as `reason`. */
@@ -259,6 +278,18 @@ function readCampaign({ pipeline }: ApiContext, reply: FastifyReply, couponId: s
   showPositions(reply, positions)
   if (value === undefined) throw new ApiError('UNKNOWN_COUPON', 'No campaign has this couponId.')
   return showCampaign(value)
+}
+
+function readCopy(
+  { pipeline }: ApiContext,
+  reply: FastifyReply,
+  couponId: string,
+): CampaignShape | undefined {
+  const copy = pipeline.copies?.campaign(couponId)
+  if (copy === undefined) return undefined
+  showPositions(reply, copy.positions)
+  fromCopy(reply)
+  return showCampaign(copy.value)
 }
 
 function showCampaign({ campaign, issued, soldOutAt }: CampaignView): CampaignShape {

@@ -4,7 +4,16 @@ import { type Static, Type } from 'typebox'
 import type { ProductCatalog } from '../../schemas/index.ts'
 import { ADMINS, type ApiContext, type App, EVERYONE } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { actedBy, appendOne, applied, checkAdmission, recordOf, showPositions } from '../log-writer.ts'
+import {
+  actedBy,
+  appendOne,
+  applied,
+  checkAdmission,
+  recordOf,
+  showPositions,
+  whileHere,
+} from '../log-writer.ts'
+import { fromOwner } from '../from-owner.ts'
 import { count, ID_PATTERN, problems, ProductId } from '../shapes.ts'
 import { productExample } from './examples.ts'
 
@@ -32,10 +41,13 @@ export function productRoutes(app: App, context: ApiContext): void {
         tags: ['products'],
         summary: 'A product',
         params: path,
-        response: { 200: ProductShape, ...problems('withToken', 'UNKNOWN_PRODUCT', 'STORE_UNAVAILABLE') },
+        response: { 200: ProductShape, ...problems('withToken', 'UNKNOWN_PRODUCT', 'ofOwner') },
       },
     },
-    async (request, reply) => readProduct(context, reply, request.params.productId),
+    (request, reply) => {
+      const { productId } = request.params
+      return fromOwner(context, request, reply, { here: () => readProduct(context, reply, productId) })
+    },
   )
   app.put(
     '/v1/products/:productId',
@@ -48,14 +60,20 @@ export function productRoutes(app: App, context: ApiContext): void {
         body: Definition,
         response: {
           200: ProductShape,
-          ...problems('withToken', 'withBody', 'withAppend', 'COMMAND_PENDING', 'STORE_UNAVAILABLE'),
+          ...problems('withToken', 'withBody', 'withAppend', 'COMMAND_PENDING', 'ofOwner'),
         },
       },
     },
-    (request, reply) => putProduct(context, request, reply, request.params.productId, request.body),
+    (request, reply) => {
+      const { params, body } = request
+      return fromOwner(context, request, reply, {
+        here: () => putProduct(context, request, reply, params.productId, body),
+      })
+    },
   )
 }
 
+/** Throws `TASK_NOT_HERE` before it appends: whoever has the product does the whole of it. */
 async function putProduct(
   context: ApiContext,
   request: FastifyRequest,
@@ -71,10 +89,12 @@ async function putProduct(
     price: body.price,
     currency: context.currency,
   }
+  if (request.work !== undefined) request.work.waitMs = context.limits.commandWaitMs
+  context.pipeline.product(productId)
   checkAdmission(context, topic.name)
   const record = await appendOne(context, actedBy(recordOf(context, request, topic, product), request))
   await applied(context, request, record)
-  return readProduct(context, reply, productId)
+  return whileHere(record, () => readProduct(context, reply, productId))
 }
 
 function readProduct({ pipeline }: ApiContext, reply: FastifyReply, productId: string): ProductShape {

@@ -6,7 +6,8 @@ import type { RankingSnapshot } from '../../schemas/index.ts'
 import { type ApiContext, type App, EVERYONE } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { showPositions } from '../log-writer.ts'
-import type { BoardQuery, RankingMetric, RankingWindow } from '../ports.ts'
+import { fromCopy, fromOwner } from '../from-owner.ts'
+import type { BoardQuery, ProductPort, RankingMetric, RankingWindow } from '../ports.ts'
 import { count, Millis, parseInstant, problems } from '../shapes.ts'
 import { boardExample } from './examples.ts'
 
@@ -83,14 +84,18 @@ export function rankingRoutes(app: App, context: ApiContext): void {
         response: {
           200: Board,
           304: Type.Null({ description: 'The board is as it was.' }),
-          ...problems('withToken', 'UNKNOWN_WINDOW', 'STORE_UNAVAILABLE'),
+          ...problems('withToken', 'UNKNOWN_WINDOW', 'ofOwner'),
         },
       },
     },
     async (request, reply) => {
       const { at, metric = 'quantity', limit = defaultBoardEntries } = request.query
       const query = boardQuery(context, request.params.window, at, metric)
-      return sendBoard(request, reply, await readBoard(context, reply, query, limit))
+      const board = await fromOwner(context, request, reply, {
+        here: () => readBoard(context, reply, query, limit),
+        copy: () => readCopy(context, reply, query, limit),
+      })
+      if (board !== undefined) sendBoard(request, reply, board)
     },
   )
 }
@@ -123,6 +128,23 @@ async function readBoard(
   const { value, positions } = await pipeline.board(query)
   showPositions(reply, positions)
   if (value === undefined) throw new ApiError('UNKNOWN_WINDOW', 'Boards of that time are no longer kept.')
+  return showBoard(pipeline, value, limit)
+}
+
+function readCopy(
+  { pipeline }: ApiContext,
+  reply: FastifyReply,
+  query: BoardQuery,
+  limit: number,
+): Board | undefined {
+  const copy = pipeline.copies?.board(query)
+  if (copy === undefined) return undefined
+  showPositions(reply, copy.positions)
+  fromCopy(reply)
+  return showBoard(pipeline, copy.value, limit)
+}
+
+function showBoard(pipeline: ProductPort, value: RankingSnapshot, limit: number): Board {
   const entries = value.entries.slice(0, limit)
   const titles = pipeline.titles(entries.map(({ productId }) => productId))
   const { window, start, end, metric, category, timeZone, watermark, revision, final, corrected, lateCount } =
@@ -158,12 +180,12 @@ function showEntry(
 }
 
 /** The tag is a hash of the very text, so whatever changes in it, a title too, changes the tag. */
-function sendBoard(request: FastifyRequest, reply: FastifyReply, board: Board): FastifyReply {
+function sendBoard(request: FastifyRequest, reply: FastifyReply, board: Board): void {
   const text = reply.serialize(board) as string
   const etag = `"${hash('sha256', text, 'base64url').slice(0, 22)}"`
   reply.headers({ etag, 'cache-control': 'no-cache' })
-  if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send()
-  return reply.type('application/json; charset=utf-8').send(text)
+  if (matches(request.headers['if-none-match'], etag)) void reply.code(304).send()
+  else void reply.type('application/json; charset=utf-8').send(text)
 }
 
 function matches(header: string | undefined, etag: string): boolean {

@@ -14,6 +14,7 @@ import { ApiError } from '../errors.ts'
 import { bodyHash, idFromKey } from '../ids.ts'
 import { appendOne, checkAdmission, recordOf, showPositions } from '../log-writer.ts'
 import { rejectMessages } from '../messages.ts'
+import { fromOwner } from '../from-owner.ts'
 import type { CampaignView, RequestQueue } from '../ports.ts'
 import { count, CouponId, problems, RequestId, Ticket, UserId } from '../shapes.ts'
 import { formatTicket, parseTicket, parseWait, type TicketPlace } from '../ticket.ts'
@@ -120,17 +121,14 @@ export function requestRoutes(app: App, context: ApiContext): void {
         querystring: Query,
         response: {
           200: Verdict,
-          ...problems(
-            'withToken',
-            'UNKNOWN_REQUEST',
-            'UNKNOWN_COUPON',
-            'STORE_UNAVAILABLE',
-            'INVALID_TICKET',
-          ),
+          ...problems('withToken', 'UNKNOWN_REQUEST', 'UNKNOWN_COUPON', 'ofOwner', 'INVALID_TICKET'),
         },
       },
     },
-    (request, reply) => look(context, request, reply, { ...request.params, ...request.query }),
+    (request, reply) => {
+      const looked = { ...request.params, ...request.query }
+      return fromOwner(context, request, reply, { here: () => look(context, request, reply, looked) })
+    },
   )
 }
 
@@ -171,20 +169,28 @@ function authorizeTopic({ principal }: FastifyRequest, topic: string): void {
 
 /** @throws ApiError `UNKNOWN_COUPON`, and for a request that is surely new `CLOSED`, `SOLD_OUT` */
 function checkCampaign(context: ApiContext, couponId: string, mayBeRepeat: boolean): void {
-  let view: CampaignView | undefined
-  try {
-    view = context.pipeline.campaign(couponId).value
-  } catch (error) {
-    // The log takes requests also while the view is being restored; the issuer knows.
-    if (isStreamsError(error, 'TASK_NOT_HERE')) return
-    throw error
-  }
-  if (view === undefined) throw new ApiError('UNKNOWN_COUPON', 'No campaign has this couponId.')
-  if (mayBeRepeat) return
+  const view = viewAtTheDoor(context, couponId)
+  if (view === undefined || mayBeRepeat) return
   const { campaign, issued, soldOutAt } = view
   const late = context.now() >= campaign.closesAt + context.limits.doorClockSkewMs
   if (campaign.status === 'CLOSED' || late) throw new ApiError('CLOSED', rejectMessages.CLOSED)
   if (soldOutAt !== null && issued >= campaign.quota) throw new ApiError('SOLD_OUT', rejectMessages.SOLD_OUT)
+}
+
+/**
+ * The log takes requests also while nobody knows the campaign here; the issuer does. A copy that does not have the
+ * campaign says nothing: it may have been made this moment.
+ */
+function viewAtTheDoor({ pipeline }: ApiContext, couponId: string): CampaignView | undefined {
+  let view: CampaignView | undefined
+  try {
+    view = pipeline.campaign(couponId).value
+  } catch (error) {
+    if (isStreamsError(error, 'TASK_NOT_HERE')) return pipeline.copies?.campaign(couponId)?.value
+    throw error
+  }
+  if (view === undefined) throw new ApiError('UNKNOWN_COUPON', 'No campaign has this couponId.')
+  return view
 }
 
 /** Where the first body is known already, say so at once; else the issuer says IDEMPOTENCY_CONFLICT. */
@@ -219,6 +225,7 @@ async function look(
 ): Promise<Verdict> {
   const ticket = parseTicket(ticketText)
   const waitMs = parseWait(waitText, context.limits, ticket)
+  if (request.work !== undefined) request.work.waitMs = waitMs
   let queue = await queueOf(context, couponId, ticket)
   const target = ticket === undefined ? queue.end : ticket.offset + 1
   if (queue.processed < target && waitMs > 0 && !isDecided(context, couponId, requestId)) {
@@ -243,7 +250,7 @@ function isDecided({ pipeline }: ApiContext, couponId: string, requestId: string
 async function queueOf(context: ApiContext, couponId: string, ticket?: TicketPlace): Promise<RequestQueue> {
   const queue = await context.pipeline.requestQueue(couponId, ticket?.partition)
   if (queue !== undefined) return queue
-  throw new ApiError('INVALID_TICKET', 'There is no such partition.')
+  throw new ApiError('INVALID_TICKET', 'No request for this coupon has such a ticket.')
 }
 
 async function reach(

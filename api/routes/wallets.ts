@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox'
 import type { UserCoupon } from '../../schemas/index.ts'
 import { type ApiContext, type App, READERS } from '../context.ts'
 import { showPositions } from '../log-writer.ts'
+import { fromOwner } from '../from-owner.ts'
 import { CouponId, Millis, problems, RequestId, UserId } from '../shapes.ts'
 import { walletExample } from './examples.ts'
 
@@ -47,11 +48,16 @@ export function walletRoutes(app: App, context: ApiContext): void {
         querystring: Query,
         response: {
           200: Wallet,
-          ...problems('withToken', 'STORE_UNAVAILABLE', 'INVALID_CURSOR'),
+          ...problems('withToken', 'ofOwner', 'INVALID_CURSOR'),
         },
       },
     },
-    (request, reply) => readWallet(context, reply, request.params.userId, request.query),
+    (request, reply) => {
+      const { params, query } = request
+      return fromOwner(context, request, reply, {
+        here: () => readWallet(context, reply, params.userId, query),
+      })
+    },
   )
 }
 

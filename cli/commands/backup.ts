@@ -6,7 +6,7 @@ import { configure } from '../configure.ts'
 import type { Context } from '../context.ts'
 import { askProcess, NotRunningError } from '../control/client.ts'
 import { readRunFile } from '../control/run-file.ts'
-import { DirectoryError } from '../errors.ts'
+import { DirectoryError, UsageError } from '../errors.ts'
 import type { DirectoryFlags } from '../flags.ts'
 
 /** Codes of a running process's answer that mean that one of the directories will not do. */
@@ -15,6 +15,7 @@ const DIRECTORY_CODES: ReadonlySet<string> = new Set(['STATE_INCOMPATIBLE', 'STA
 /** Copies the data directory: the process that has it open does it, or, where none runs, this one. */
 export async function backup(context: Context, directory: string, flags: DirectoryFlags): Promise<void> {
   const { config } = configure(context, flags)
+  assertOwnLog(config)
   const target = resolve(context.cwd, directory)
   if (!existsSync(config.dataDir))
     throw new DirectoryError(`there is no data directory ${config.dataDir}; see --data-dir`)
@@ -24,6 +25,12 @@ export async function backup(context: Context, directory: string, flags: Directo
   const seconds = (performance.now() - startedAt) / 1000
   if (flags.json === true) context.output.data(JSON.stringify({ directory: target, seconds }))
   else context.output.say(`Backed up ${config.dataDir} to ${target} in ${seconds.toFixed(1)} s, by ${by}.`)
+}
+
+/** Throws a `UsageError` where the log is not in the data directory. */
+export function assertOwnLog({ kafka }: Config): void {
+  if (kafka.brokers.length === 0) return
+  throw new UsageError('in Kafka mode the cluster has everything: there is nothing to copy here')
 }
 
 /** False when no process has the directory open. */

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadConfig } from '../../config/index.ts'
 import { closeAfter, Closing } from '../closing.ts'
 import { type Context, stopped } from '../context.ts'
 import { boardAt, checkBoards } from '../demo/board-checks.ts'
 import { checkDecisions } from '../demo/coupon-checks.ts'
+import { openDemoShop } from '../demo/demo-shop.ts'
 import { type Expected, expectedBoards } from '../demo/expected-boards.ts'
 import { runRush } from '../demo/rush-process.ts'
 import { CheckError } from '../errors.ts'
@@ -18,7 +16,7 @@ import { count, table } from '../output.ts'
 import { packageRoot } from '../package-root.ts'
 import { replayTarget } from '../pipeline/replay-target.ts'
 import { drained } from '../pipeline/settled.ts'
-import { Shop } from '../pipeline/shop.ts'
+import type { Shop } from '../pipeline/shop.ts'
 import { progressBar } from '../progress.ts'
 import { shiftToYesterday } from '../retail/records.ts'
 import { measure, replay, type RetailSpan } from '../retail/replay.ts'
@@ -46,11 +44,8 @@ async function run(context: Context, flags: DemoFlags, closing: Closing): Promis
   const { output } = context
   const startedAt = performance.now()
   const file = sampleFile()
-  const dataDir = await mkdtemp(join(tmpdir(), 'millrace-demo-'))
-  closing.add('data directory', () => rm(dataDir, { recursive: true, force: true }))
-  const shop = await openShop(context, flags, dataDir)
-  closing.add('shop', () => shop.close())
-  const url = await shop.listen()
+  const shop = await openDemoShop(context, flags, closing)
+  const { url } = shop
   const client = new ShopClient({ url, connections: 2, pipelining: 1 })
   closing.add('client', () => client.close())
 
@@ -67,7 +62,7 @@ async function run(context: Context, flags: DemoFlags, closing: Closing): Promis
   const expected = expectedBoards(file, shiftMs)
   const facts = { couponId: COUPON_ID, requests: USERS, quota: QUOTA }
   const checks = [
-    ...(await checkDecisions(shop.log, facts)),
+    ...(await checkDecisions(shop.log, shop.topics, facts)),
     ...(await checkBoards(client, expected, at, context.stop)),
   ]
   const seconds = (performance.now() - startedAt) / MS_PER_SECOND
@@ -85,20 +80,6 @@ function sampleFile(): string {
   const file = join(packageRoot(), SAMPLE)
   if (!existsSync(file)) throw new Error(`${file} is missing; the demo needs it`)
   return file
-}
-
-/** Nothing of the surroundings: the demo shows the same everywhere. */
-function openShop(context: Context, { port = '0' }: DemoFlags, dataDir: string): Promise<Shop> {
-  const settings: Readonly<Record<string, { text: string; flag: string }>> = {
-    dataDir: { text: dataDir, flag: 'demo' },
-    'http.port': { text: port, flag: '--port' },
-    // One client stands for all the users.
-    'http.clientRequestsPerSecond': { text: '1000000', flag: 'demo' },
-    'http.clientBurst': { text: '1000000', flag: 'demo' },
-    'logging.level': { text: 'warn', flag: 'demo' },
-  }
-  const { config } = loadConfig({ env: {}, cwd: context.cwd, flags: settings })
-  return Shop.open({ config, version: context.version })
 }
 
 /** Events per second until all boards were counted. */

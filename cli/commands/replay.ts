@@ -30,18 +30,17 @@ export async function replayFiles(
   const mode = flags.asRecorded === true ? 'as-recorded' : flags.endNow === true ? 'live' : undefined
   const shiftMs = flags.endNow === true ? shiftToYesterday(span.lastSaleAt, Date.now()) : 0
 
-  const shop = await Shop.open({ config, version: context.version, ...(mode === undefined ? {} : { mode }) })
+  const shop = await Shop.open({ config, version: context.version, mode, signal: context.stop })
   await closeAfter(
     async () => {
       warnOfOldOrders(context, shop, span.lastSaleAt + shiftMs)
-      const url = await shop.listen()
       const startedAt = performance.now()
       const replayed = await sendAll(context, shop, files, span, shiftMs, flags.speed)
       await settled(shop.streams, shop.log, context.stop)
       const seconds = (performance.now() - startedAt) / MS_PER_SECOND
       report(context, replayed, seconds, flags)
       if (flags.exit === true) return
-      announce(context, url, false)
+      announce(context, shop, false)
       await stopped(context.stop)
     },
     () => shop.close(),

@@ -1,5 +1,5 @@
 /** Judges a rush by what the log holds: not what the clients were told, but what was decided. */
-import { topics } from '../../schemas/index.ts'
+import type { Topics } from '../../schemas/index.ts'
 import type { Log } from '../../streams/index.ts'
 import { type Check, check, isDense } from '../load/verdicts.ts'
 
@@ -14,6 +14,7 @@ export interface RushFacts {
 /** Holds once every request is decided. */
 export async function checkDecisions(
   log: Log,
+  topics: Topics,
   { couponId, requests, quota }: RushFacts,
 ): Promise<readonly Check[]> {
   const asked = (await readTopic(log, topics.couponIssueRequested)).filter(of(couponId))
@@ -59,14 +60,18 @@ async function readTopic<V>(
     const { start, end } = await log.bounds({ topic: topic.name, partition })
     let wake: (() => void) | undefined
     const reader = log.openReader({ topic: topic.name, partition }, start, () => wake?.())
-    while (reader.position < end) {
-      const readable = new Promise<void>((resolve) => (wake = resolve))
-      const records = reader.take(PAGE_RECORDS)
-      for (const { value } of records) if (value !== null) values.push(topic.value.deserialize(value))
-      if (reader.fault !== undefined) throw reader.fault
-      if (records.length === 0) await readable
+    try {
+      // The end may lie behind the last record: a log has marks of its own.
+      while (reader.position < end) {
+        const readable = new Promise<void>((resolve) => (wake = resolve))
+        const records = reader.take(PAGE_RECORDS)
+        for (const { value } of records) if (value !== null) values.push(topic.value.deserialize(value))
+        if (reader.fault !== undefined) throw reader.fault
+        if (records.length === 0 && reader.position < end) await readable
+      }
+    } finally {
+      reader.close()
     }
-    reader.close()
   }
   return values
 }

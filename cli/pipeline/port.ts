@@ -1,11 +1,13 @@
 /** The pipeline as the API needs it, over the engine and the log. */
-import type { CouponPort, LogPort, OperationsPort, Page, ProductPort } from '../../api/index.ts'
+import type { CouponPort, HealthCheck, LogPort, OperationsPort, Page, ProductPort } from '../../api/index.ts'
 import type { UserCoupon } from '../../schemas/index.ts'
 import { topics } from '../../schemas/index.ts'
 import {
   type Answer,
   type Clock,
   describe,
+  isStreamsError,
+  type Log,
   partitionFor,
   type Streams,
   toMermaid,
@@ -22,18 +24,23 @@ import {
   requestStore,
   walletStore,
 } from '../../topologies/index.ts'
-import type { EmbeddedLog } from '../../transports/embedded/index.ts'
 import { healthChecks } from './health.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { liveGraph } from './live-graph.ts'
+import { queriesOf, runnerOf } from './queries.ts'
+import type { Replica } from './replica.ts'
 
 export interface PortParts {
   readonly streams: Streams
-  readonly log: EmbeddedLog
+  readonly log: Log
+  /** What readiness depends on besides tasks. */
+  readonly checks: () => readonly HealthCheck[]
   readonly telemetry: Telemetry
   readonly clock: Clock
   readonly admission: Admission
   readonly rates: RateMeter
+  /** Absent where one process has every task. */
+  readonly replica?: Replica | undefined
 }
 
 export function logPort({ streams, log, telemetry, admission }: PortParts): LogPort {
@@ -67,13 +74,12 @@ function aborted(signal: AbortSignal): Promise<false> {
 }
 
 export function couponPort({ streams, log, rates }: PortParts): CouponPort {
-  const campaigns = streams.queries(couponIssuance.name, campaignStore)
-  const counters = streams.queries(couponIssuance.name, counterStore)
-  const commands = streams.queries(couponIssuance.name, commandStore)
-  const requests = streams.queries(couponIssuance.name, requestStore)
-  const wallet = streams.queries(couponWallet.name, walletStore)
+  const campaigns = queriesOf(streams, couponIssuance.name, campaignStore)
+  const counters = queriesOf(streams, couponIssuance.name, counterStore)
+  const commands = queriesOf(streams, couponIssuance.name, commandStore)
+  const requests = queriesOf(streams, couponIssuance.name, requestStore)
+  const wallet = queriesOf(streams, couponWallet.name, walletStore)
   const topic = topics.couponIssueRequested.name
-  const { progress } = streams.runner(couponIssuance.name)
   return {
     campaign(couponId) {
       const { value: campaign, positions } = campaigns.get(couponId)
@@ -87,10 +93,13 @@ export function couponPort({ streams, log, rates }: PortParts): CouponPort {
     couponRequest: (couponId, requestId) => requests.get([couponId, requestId], couponId),
     async requestQueue(couponId, given) {
       const partitions = log.partitions(topic)
-      const partition = given ?? partitionFor(Buffer.from(couponId), partitions)
-      if (!(Number.isInteger(partition) && partition >= 0 && partition < partitions)) return undefined
+      const partition = partitionFor(Buffer.from(couponId), partitions)
+      if (given !== undefined && given !== partition) return undefined
+      const issuer = runnerOf(streams, couponIssuance.name)
+      // Whoever decides the requests knows how far it is; throws where that is another process.
+      issuer.storeTask(requestStore.name, partition)
       const { end } = await log.bounds({ topic, partition })
-      const processed = progress.position(topic, partition)
+      const processed = issuer.progress.position(topic, partition)
       return { topic, partition, end, processed, ratePerSecond: rates.perSecond(topic, partition) }
     },
     async userCoupons(userId, { limit, after }) {
@@ -108,19 +117,29 @@ export function couponPort({ streams, log, rates }: PortParts): CouponPort {
   }
 }
 
-export function productPort({ streams }: PortParts): ProductPort {
-  const products = streams.queries(catalog.name, productStore)
+export function productPort({ streams, replica }: PortParts): ProductPort {
+  const products = queriesOf(streams, catalog.name, productStore)
   return {
     product: (productId) => products.get(productId),
-    titles: (productIds) => productIds.map((productId) => products.get(productId).value?.title),
+    titles: (productIds) => productIds.map(titleOf),
+  }
+
+  /** A board is made of products of all tasks: what is only shown with it may come from a copy. */
+  function titleOf(productId: string): string | undefined {
+    try {
+      return products.get(productId).value?.title
+    } catch (error) {
+      if (isStreamsError(error, 'TASK_NOT_HERE')) return replica?.title(productId)
+      throw error
+    }
   }
 }
 
 export function operationsPort(parts: PortParts): OperationsPort {
-  const { streams, log, telemetry, clock } = parts
+  const { streams, checks, telemetry, clock } = parts
   const topologies = streams.runners.map(({ topology }) => topology)
   return {
-    health: (probe) => healthChecks(probe, streams, log),
+    health: (probe) => healthChecks(probe, streams, checks),
     async metrics() {
       return { contentType: telemetry.contentType, body: await telemetry.metrics() }
     },

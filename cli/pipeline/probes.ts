@@ -3,8 +3,9 @@ import { campaignStore, couponIssuance, counterStore } from '../../topologies/in
 import type { CampaignFacts, Probes, StoreSize, TaskClock, TaskLag } from '../../telemetry/index.ts'
 import type { CampaignCounters } from '../../schemas/index.ts'
 import { type Log, type Streams, type TaskId } from '../../streams/index.ts'
-import type { EmbeddedLog } from '../../transports/embedded/index.ts'
 import { type InputLag, inputLags } from './lag.ts'
+import { queriesOf } from './queries.ts'
+import type { ShopLog } from './shop-log.ts'
 
 /** Campaigns read per scrape. */
 const MAX_CAMPAIGNS = 5_000
@@ -14,28 +15,21 @@ const MS_PER_SECOND = 1000
 
 export interface ProbeOptions {
   readonly streams: Streams
-  readonly log: EmbeddedLog
+  readonly shopLog: ShopLog
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly watermarkMs: () => number | undefined
 }
 
-export function createProbes({ streams, log, now, watermarkMs }: ProbeOptions): Probes {
+export function createProbes({ streams, shopLog, now, watermarkMs }: ProbeOptions): Probes {
+  const { log } = shopLog
   return {
     lags: () => Promise.all(inputLags(streams).map((lag) => withSeconds(log, lag, now))),
     clocks: () => clocksOf(streams),
-    stores: () => storeSizes(streams, log),
+    stores: () => storeSizes(streams, shopLog),
     campaigns: () => campaignFacts(streams),
     watermarkMs,
-    log() {
-      const { waiting, bytesOnDisk, maxDiskBytes } = log.stats()
-      return {
-        waitingRecords: waiting.records,
-        waitingBytes: waiting.bytes,
-        diskBytes: bytesOnDisk,
-        diskLimitBytes: maxDiskBytes,
-      }
-    },
+    log: () => shopLog.facts(),
     states: () =>
       streams.runners.map(({ topology, state, tasks, notRunning }) => {
         const running = tasks.filter(({ lifecycle }) => lifecycle.state === 'running').length
@@ -79,14 +73,14 @@ function clocksOf(streams: Streams): TaskClock[] {
   })
 }
 
-async function storeSizes(streams: Streams, log: EmbeddedLog): Promise<StoreSize[]> {
+async function storeSizes(streams: Streams, shopLog: ShopLog): Promise<StoreSize[]> {
   const sizes: StoreSize[] = []
   for (const { topology, tasks } of streams.runners) {
     const ids = tasks.map(({ task }) => task)
     for (const { id, stores } of topology.subTopologies) {
       const own = ids.filter(({ subTopology }) => subTopology === id)
       for (const { name } of stores) {
-        const parts = await Promise.all(own.map((task) => storeBytes(log, task, name)))
+        const parts = await Promise.all(own.map((task) => storeBytes(shopLog, task, name)))
         sizes.push({
           topology: topology.name,
           store: name,
@@ -99,16 +93,17 @@ async function storeSizes(streams: Streams, log: EmbeddedLog): Promise<StoreSize
 }
 
 /** Rows of a store begin with its name and a 0, those of its indexes with its name and a 1. */
-async function storeBytes(log: Log, task: TaskId, store: string): Promise<number> {
-  const rows = await log.taskState(task)
+async function storeBytes(shopLog: ShopLog, task: TaskId, store: string): Promise<number> {
+  const rows = await shopLog.rows(task)
+  if (rows === undefined) return 0
   const gte = Buffer.concat([rows.prefix, Buffer.from(`${store}\x00`, 'latin1')])
   const lt = Buffer.concat([rows.prefix, Buffer.from(`${store}\x02`, 'latin1')])
   return rows.approximateBytes({ gte, lt })
 }
 
 async function campaignFacts(streams: Streams): Promise<CampaignFacts[]> {
-  const campaigns = streams.queries(couponIssuance.name, campaignStore)
-  const counters = streams.queries(couponIssuance.name, counterStore)
+  const campaigns = queriesOf(streams, couponIssuance.name, campaignStore)
+  const counters = queriesOf(streams, couponIssuance.name, counterStore)
   const rows = await campaigns.pageAll({ limit: MAX_CAMPAIGNS })
   return rows.map(([couponId, { quota }]) => {
     const counts = counters.get(couponId).value

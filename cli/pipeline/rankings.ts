@@ -4,6 +4,7 @@ import { boardRoute, calendarOf, MAX_DEPTH, snapshotKey } from '../../processors
 import type { MergeProgress } from '../../schemas/index.ts'
 import type { Streams } from '../../streams/index.ts'
 import type { BestSellers } from '../../topologies/index.ts'
+import { queriesOf } from './queries.ts'
 
 export interface Rankings extends RankingPort {
   /** Lowest stream time among the partitions that ever had a sale, epoch milliseconds. */
@@ -12,8 +13,8 @@ export interface Rankings extends RankingPort {
 
 export function rankings(streams: Streams, topology: BestSellers, timeZone: string): Rankings {
   const calendar = calendarOf(timeZone)
-  const boards = streams.queries(topology.name, topology.stores.boards)
-  const progress = streams.queries(topology.name, topology.stores.mergeProgress)
+  const boards = queriesOf(streams, topology.name, topology.stores.boards)
+  const progress = queriesOf(streams, topology.name, topology.stores.mergeProgress)
   return {
     async board({ window, metric, category, at }: BoardQuery) {
       const route = boardRoute({ window, metric })

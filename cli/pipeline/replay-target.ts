@@ -7,13 +7,14 @@ import type { Shop } from './shop.ts'
 /** Between two looks whether there is room. */
 const LOOK_MS = 20
 
-export function replayTarget({ log, streams, admission }: Shop): ReplayTarget {
+export function replayTarget({ topics, log, streams, admission }: Shop): ReplayTarget {
   return {
+    topics,
     append: (records) => log.append(records),
-    async roomFor(topics, signal) {
+    async roomFor(names, signal) {
       for (;;) {
         assertHealthy(streams)
-        if (topics.every((topic) => admission.refusal(topic) === undefined)) return
+        if (names.every((topic) => admission.refusal(topic) === undefined)) return
         await sleep(LOOK_MS, undefined, { signal })
       }
     },

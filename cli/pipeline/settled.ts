@@ -1,6 +1,6 @@
 /** Waits until the pipeline has nothing left to do. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Log, Streams } from '../../streams/index.ts'
+import { type Log, reactionOf, type Streams } from '../../streams/index.ts'
 import { inputLags } from './lag.ts'
 
 /** One wait for a position; between two, failures are looked for. */
@@ -21,11 +21,15 @@ export async function settled(streams: Streams, log: Log, signal: AbortSignal): 
   }
 }
 
-/** Resolves once every task has committed all of its input. Rejects as `settled` does. */
+/** Resolves once every task runs and has committed all of its input. Rejects as `settled` does. */
 export async function drained(streams: Streams, log: Log, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted()
     assertHealthy(streams)
+    if (!allRun(streams)) {
+      await sleep(STEP_MS, undefined, { signal })
+      continue
+    }
     let waited = false
     for (const runner of streams.runners) {
       for (const { topic, partition } of inputLags(streams).filter(
@@ -41,12 +45,23 @@ export async function drained(streams: Streams, log: Log, signal: AbortSignal): 
   }
 }
 
+/** Throws where a topology or task failed for good; one that will go on from its last commit is waited for. */
 export function assertHealthy(streams: Streams): void {
   for (const { topology, state, failure, tasks } of streams.runners) {
     if (state === 'failed') throw new Error(`topology ${topology.name} failed`, { cause: failure })
-    const broken = tasks.find((task) => task.failure !== undefined)
+    const broken = tasks.find((task) => task.failure !== undefined && !goesOn(task.failure))
     if (broken !== undefined) throw new Error(`task ${broken.name} failed`, { cause: broken.failure })
   }
+}
+
+function goesOn(failure: Error): boolean {
+  const reaction = reactionOf(failure)
+  return reaction === 'restore' || reaction === 'retry'
+}
+
+/** A task that is being restored has lags that nobody sees. */
+function allRun(streams: Streams): boolean {
+  return streams.runners.every(({ state, notRunning }) => state === 'running' && notRunning.length === 0)
 }
 
 async function totalRecords(streams: Streams, log: Log): Promise<number> {

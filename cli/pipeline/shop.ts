@@ -1,136 +1,98 @@
 /**
- * The running shop: log, engine, metrics, HTTP and control socket, put together from the configuration.
+ * The running shop: directory, log, engine, metrics and the doors, put together from the configuration.
  *
- * They open in the order in which one needs the other and close in reverse, so that nothing is asked for what is gone:
- * HTTP stops taking requests, the topologies commit what is complete, then the log closes. Every step of closing runs.
+ * They open in the order in which one needs the other: the directory, so that nobody else works in it; the doors, whose
+ * address the log may tell others, with nothing behind them yet; the log; the topologies; then the doors lead to them.
+ * They close so that nothing is asked for what is gone: HTTP stops taking requests, the topologies commit what is
+ * complete, then the log closes. Every step of closing runs.
  */
-import { randomBytes, randomFillSync } from 'node:crypto'
-import { type Api, createApi, type Pipeline, uuid7Ids } from '../../api/index.ts'
+import type { Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
+import type { Topics } from '../../schemas/index.ts'
+import { type Clock, type Log, Streams, systemClock, topicSpecsOf } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
-import { type Clock, Streams, systemClock } from '../../streams/index.ts'
-import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { Closing } from '../closing.ts'
-import { controlAddress, removeRunFile, writeRunFile } from '../control/run-file.ts'
-import { ControlServer } from '../control/server.ts'
-import { DirectoryError } from '../errors.ts'
+import { openDoors } from './doors.ts'
+import { openEmbeddedDirectory } from './embedded-shop-log.ts'
+import { pipelineGate } from './gate.ts'
+import { openKafkaDirectory } from './kafka-shop-log.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
 import { createProbes } from './probes.ts'
 import { rankings } from './rankings.ts'
-import { configFor, type DirectoryMode, directoryMode, rememberMode } from './recorded.ts'
+import { configFor, type DirectoryMode } from './recorded.ts'
+import { Replica } from './replica.ts'
+import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
+import { openTopics } from './shop-topics.ts'
 import { checkOverrides, topicSpecs } from './topic-specs.ts'
-import { shopTopologies } from './topologies.ts'
+import { type ShopTopologies, shopTopologies } from './topologies.ts'
 
 const MEASURE_EVERY_MS = 1_000
-const CURSOR_SECRET = 'cli.cursor-secret'
-const CURSOR_SECRET_BYTES = 32
 
 export interface ShopOptions {
   readonly config: Config
   readonly version: string
   /** What the directory must be, or becomes when it is new; absent: whatever it is, `live` when it is new. */
-  readonly mode?: DirectoryMode
+  readonly mode?: DirectoryMode | undefined
+  /** Gives up opening, with the signal's reason. */
+  readonly signal: AbortSignal
 }
 
-export class Shop {
+interface ShopParts {
   /** As the directory's mode changed it. */
   readonly config: Config
   readonly mode: DirectoryMode
-  readonly log: EmbeddedLog
+  readonly url: string
+  /** The catalogue with this deployment's schema ids. */
+  readonly topics: Topics
+  readonly log: Log
   readonly streams: Streams
-  readonly telemetry: Telemetry
-  readonly port: Pipeline
-  readonly clock: Clock
+  readonly admission: Admission
+}
+
+export class Shop implements ShopParts {
+  readonly config: Config
+  readonly mode: DirectoryMode
+  readonly url: string
+  readonly topics: Topics
+  readonly log: Log
+  readonly streams: Streams
   readonly admission: Admission
   readonly #closing: Closing
-  readonly #version: string
-  #url: string | undefined
 
   private constructor(parts: ShopParts, closing: Closing) {
     this.config = parts.config
     this.mode = parts.mode
+    this.url = parts.url
+    this.topics = parts.topics
     this.log = parts.log
     this.streams = parts.streams
-    this.telemetry = parts.telemetry
-    this.port = parts.port
-    this.clock = parts.clock
     this.admission = parts.admission
-    this.#version = parts.version
     this.#closing = closing
   }
 
   /**
-   * Opens everything but the doors. Rejects with what the log, the state and the engine reject with, a `ConfigError`,
-   * or a `DirectoryError` where the directory has another mode; then nothing stays open.
+   * Resolves once it serves; on Kafka, tasks may still be restored then. Rejects with what the directory, the log, the
+   * registry, the state and the engine reject with, and a `ConfigError`; then nothing stays open.
    */
   static async open(options: ShopOptions): Promise<Shop> {
     const closing = new Closing()
+    const { signal } = options
+    // What waits for others, a broker for example, ends when what it waits with is closed.
+    const giveUp = (): void => void closing.close().catch(() => undefined)
+    signal.addEventListener('abort', giveUp, { once: true })
     try {
+      signal.throwIfAborted()
       const parts = await openParts(options, closing)
+      signal.throwIfAborted()
       return new Shop(parts, closing)
     } catch (error) {
       await closing.close().catch(() => undefined)
+      signal.throwIfAborted()
       throw error
+    } finally {
+      signal.removeEventListener('abort', giveUp)
     }
-  }
-
-  /** Where it listens; throws before `listen`. */
-  get url(): string {
-    if (this.#url === undefined) throw new Error('the shop does not listen yet')
-    return this.#url
-  }
-
-  /** Opens the doors: HTTP and the control socket. On failure the shop is to be closed. */
-  async listen(): Promise<string> {
-    const { config, log, telemetry, clock } = this
-    const { dataDir, http } = config
-    const api: Api = createApi(
-      {
-        host: http.host,
-        port: http.port,
-        currency: config.shop.currency,
-        version: this.#version,
-        tokens: config.auth.tokens.map(({ id, role, topics, token }) => ({
-          name: id,
-          role,
-          secret: token.reveal(),
-          topics: role === 'producer' ? topics : undefined,
-        })),
-        limits: {
-          sockets: http.maxConnections,
-          clientRequestsPerSecond: http.clientRequestsPerSecond,
-          clientBurst: http.clientBurst,
-        },
-        clock,
-        ids: uuid7Ids(
-          () => clock.now(),
-          (pool) => void randomFillSync(pool),
-        ),
-        cursorSecret: await cursorSecret(log),
-        hooks: {
-          onResponse: (route, method, status, ms) => telemetry.onHttpAnswer({ route, method, status, ms }),
-          onError: (error, route) => telemetry.incident('http-error', { route, cause: error }),
-        },
-      },
-      this.port,
-    )
-    this.#closing.add('HTTP', () => api.close())
-    const url = await api.listen()
-    this.#url = url
-    const address = controlAddress(dataDir)
-    const control = await ControlServer.listen(address, async (request) => {
-      if (request.command === 'ping') return { pid: process.pid, url, version: this.#version }
-      const startedAt = clock.monotonic()
-      await log.backup(request.directory)
-      return { directory: request.directory, seconds: (clock.monotonic() - startedAt) / 1000 }
-    })
-    this.#closing.add('control socket', () => control.close())
-    const startedAt = new Date(clock.now()).toISOString()
-    writeRunFile(dataDir, { pid: process.pid, control: address, url, startedAt })
-    this.#closing.add('run file', () => removeRunFile(dataDir))
-    telemetry.logger.info({ url, dataDir, mode: this.mode }, 'ready')
-    return url
   }
 
   /** Idempotent; rejects with an `AggregateError` after every step ran. */
@@ -139,91 +101,126 @@ export class Shop {
   }
 }
 
-interface ShopParts extends PortParts {
-  readonly config: Config
-  readonly version: string
-  readonly mode: DirectoryMode
-  readonly port: Pipeline
+async function openParts(options: ShopOptions, closing: Closing): Promise<ShopParts> {
+  const { version, signal } = options
+  const clock = systemClock
+  const telemetry = telemetryOf(options)
+  // Before a directory is made: names depend on no mode.
+  checkOverrides(options.config, shopTopologies(options.config).all)
+  const directory = await openDirectory({ ...options, telemetry })
+  closing.add('data directory', () => directory.close())
+  const { mode } = directory
+  const config = configFor(mode, options.config)
+  const schemas = await openTopics(config, telemetry, signal)
+  closing.add('schemas', () => schemas.close())
+  const { topics } = schemas
+  const topologies = shopTopologies(config, topics)
+
+  const gate = pipelineGate(telemetry)
+  const { pipeline } = gate
+  const doors = await openDoors({ config, version, directory, topics, pipeline, telemetry, clock }, closing)
+  const { url } = doors
+  const shopLog = await directory.openLog(url)
+  const base: ShopBase = { config, topologies, topics, shopLog, telemetry, clock }
+  const streams = await openStreams(base, closing)
+  const behind = pipelineOf(base, streams, closing)
+  streams.run()
+  gate.open(behind.pipeline)
+  // Again: who still asks is answered before what answers goes.
+  closing.add('HTTP', () => doors.shut())
+  telemetry.logger.info({ url, dataDir: config.dataDir, mode }, 'ready')
+  const { admission } = behind
+  return { config, mode, url, topics, log: shopLog.log, streams, admission }
 }
 
-async function openParts(options: ShopOptions, closing: Closing): Promise<ShopParts> {
-  const { version } = options
-  const clock = systemClock
-  const { logging, metrics } = options.config
+function telemetryOf({ config: { logging, metrics }, version }: ShopOptions): Telemetry {
   const format = logging.format === 'auto' ? (process.stderr.isTTY ? 'text' : 'json') : logging.format
   const logger = createLogger({ level: logging.level, format })
-  const telemetry = new Telemetry({ logger, version, maxCampaigns: metrics.maxCampaigns })
+  return new Telemetry({ logger, version, maxCampaigns: metrics.maxCampaigns })
+}
 
-  // Before a directory is made: names of topics depend on no mode.
-  checkOverrides(options.config, shopTopologies(options.config).all)
-  const log = await openLog(options.config, telemetry)
-  closing.add('log', () => log.close())
-  const mode = await settleMode(log, options.mode)
-  const config = configFor(mode, options.config)
-  const { all: topologies, ranking } = shopTopologies(config)
+function openDirectory(options: DirectoryOptions): Promise<ShopDirectory> {
+  const onKafka = options.config.kafka.brokers.length > 0
+  return onKafka ? openKafkaDirectory(options) : openEmbeddedDirectory(options)
+}
 
+interface ShopBase {
+  readonly config: Config
+  readonly topologies: ShopTopologies
+  readonly topics: Topics
+  readonly shopLog: ShopLog
+  readonly telemetry: Telemetry
+  readonly clock: Clock
+}
+
+/** The engine, joined and not running yet. */
+async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
+  const { config, topologies, shopLog, telemetry, clock } = base
+  const { log } = shopLog
+  const { application } = config
+  const topicSpec = topicSpecs(config)
+  // Events of every kind are taken here, also for topologies that run elsewhere.
+  await log.ensureTopics(
+    topicSpecsOf({ application, topologies: topologies.all, topicSpec, changelogs: false }),
+  )
   const streams = new Streams({
-    application: config.application,
-    topologies,
+    application,
+    topologies: topologies.here,
     log,
-    topicSpec: topicSpecs(config),
+    topicSpec,
     clock,
     hooks: telemetry.engine,
-    commitIntervalMs: config.commitIntervalMs,
+    ...shopLog.engine,
   })
   closing.add('topologies', () => streams.close())
   await streams.open()
-  await streams.ready()
+  if (!shopLog.isShared) await streams.ready()
+  return streams
+}
 
+interface ShopPipeline {
+  readonly pipeline: Pipeline
+  readonly admission: Admission
+}
+
+/** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
+function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPipeline {
+  const { config, topologies, shopLog, telemetry, clock } = base
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure
-  const admission = new Admission({ streams, topologies, maxLagRecords, monotonic })
+  const admission = new Admission({ streams, topologies: topologies.all, maxLagRecords, monotonic })
   const rates = new RateMeter(streams, monotonic)
   const measuring = setInterval(() => rates.measure(), MEASURE_EVERY_MS).unref()
   closing.add('rates', () => clearInterval(measuring))
+  const replica = replicaOf(base)
+  closing.add('copies', () => replica?.close())
 
-  const base: PortParts = { streams, log, telemetry, clock, admission, rates }
-  const boards = rankings(streams, ranking, config.shop.timeZone)
-  const port: Pipeline = {
-    ...logPort(base),
-    ...couponPort(base),
-    ...productPort(base),
-    ...operationsPort(base),
-    board: (query) => boards.board(query),
-  }
+  const { log } = shopLog
+  const checks = () => shopLog.checks()
+  const parts: PortParts = { streams, log, checks, telemetry, clock, admission, rates, replica }
+  const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
   const watermarkMs = (): number | undefined => boards.watermarkMs()
-  telemetry.watch(createProbes({ streams, log, now: () => clock.now(), watermarkMs }))
+  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs }))
   closing.add('metrics', () => telemetry.watch(undefined))
-  streams.run()
-  return { ...base, config, version, mode, port }
-}
-
-function openLog(config: Config, telemetry: Telemetry): Promise<EmbeddedLog> {
-  return openEmbeddedLog({
-    directory: config.dataDir,
-    application: config.application,
-    hooks: telemetry.log,
-    ...config.log,
-  })
-}
-
-/** A directory keeps the mode it was made with: the windows that another one dropped are gone. */
-async function settleMode(log: EmbeddedLog, wanted: DirectoryMode | undefined): Promise<DirectoryMode> {
-  const found = await directoryMode(log)
-  const mode = found ?? wanted ?? 'live'
-  if (wanted !== undefined && wanted !== mode) {
-    const how = mode === 'as-recorded' ? 'by replay --as-recorded' : 'without --as-recorded'
-    throw new DirectoryError(`the data directory was made ${how}; use another --data-dir`)
+  const pipeline: Pipeline = {
+    ...logPort(parts),
+    ...couponPort(parts),
+    ...productPort(parts),
+    ...operationsPort(parts),
+    board: (query) => boards.board(query),
+    copies: replica,
   }
-  if (found === undefined) await rememberMode(log, mode)
-  return mode
+  return { pipeline, admission }
 }
 
-/** Drawn once and kept in the log, so that a cursor outlives the process that made it. */
-async function cursorSecret(log: EmbeddedLog): Promise<Buffer> {
-  const kept = await log.setting(CURSOR_SECRET)
-  if (typeof kept === 'string') return Buffer.from(kept, 'base64')
-  const fresh = randomBytes(CURSOR_SECRET_BYTES)
-  await log.putSetting(CURSOR_SECRET, fresh.toString('base64'))
-  return fresh
+/** Where other processes have tasks: what those said last, for when they cannot be asked. */
+function replicaOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Replica | undefined {
+  if (!shopLog.isShared) return undefined
+  return new Replica({
+    log: shopLog.log,
+    topics,
+    timeZone: config.shop.timeZone,
+    clock,
+    onFault: (topic, fault) => telemetry.logger.warn({ topic, err: fault }, 'a copy cannot be read on'),
+  })
 }

@@ -1,6 +1,7 @@
 /** The topologies of the shop, by configuration. */
-import type { Config } from '../../config/index.ts'
-import type { Topology } from '../../streams/index.ts'
+import { type Config, ConfigError, nearest } from '../../config/index.ts'
+import { type Topics, topics as embeddedTopics } from '../../schemas/index.ts'
+import { type Topology, withTopics } from '../../streams/index.ts'
 import {
   bestSellers,
   type BestSellers,
@@ -11,11 +12,34 @@ import {
 
 export interface ShopTopologies {
   readonly all: readonly Topology[]
+  /** Those that run in this process. */
+  readonly here: readonly Topology[]
   /** Its stores depend on the configuration; those of the others do not. */
   readonly ranking: BestSellers
 }
 
-export function shopTopologies({ ranking: { closing, graceMs, retentionMs }, shop }: Config): ShopTopologies {
-  const ranking = bestSellers({ closing, graceMs, retentionMs, timeZone: shop.timeZone })
-  return { all: [couponIssuance, couponWallet, catalog, ranking], ranking }
+/** Throws a `ConfigError` where `topologies` names one that there is not. */
+export function shopTopologies(config: Config, topics: Topics = embeddedTopics): ShopTopologies {
+  const { closing, graceMs, retentionMs } = config.ranking
+  const ranking = bestSellers({ closing, graceMs, retentionMs, timeZone: config.shop.timeZone })
+  const byName = new Map<string, Topics[keyof Topics]>(
+    Object.values(topics).map((topic) => [topic.name, topic]),
+  )
+  const all = [couponIssuance, couponWallet, catalog, ranking].map((topology) =>
+    withTopics(topology, (name) => byName.get(name)),
+  )
+  return { all, here: chosen(all, config.topologies), ranking }
+}
+
+function chosen(all: readonly Topology[], names: readonly string[]): readonly Topology[] {
+  const known = all.map(({ name }) => name)
+  const problems = names
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const near = nearest(name, known)
+      const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`
+      return { key: 'topologies', origin: 'configuration', message: `there is no ${name}; ${hint}` }
+    })
+  if (problems.length > 0) throw new ConfigError(problems)
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
 }

@@ -1,21 +1,23 @@
 /** Sales and returns → records of `order.confirmed` and `order.returned`. The same input makes the same bytes. */
 import { crc32 } from 'node:zlib'
-import { type OrderConfirmed, type OrderReturned, topics } from '../../schemas/index.ts'
+import type { OrderConfirmed, OrderReturned, Topics } from '../../schemas/index.ts'
 import { type AppendRecord, EventIdMaker, murmur2, NO_HEADERS } from '../../streams/index.ts'
 import type { RetailEvent, Return, Sale, SoldLine } from './mapper.ts'
 
 export const RETAIL_CURRENCY = 'GBP'
-export const RETAIL_TOPICS = [topics.orderConfirmed.name, topics.orderReturned.name] as const
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const ids = new EventIdMaker('retail-replay')
 
-/** @param shiftMs is added to all times */
-export function toRecord(event: RetailEvent, shiftMs: number): AppendRecord {
-  return event.kind === 'sale' ? saleRecord(event, shiftMs) : returnRecord(event, shiftMs)
+/**
+ * @param topics whose serdes encode it
+ * @param shiftMs is added to all times
+ */
+export function toRecord(topics: Topics, event: RetailEvent, shiftMs: number): AppendRecord {
+  return event.kind === 'sale' ? saleRecord(topics, event, shiftMs) : returnRecord(topics, event, shiftMs)
 }
 
-function saleRecord({ orderId, userId, at, lines }: Sale, shiftMs: number): AppendRecord {
+function saleRecord(topics: Topics, { orderId, userId, at, lines }: Sale, shiftMs: number): AppendRecord {
   const confirmedAt = at + shiftMs
   const value: OrderConfirmed = {
     orderId,
@@ -31,7 +33,7 @@ function saleRecord({ orderId, userId, at, lines }: Sale, shiftMs: number): Appe
   return record(topics.orderConfirmed, orderId, value, confirmedAt, '')
 }
 
-function returnRecord(event: Return, shiftMs: number): AppendRecord {
+function returnRecord(topics: Topics, event: Return, shiftMs: number): AppendRecord {
   const { orderId, userId, returnId, lines } = event
   const items = lines.map((line) => {
     const { lineNo, productId, quantity } = line

@@ -4,6 +4,7 @@
  * Batches go one after the other: a return must not overtake its sale because an earlier batch had to be tried again.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Topics } from '../../schemas/index.ts'
 import { type AppendRecord, isStreamsError, type Position } from '../../streams/index.ts'
 import { type RetailEvent, RetailMapper, type RetailTotals } from './mapper.ts'
 import { toRecord } from './records.ts'
@@ -19,6 +20,8 @@ const PACE_STEP_MS = 20
 const PATIENCE_MS = 60_000
 
 export interface ReplayTarget {
+  /** Their serdes encode the orders. */
+  readonly topics: Topics
   append(records: readonly AppendRecord[]): Promise<readonly Position[]>
   /** Resolves once the pipeline is near enough to the end of these topics for more. */
   roomFor(topics: readonly string[], signal: AbortSignal): Promise<void>
@@ -93,7 +96,7 @@ export async function replay(target: ReplayTarget, options: ReplayOptions): Prom
       while (dueIn(event.at, firstAt) > 0)
         await sleep(Math.min(PACE_STEP_MS, dueIn(event.at, firstAt)), undefined, { signal })
     }
-    batch.push(toRecord(event, shiftMs))
+    batch.push(toRecord(target.topics, event, shiftMs))
     if (batch.length >= BATCH_EVENTS) await flush()
   }
   await flush()

@@ -31,7 +31,7 @@ it.each(Object.keys(apiErrorTable))('%s is used', (code) => {
     'SHARDS_NOT_SUPPORTED',
   ]
   if (!fromIssuer.includes(code))
-    expect(source).toMatch(new RegExp(`(ApiError\\(|unavailable\\(|\\[|\\? |: )\\s*'${code}'`))
+    expect(source).toMatch(new RegExp(`(ApiError\\(|unavailable\\(|failure\\(|\\[|\\? |: )\\s*'${code}'`))
 })
 
 it.each(Object.entries(defaultLimits))('docs/http.md names the limit %s with its default', (name, value) => {

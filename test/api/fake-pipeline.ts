@@ -4,6 +4,7 @@
  */
 import type {
   CampaignView,
+  CopyPort,
   HealthCheck,
   Page,
   PageRequest,
@@ -26,7 +27,7 @@ import {
 } from '../../schemas/index.ts'
 import {
   partitionFor,
-  StreamsError,
+  TaskNotHere,
   type Answer,
   type AppendRecord,
   type AppendResult,
@@ -57,6 +58,9 @@ export class FakePipeline implements Pipeline {
   unhang = () => {}
   /** Reads of stores throw TASK_NOT_HERE. */
   restoring = false
+  /** Address of the process that has all tasks, in place of this one. */
+  elsewhere: string | undefined
+  copies: CopyPort | undefined
   refusal: Refusal | undefined
   checks: readonly HealthCheck[] = [{ name: 'log', ok: true }]
   ratePerSecond = 0
@@ -144,6 +148,7 @@ export class FakePipeline implements Pipeline {
   }
 
   campaignCommand(couponId: string, offset: number): CampaignCommand | undefined {
+    this.#read()
     if (this.forgetCommands) return undefined
     return this.#commands.get(couponId)?.find((command) => command.offset === offset)
   }
@@ -154,16 +159,17 @@ export class FakePipeline implements Pipeline {
     return { value, positions: [this.#position('coupon.issue.requested', couponId)] }
   }
 
-  requestQueue(couponId: string, partition = partitionOf(couponId)): Promise<RequestQueue | undefined> {
-    if (partition >= PARTITIONS) return Promise.resolve(undefined)
+  async requestQueue(couponId: string, partition = partitionOf(couponId)): Promise<RequestQueue | undefined> {
+    this.#read()
+    if (partition >= PARTITIONS) return undefined
     const topic = 'coupon.issue.requested'
-    return Promise.resolve({
+    return {
       topic,
       partition,
       end: this.#end(topic, partition),
       processed: this.#processed.get(`${topic}/${partition}`) ?? 0,
       ratePerSecond: this.ratePerSecond,
-    })
+    }
   }
 
   userCoupons(userId: string, { limit, after }: PageRequest): Promise<Answer<Page<UserCoupon>>> {
@@ -188,10 +194,11 @@ export class FakePipeline implements Pipeline {
     return productIds.map((productId) => this.products.get(productId)?.title)
   }
 
-  board(query: BoardQuery): Promise<Answer<RankingSnapshot | undefined>> {
+  async board(query: BoardQuery): Promise<Answer<RankingSnapshot | undefined>> {
     this.boardQueries.push(query)
+    this.#read()
     const positions = [{ topic: 'ranking.partition.update', partition: 0, offset: 12 }]
-    return Promise.resolve({ value: this.boards.get(`${query.window}/${query.metric}`), positions })
+    return { value: this.boards.get(`${query.window}/${query.metric}`), positions }
   }
 
   health(_probe: Probe): readonly HealthCheck[] {
@@ -215,7 +222,7 @@ export class FakePipeline implements Pipeline {
   }
 
   #read(): void {
-    if (this.restoring) throw new StreamsError('TASK_NOT_HERE', 'campaigns')
+    if (this.restoring || this.elsewhere !== undefined) throw new TaskNotHere('campaigns', this.elsewhere)
   }
 
   #end(topic: string, partition: number): number {

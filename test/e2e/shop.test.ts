@@ -1,37 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import {
-  DECEMBER,
-  freshDirectory,
-  getJson,
-  run,
-  sendJson,
-  type Shop,
-  start,
-  startShop,
-  stop,
-} from './command.ts'
-
-const DAY_MS = 86_400_000
-
-async function openCoupon({ url }: Shop, couponId: string, quota: number): Promise<void> {
-  const now = Date.now()
-  await sendJson('PUT', `${url}/v1/coupons/${couponId}`, {
-    quota,
-    opensAt: now - 1_000,
-    closesAt: now + DAY_MS,
-    discount: { kind: 'PERCENT', value: 10 },
-  })
-}
-
-/** Asks and waits for the verdict. */
-async function ask({ url }: Shop, couponId: string, userId: string, requestId: string) {
-  const path = `${url}/v1/coupons/${couponId}/requests`
-  const { ticket } = await sendJson('POST', path, { userId, requestId })
-  const { partition, offset } = ticket as { partition: number; offset: number }
-  return getJson(`${path}/${requestId}?ticket=${partition}.${offset}&wait=10s`)
-}
+import { DECEMBER, freshDirectory, getJson, run, start, startShop, stop } from './command.ts'
+import { ask, openCoupon } from './coupons.ts'
 
 describe('a shop', () => {
   test('that is ended and started again knows what it decided', async () => {

@@ -59,7 +59,7 @@ export interface CommitContext {
 }
 
 export interface ExactlyOnce extends CommitContext {
-  readonly producer: Pick<TransactionalProducer, 'settle' | 'produce' | 'sendOffsets' | 'commit' | 'state'>
+  readonly producer: Pick<TransactionalProducer, 'settle' | 'produce' | 'sendOffsets' | 'commit'>
 }
 
 /** Throws `COMMIT_UNKNOWN`; and, where nothing was committed, as `transaction-errors.ts` says. */
@@ -86,7 +86,7 @@ export async function commitExactlyOnce(
     return plan.receipts((group, index) => offsetIn(required(written[group]), index))
   } catch (error) {
     // What is open holds up every reader of these partitions. Where it fails, the next commit begins with it.
-    if (producer.state !== 'fenced') await producer.settle().catch(() => {})
+    await producer.settle().catch(() => {})
     throw error
   }
 }

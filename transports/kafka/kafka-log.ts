@@ -75,6 +75,8 @@ export interface KafkaLogOptions {
   readonly maxRecordBytes?: number
   readonly fetch?: Partial<FetchLimits>
   readonly hooks?: Partial<KafkaHooks>
+  /** Gives up waiting for the cluster. Has no effect later. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -84,6 +86,8 @@ export interface KafkaLogOptions {
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const questions = new Connections(options.connection, 'questions')
   const cluster = new Cluster(questions)
+  const giveUp = (): void => cluster.close()
+  options.signal?.addEventListener('abort', giveUp, { once: true })
   try {
     await cluster.open()
     return new KafkaLog(options, questions, cluster)
@@ -91,6 +95,8 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
     cluster.close()
     await questions.close()
     throw error
+  } finally {
+    options.signal?.removeEventListener('abort', giveUp)
   }
 }
 

@@ -16,9 +16,6 @@ import type { Codec } from './batches/compression.ts'
 import { type AddressedBatch, BATCH_BYTES_MAX, BATCH_RECORDS_MAX, sequenceAfter } from './producer-batches.ts'
 import type { Producer } from './protocol/transactions.ts'
 
-/** Parts that are sealed stay in the list up to this many, so that it is not copied for each. */
-const DONE_PARTS_MAX = 1024
-
 /** Epochs are 16 bits with a sign. */
 const EPOCH_MAX = 2 ** 15 - 1
 
@@ -115,14 +112,14 @@ export class PartitionQueue implements TopicPartition {
     return bytes
   }
 
-  /** Lets go of parts at the front of which nothing waits. */
+  /** Lets go of parts at the front of which nothing waits: once they are half of the list, so that it is copied rarely. */
   forgetEmpty(): void {
     for (; this.#head < this.#parts.length; this.#head++) {
       const { next, records } = this.#parts[this.#head] as Part
       if (next < records.length) break
     }
     if (this.#head === this.#parts.length) this.#parts = []
-    else if (this.#head > DONE_PARTS_MAX) this.#parts = this.#parts.slice(this.#head)
+    else if (this.#head * 2 >= this.#parts.length) this.#parts = this.#parts.slice(this.#head)
     else return
     this.#head = 0
   }

@@ -76,6 +76,8 @@ export class TopologyGroup implements Membership {
   readonly #membership: GroupMembership
   #incarnation = 0
   #committer: Committer
+  /** The last of the calls to the committer. */
+  #calls: Promise<unknown> = Promise.resolve()
   #leaving: Promise<void> | undefined
 
   private constructor(options: TopologyGroupOptions, incarnation: number) {
@@ -150,12 +152,12 @@ export class TopologyGroup implements Membership {
     const member = this.#membership.current
     if (member === undefined)
       throw new StreamsError('COMMIT_FENCED', `${this.#group}: has no assignment at the moment`)
+    const committer = this.#committer
     try {
       const isCurrent = (epoch: number): boolean => this.#membership.current?.epoch === epoch
-      return await this.#committer.commit({ ...member, isCurrent }, commits)
+      return await this.#inTurn(() => committer.commit({ ...member, isCurrent }, commits))
     } catch (error) {
-      // A broker refused: whatever this process has is void. What is refused here says only that the caller is late.
-      if (isStreamsError(error, 'COMMIT_FENCED') && error.cause !== undefined) this.#membership.rejoin(error)
+      this.#refused(committer, error)
       throw error
     }
   }
@@ -177,15 +179,31 @@ export class TopologyGroup implements Membership {
     for (;;) {
       const committer = this.#committer
       try {
-        return await committer.settle()
+        return await this.#inTurn(() => committer.settle())
       } catch (error) {
         // Fenced: the membership sees to a new one.
         if (!isStreamsError(error, 'COMMIT_FENCED')) throw error
-        this.#membership.rejoin(error)
+        this.#refused(committer, error)
         await sleep(SETTLE_RETRY_MS)
         if (this.#committer === committer) throw error
       }
     }
+  }
+
+  /**
+   * Where a broker refused, whatever this process has is void. What is refused here says only that the caller is late,
+   * and what one refuses that is not in use any more says nothing.
+   */
+  #refused(committer: Committer, error: unknown): void {
+    if (committer !== this.#committer || !isStreamsError(error, 'COMMIT_FENCED')) return
+    if (error.cause !== undefined) this.#membership.rejoin(error)
+  }
+
+  /** A committer takes one call at a time, and tasks are opened while others commit. */
+  #inTurn<T>(call: () => Promise<T>): Promise<T> {
+    const turn = this.#calls.then(call)
+    this.#calls = turn.catch(() => undefined)
+    return turn
   }
 
   #renew(): Promise<void> {

@@ -6,7 +6,7 @@
  * | `unsettled` | what the id has open, or what of it is still on its way, is not known | `initialise` → `ready` |
  * | `ready` | nothing is open | first `produce` or `sendOffsets` → `open` |
  * | `open` | a transaction is under way | `commit` → `ready`; any failure → `unsettled` |
- * | `fenced` | another producer has the id | none |
+ * | `retired` | another producer has the id, or it must not be used again | none |
  *
  * Whatever fails, there is one way on: `initialise`. The coordinator aborts what is open, and from then on what is still
  * on its way is refused, since it has an older epoch. Nothing of unknown outcome is sent again, and nothing is aborted by
@@ -15,6 +15,10 @@
  * With Transactions V1, partitions and groups are added to the transaction before they are written to, and sequences run
  * on. With V2 they join by themselves, and every transaction has an epoch of its own, so that nothing of an earlier one
  * gets into it.
+ *
+ * Brokers before 4.0 have a fault that an epoch does not mend: a late TxnOffsetCommit is refused, but the refusal also
+ * drops the positions of the producer's open transaction, which then commits without them. So after one without answer
+ * the producer id, and with it the transactional id, is not used again.
  *
  * Not its job: the order of a commit's steps (`commit.ts`), who has which id.
  *
@@ -71,7 +75,7 @@ export interface TransactionalProducerOptions {
   readonly compression?: Codec | undefined
 }
 
-export type ProducerState = 'unsettled' | 'ready' | 'open' | 'fenced'
+export type ProducerState = 'unsettled' | 'ready' | 'open' | 'retired'
 
 export class TransactionalProducer {
   readonly transactionalId: string
@@ -80,6 +84,8 @@ export class TransactionalProducer {
   readonly #timeoutMs: number
   readonly #compression: Codec | undefined
   #state: ProducerState = 'unsettled'
+  /** Why the id is not used again, once what it has open is settled. */
+  #retirement: Error | undefined
   #isBusy = false
   #versions: typeof V1 | typeof V2 = V1
   #producer: Producer = NO_PRODUCER
@@ -104,11 +110,11 @@ export class TransactionalProducer {
 
   /**
    * Ends what the id has open, refuses what is on its way, and begins anew. Throws `LOG_BUSY` when the coordinator does
-   * not answer in time, `COMMIT_FENCED` when somebody else has the id, and refusals such as `ACCESS_DENIED`.
+   * not answer in time, `COMMIT_FENCED` when another id is needed, and refusals such as `ACCESS_DENIED`.
    */
   initialise(): Promise<void> {
     return this.#alone(async () => {
-      if (this.#state === 'fenced') throw this.#fenced()
+      if (this.#state === 'retired') throw this.#retired()
       // Whatever happens now, the id's epoch may be another one.
       this.#state = 'unsettled'
       const { transactionalId } = this
@@ -122,6 +128,10 @@ export class TransactionalProducer {
         await this.#ask('transaction', transactionalId, request, ({ errorCode }) => errorCode, true),
         request,
       )
+      if (this.#retirement !== undefined) {
+        this.#retire(this.#retirement)
+        throw this.#retired()
+      }
       this.#versions = this.#cluster.transactionVersion >= TRANSACTIONS_V2 ? V2 : V1
       this.#begin(answer)
       this.#sequences.clear()
@@ -163,10 +173,11 @@ export class TransactionalProducer {
       if (this.#versions === V1) await this.#addGroup(member.group)
       const request = txnOffsetCommit(this.#versions.offsets, this.#identity, member, offsets)
       const codeOf = (answer: PartitionsAnswer) => codeOfPartitions(answer, offsets)
-      this.#final(await this.#ask('group', member.group, request, codeOf), request, {
-        kind: 'group',
-        name: member.group,
-      })
+      const asked = await this.#ask('group', member.group, request, codeOf)
+      if (asked.outcome === 'unanswered' && asked.isDoubtful && this.#versions === V1) {
+        this.#retirement = asked.error
+      }
+      this.#final(asked, request, { kind: 'group', name: member.group })
     })
   }
 
@@ -177,9 +188,6 @@ export class TransactionalProducer {
   async commit(): Promise<void> {
     if (this.#state === 'ready') return
     await this.#inside(async () => {
-      if (performance.now() > this.#deadline) {
-        throw new StreamsError('LOG_BUSY', `the transaction took more than ${this.#timeoutMs} ms`)
-      }
       const request = endTxn(this.#versions.end, this.#identity, true)
       const asked = await this.#ask(
         'transaction',
@@ -205,11 +213,15 @@ export class TransactionalProducer {
   /** Within the transaction, which begins with the first call; any failure ends it. */
   #inside<T>(work: () => Promise<T>): Promise<T> {
     return this.#alone(async () => {
-      if (this.#state === 'fenced') throw this.#fenced()
+      if (this.#state === 'retired') throw this.#retired()
       if (this.#state === 'unsettled') {
         throw new StreamsError('ILLEGAL_TRANSITION', `producer ${this.transactionalId}: unsettled to open`)
       }
-      if (this.#state === 'ready') this.#deadline = performance.now() + this.#timeoutMs
+      const now = performance.now()
+      if (this.#state === 'ready') this.#deadline = now + this.#timeoutMs
+      if (now > this.#deadline) {
+        throw new StreamsError('LOG_BUSY', `the transaction took more than ${this.#timeoutMs} ms`)
+      }
       this.#state = 'open'
       return work()
     })
@@ -223,15 +235,26 @@ export class TransactionalProducer {
     try {
       return await work()
     } catch (error) {
-      if (this.#state !== 'fenced') this.#state = isProducerFenced(error as Error) ? 'fenced' : 'unsettled'
+      this.#failed(error as Error)
       throw error
     } finally {
       this.#isBusy = false
     }
   }
 
-  #fenced(): StreamsError {
-    return new StreamsError('COMMIT_FENCED', `another producer has the id ${this.transactionalId}`)
+  #failed(error: Error): void {
+    if (isProducerFenced(error)) this.#retire(error)
+    else if (this.#state !== 'retired') this.#state = 'unsettled'
+  }
+
+  #retire(cause: Error): void {
+    this.#retirement = cause
+    this.#state = 'retired'
+  }
+
+  #retired(): StreamsError {
+    const cause = this.#retirement
+    return new StreamsError('COMMIT_FENCED', `the id ${this.transactionalId} is not used again`, { cause })
   }
 
   #unknown(asked: Asked<unknown>): StreamsError {

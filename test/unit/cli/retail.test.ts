@@ -241,7 +241,7 @@ async function sumsByDay(files: readonly string[]) {
 describe('events become records', () => {
   test('a sale', async () => {
     const { events } = await mapped(csv('1 A 6 08:26 2.55 17850.0'))
-    const record = toRecord(events[0] as RetailEvent, DAY_MS)
+    const record = toRecord(topics, events[0] as RetailEvent, DAY_MS)
     const soldAt = at('08:26') + DAY_MS
     expect(record).toMatchObject({ topic: 'order.confirmed', key: Buffer.from('1'), timestamp: soldAt })
     expect(topics.orderConfirmed.value.deserialize(record.value as Buffer)).toEqual({
@@ -259,7 +259,7 @@ describe('events become records', () => {
 
   test('a return, at the price of its line', async () => {
     const { events } = await mapped(csv('1 A 6 08:26 2.55 17850.0', 'C2 A -2 09:00 9.99 17850.0'))
-    const record = toRecord(events[1] as RetailEvent, 0)
+    const record = toRecord(topics, events[1] as RetailEvent, 0)
     expect(record).toMatchObject({ topic: 'order.returned', key: Buffer.from('1'), timestamp: at('09:00') })
     expect(topics.orderReturned.value.deserialize(record.value as Buffer)).toMatchObject({
       returnId: 'C2-1',
@@ -274,8 +274,8 @@ describe('events become records', () => {
     const { events } = await mapped(
       csv('1 A 6 08:26 2.55 17850.0', 'C2 A -2 08:26 1 17850.0', 'C3 A -2 08:26 1 17850.0'),
     )
-    const ids = events.map((event) => toRecord(event, 0).lineage.eventId)
-    expect(events.map((event) => toRecord(event, 0).lineage.eventId)).toEqual(ids)
+    const ids = events.map((event) => toRecord(topics, event, 0).lineage.eventId)
+    expect(events.map((event) => toRecord(topics, event, 0).lineage.eventId)).toEqual(ids)
     expect(new Set(ids).size).toBe(3)
   })
 })

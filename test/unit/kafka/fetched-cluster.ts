@@ -51,7 +51,9 @@ export class FetchablePartition {
   /** Answered instead of records, until it is cleared. */
   errorCode = 0
   batches: { readonly last: number; bytes: Buffer }[] = []
-  aborted: AbortedTransaction[] = []
+  /** Offset of the first record, by producer. */
+  readonly #open = new Map<bigint, number>()
+  readonly #aborted: (AbortedTransaction & { readonly marker: number })[] = []
 
   /** One batch; offsets go on from the end. */
   append(values: readonly string[], { producerId, valueBytes = 0 }: BatchMark = {}): void {
@@ -62,11 +64,15 @@ export class FetchablePartition {
       headers: [],
     }))
     const stamp = producerId === undefined ? NO_PRODUCER : { producerId, producerEpoch: 0, baseSequence: 0 }
+    if (producerId !== undefined && !this.#open.has(producerId)) this.#open.set(producerId, this.end)
     this.push(encodeBatch(records, { ...stamp, transactional: producerId !== undefined }))
   }
 
-  /** The marker that ends a transaction. */
+  /** The marker that ends the producer's transaction. */
   mark(producerId: bigint, outcome: 'abort' | 'commit'): void {
+    const firstOffset = this.#open.get(producerId) ?? this.end
+    this.#open.delete(producerId)
+    if (outcome === 'abort') this.#aborted.push({ producerId, firstOffset, marker: this.end })
     const key = Buffer.from([0, 0, 0, outcome === 'abort' ? 0 : 1])
     const bytes = encodeBatch([{ key, value: Buffer.alloc(6), timestamp: TIMESTAMP, headers: [] }], {
       producerId,
@@ -114,7 +120,8 @@ export class FetchablePartition {
       logStartOffset: errorCode === 0 ? this.start : -1,
       divergingEpoch: undefined,
       currentLeader: undefined,
-      abortedTransactions: this.aborted,
+      // Only those that reach into the answer: markers that precede it would be missed.
+      abortedTransactions: this.#aborted.filter(({ marker }) => marker >= fetchOffset),
       records: Buffer.concat(sent),
     }
   }
@@ -136,6 +143,7 @@ export class FetchedCluster implements FetchCluster {
   refreshes = 0
   /** Nodes that answer nothing, and the error that says so. */
   readonly down = new Map<number, Error>()
+  #damage = false
   #leaders = new Map<string, PartitionLeader>()
   #ids = new Map<string, string>()
 
@@ -175,6 +183,11 @@ export class FetchedCluster implements FetchCluster {
     const dropped = this.kept.filter(({ order }) => order.node === node)
     this.kept = this.kept.filter(({ order }) => order.node !== node)
     for (const { reject } of dropped) reject(error)
+  }
+
+  /** A bit of the next records is changed on their way. */
+  damageNext(): void {
+    this.#damage = true
   }
 
   topicId({ topic, partition }: TopicPartition): string | undefined {
@@ -225,7 +238,7 @@ export class FetchedCluster implements FetchCluster {
         })
         if (leader.node !== node) return refused(NOT_LEADER_OR_FOLLOWER)
         if (asked.currentLeaderEpoch < leader.epoch) return refused(FENCED_LEADER_EPOCH)
-        return partition.fetched(asked)
+        return this.#onItsWay(partition.fetched(asked))
       }),
     }))
     return { throttleMs: 0, errorCode: 0, topics }
@@ -239,6 +252,14 @@ export class FetchedCluster implements FetchCluster {
       )
       return `${slot} ${parts.join(' ')}`
     })
+  }
+
+  #onItsWay(answer: FetchedPartition): FetchedPartition {
+    if (!this.#damage || answer.records.length === 0) return answer
+    this.#damage = false
+    const records = Buffer.from(answer.records)
+    records[records.length - 1] = (records.at(-1) ?? 0) ^ 1
+    return { ...answer, records }
   }
 
   /** What metadata says becomes known. */

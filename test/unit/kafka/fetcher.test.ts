@@ -96,7 +96,6 @@ describe('what no record is handed out for', () => {
     partition.append(['kept too'], { producerId: 7n })
     partition.mark(8n, 'commit')
     partition.mark(7n, 'commit')
-    partition.aborted.push({ producerId: 7n, firstOffset: 0 })
     const tap = new ReadAlong(fetcher, 'in')
     expect(await tap.valuesTo(6)).toEqual(['kept', 'kept too'])
     expect(tap.reader.end).toBe(6)
@@ -128,7 +127,6 @@ describe('what no record is handed out for', () => {
     cluster.change(() => {
       cluster.at('in').append(['lost'], { producerId: 7n })
       cluster.at('in').mark(7n, 'abort')
-      cluster.at('in').aborted.push({ producerId: 7n, firstOffset: 0 })
     })
     await expect.poll(() => tap.wakes).toBe(2)
     expect(tap.reader.take(1)).toEqual([])

@@ -222,6 +222,32 @@ describe('a batch is sent again, and is there once,', () => {
   })
 })
 
+test('a batch that was refused whole comes again in its order', async () => {
+  const one = sender()
+  await one.append(to(0, 'first'))
+  cluster.forgetProducers('orders', 0)
+  const calls = ['a', 'b', 'c'].map((letter) => Array.from({ length: 600 }, (_, i) => `${letter}${i}`))
+  await Promise.all(calls.map((values) => one.append(to(0, ...values))))
+  expect(cluster.values('orders', 0)).toEqual(['first', ...calls.flat()])
+})
+
+test('a batch that may have been taken is not sent by another producer', async () => {
+  const one = sender()
+  await one.append(to(0, 'a'))
+  cluster.fate = ({ api }) => {
+    if (api !== 'Produce') return undefined
+    cluster.fate = () => {
+      cluster.forgetProducers('orders', 0)
+      cluster.fate = () => undefined
+      return undefined
+    }
+    return 'answer lost'
+  }
+  await expect(one.append(to(0, 'b'))).rejects.toMatchObject({ code: 'APPEND_UNKNOWN' })
+  await one.append(to(0, 'c'))
+  expect(cluster.values('orders', 0)).toEqual(['a', 'b', 'c'])
+})
+
 test('a batch that the broker knows, but not where it is, counts as taken', async () => {
   cluster.fate = fates('Produce', { code: DUPLICATE_SEQUENCE })
   expect(offsets(await sender().append(to(0, 'a', 'b')))).toEqual([
@@ -287,6 +313,28 @@ describe('after its deadline a call', () => {
     cluster.fate = () => undefined
     await one.append(to(0, 'c'))
     cluster.release()
+    await one.append(to(0, 'd'))
+    expect(cluster.values('orders', 0)).toEqual(['a', 'c', 'd'])
+    expect(one.bufferedBytes).toBe(0)
+  })
+
+  test('that was taken leaves its place to it: the next one is not taken for a repetition', async () => {
+    const one = sender()
+    await one.append(to(0, 'a'))
+    cluster.fate = fates('Produce', ...Array<Fate>(100).fill('answer lost'))
+    await expect(one.append(to(0, 'b'))).rejects.toMatchObject({ code: 'APPEND_UNKNOWN' })
+    cluster.fate = () => undefined
+    expect(offsets(await one.append(to(0, 'c')))).toEqual([[0, 2]])
+    expect(cluster.values('orders', 0)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('is over, whatever its answer says later', async () => {
+    const one = sender()
+    await one.append(to(0, 'a'))
+    const { begin } = heldUp()
+    await expect(one.append(to(0, 'b'))).rejects.toMatchObject({ code: 'APPEND_UNKNOWN' })
+    await one.append(to(0, 'c'))
+    begin()
     await one.append(to(0, 'd'))
     expect(cluster.values('orders', 0)).toEqual(['a', 'c', 'd'])
     expect(one.bufferedBytes).toBe(0)

@@ -1,5 +1,5 @@
 /**
- * Writes record batches: one pass to size, one to write, one buffer.
+ * Writes record batches: one pass into a workspace that all batches share, then a copy of the right size.
  *
  * Not its job: splitting records into batches, which senders do by `recordSize` and `RECORDS_MAX` before they encode.
  *
@@ -66,34 +66,29 @@ const RECORD_OVERHEAD_MAX = 5 + 1 + 10 + 5 + 5 + 5 + 5
 /** A header's two lengths. */
 const HEADER_OVERHEAD_MAX = 5 + 5
 const TWO_TO_32 = 2 ** 32
+const ASCII_MAX = 0x7f
 /** Up to here a loop is faster than a call. Bytes. */
 const LOOP_BYTES_MAX = 40
+
+/** UTF-8 has at most so many bytes for each unit of a string's length. */
+const UTF8_BYTES_MAX = 3
+/** Bytes of the workspace that are kept between batches. */
+const WORKSPACE_BYTES = 2 * 1024 * 1024
 
 /** Bytes of the batch's header. */
 export const BATCH_OVERHEAD = RECORDS_AT
 
-/**
- * What the sizing pass measured and the writing pass needs again, in the same order: of each record its size, then of
- * each header the bytes of name and value. Grows as needed.
- */
-let measured = new Int32Array(4096)
-let measuredAt = 0
+/** Where records are written: before them there is room for a batch's header. Grows for larger batches. */
+let workspace = Buffer.allocUnsafeSlow(BATCH_OVERHEAD)
 
 /** Bytes that a record takes at most, wherever in a batch it is. */
 export function recordSize(record: BatchRecord): number {
   let bytes = RECORD_OVERHEAD_MAX + (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  for (const [name, value] of record.headers) {
-    bytes += HEADER_OVERHEAD_MAX + Buffer.byteLength(name) + Math.max(lengthOf(value), 0)
+  const { headers } = record
+  for (let i = 0; i < headers.length; i++) {
+    const header = headers[i] as readonly [string, HeaderBytes]
+    bytes += HEADER_OVERHEAD_MAX + Buffer.byteLength(header[0]) + Math.max(lengthOf(header[1]), 0)
   }
-  return bytes
-}
-
-/** Bytes of the batch of these records, before compression. */
-export function batchSize(records: readonly BatchRecord[]): number {
-  const base = records[0]?.timestamp ?? 0
-  let bytes = BATCH_OVERHEAD
-  measuredAt = 0
-  for (const [i, record] of records.entries()) bytes += measure(record, i, record.timestamp - base)
   return bytes
 }
 
@@ -103,25 +98,17 @@ export function encodeBatch(records: readonly BatchRecord[], options: BatchOptio
   if (first === undefined) throw new RangeError('A batch has at least one record')
   const base = first.timestamp
   let maxTimestamp = base
-  let total = BATCH_OVERHEAD
-  measuredAt = 0
+  let at = BATCH_OVERHEAD
   for (let i = 0; i < records.length; i++) {
     const record = records[i] as BatchRecord
     const { timestamp } = record
     if (!Number.isSafeInteger(timestamp)) throw new RangeError(`${timestamp} is no timestamp`)
     if (timestamp > maxTimestamp) maxTimestamp = timestamp
-    total += measure(record, i, timestamp - base)
+    at = writeRecord(record, i, timestamp - base, at)
   }
-  let batch = Buffer.allocUnsafe(total)
-  let at = BATCH_OVERHEAD
-  measuredAt = 0
-  for (let i = 0; i < records.length; i++) at = writeRecord(records[i] as BatchRecord, i, base, batch, at)
+  const batch = batchOf(at, options.compression)
   let attributes = options.transactional ? TRANSACTIONAL : 0
-  if (options.compression !== undefined) {
-    attributes |= codecCode(options.compression)
-    const compressed = compress(options.compression, batch.subarray(BATCH_OVERHEAD))
-    batch = Buffer.concat([batch.subarray(0, BATCH_OVERHEAD), compressed])
-  }
+  if (options.compression !== undefined) attributes |= codecCode(options.compression)
   writeInt64(batch, BASE_OFFSET_AT, 0)
   batch.writeInt32BE(batch.length - LENGTH_FROM, LENGTH_AT)
   batch.writeInt32BE(NO_LEADER_EPOCH, LEADER_EPOCH_AT)
@@ -133,6 +120,15 @@ export function encodeBatch(records: readonly BatchRecord[], options: BatchOptio
   batch.writeInt32BE(records.length, RECORD_COUNT_AT)
   restampBatch(batch, options)
   return batch
+}
+
+/** What the workspace holds before `end`, in a buffer of its own. */
+function batchOf(end: number, compression: Codec | undefined): Buffer {
+  const written = workspace.subarray(0, end)
+  if (workspace.length > WORKSPACE_BYTES) workspace = Buffer.allocUnsafeSlow(BATCH_OVERHEAD)
+  if (compression === undefined) return Buffer.from(written)
+  const compressed = compress(compression, written.subarray(BATCH_OVERHEAD))
+  return Buffer.concat([written.subarray(0, BATCH_OVERHEAD), compressed])
 }
 
 /**
@@ -147,34 +143,59 @@ export function restampBatch(batch: Buffer, stamp: BatchStamp): void {
   batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT)
 }
 
-/** Bytes of a record with its length prefix. What `writeRecord` needs of it is added to `measured`. */
-function measure(record: BatchRecord, offsetDelta: number, timestampDelta: number): number {
+/** Writes a record with its length prefix at `start` of the workspace; answers the position after it. */
+function writeRecord(
+  record: BatchRecord,
+  offsetDelta: number,
+  timestampDelta: number,
+  start: number,
+): number {
   const { key, value, headers } = record
-  const sizeAt = reserveMeasured(1 + headers.length * 2)
+  const room = bodyBytesMax(record, offsetDelta, timestampDelta)
+  reserve(start, room + varintBytes(room))
+  const into = workspace
+  const bodyAt = writeVarint(into, start, room)
+  into[bodyAt] = 0 // attributes: none are defined
+  let at = writeVarlong(into, bodyAt + 1, timestampDelta)
+  at = writeVarint(into, at, offsetDelta)
+  at = writeBytes(into, at, key)
+  at = writeBytes(into, at, value)
+  at = writeVarint(into, at, headers.length)
+  for (let i = 0; i < headers.length; i++) {
+    const header = headers[i] as readonly [string, HeaderBytes]
+    const content = header[1]
+    at = writeText(into, at, header[0])
+    at = typeof content === 'string' ? writeText(into, at, content) : writeBytes(into, at, content)
+  }
+  return at - bodyAt === room ? at : moveTo(start, bodyAt, at)
+}
+
+/** Exact but for texts, which are counted as if each had its longest form. */
+function bodyBytesMax({ key, value, headers }: BatchRecord, offsetDelta: number, timestampDelta: number) {
   let bytes = 1 + varlongBytes(timestampDelta) + varintBytes(offsetDelta) + varintBytes(headers.length)
   bytes += bytesWithLength(key === null ? NULL_BYTES : key.length)
   bytes += bytesWithLength(value === null ? NULL_BYTES : value.length)
   for (let i = 0; i < headers.length; i++) {
-    const [name, content] = headers[i] as readonly [string, HeaderBytes]
-    const nameBytes = Buffer.byteLength(name)
-    const contentBytes = lengthOf(content)
-    measured[sizeAt + 1 + i * 2] = nameBytes
-    measured[sizeAt + 2 + i * 2] = contentBytes
-    bytes += bytesWithLength(nameBytes) + bytesWithLength(contentBytes)
+    const header = headers[i] as readonly [string, HeaderBytes]
+    bytes += bytesWithLength(header[0].length * UTF8_BYTES_MAX) + bytesWithLength(lengthMax(header[1]))
   }
-  measured[sizeAt] = bytes
-  return varintBytes(bytes) + bytes
+  return bytes
 }
 
-function reserveMeasured(count: number): number {
-  const at = measuredAt
-  measuredAt += count
-  if (measuredAt > measured.length) {
-    const larger = new Int32Array(measuredAt * 2)
-    larger.set(measured)
-    measured = larger
-  }
-  return at
+/** A record that is shorter than was foreseen: its prefix says so, and may be shorter itself. */
+function moveTo(start: number, bodyAt: number, end: number): number {
+  const length = end - bodyAt
+  const at = start + varintBytes(length)
+  if (at !== bodyAt) workspace.copyWithin(at, bodyAt, end)
+  writeVarint(workspace, start, length)
+  return at + length
+}
+
+function reserve(at: number, bytes: number): void {
+  if (at + bytes <= workspace.length) return
+  const larger = Buffer.allocUnsafeSlow((at + bytes) * 2)
+  workspace.copy(larger, 0, 0, at)
+  workspace = larger
 }
 
 function bytesWithLength(length: number): number {
@@ -186,30 +207,9 @@ function lengthOf(value: HeaderBytes): number {
   return typeof value === 'string' ? Buffer.byteLength(value) : value.length
 }
 
-function writeRecord(
-  record: BatchRecord,
-  offsetDelta: number,
-  baseTimestamp: number,
-  into: Buffer,
-  start: number,
-): number {
-  const { headers } = record
-  let at = writeVarint(into, start, measured[measuredAt++] as number)
-  into[at++] = 0 // attributes: none are defined
-  at = writeVarlong(into, at, record.timestamp - baseTimestamp)
-  at = writeVarint(into, at, offsetDelta)
-  at = writeBytes(into, at, record.key)
-  at = writeBytes(into, at, record.value)
-  at = writeVarint(into, at, headers.length)
-  for (let i = 0; i < headers.length; i++) {
-    const [name, content] = headers[i] as readonly [string, HeaderBytes]
-    const nameBytes = measured[measuredAt++] as number
-    const contentBytes = measured[measuredAt++] as number
-    at = writeText(into, at, name, nameBytes)
-    at =
-      typeof content === 'string' ? writeText(into, at, content, contentBytes) : writeBytes(into, at, content)
-  }
-  return at
+function lengthMax(value: HeaderBytes): number {
+  if (value === null) return NULL_BYTES
+  return typeof value === 'string' ? value.length * UTF8_BYTES_MAX : value.length
 }
 
 function writeBytes(into: Buffer, start: number, bytes: Buffer | null): number {
@@ -221,13 +221,17 @@ function writeBytes(into: Buffer, start: number, bytes: Buffer | null): number {
   return at + length
 }
 
-function writeText(into: Buffer, start: number, text: string, length: number): number {
-  const at = writeVarint(into, start, length)
-  // As many bytes as characters: all of them ASCII.
-  if (length === text.length && length <= LOOP_BYTES_MAX) {
-    for (let i = 0; i < length; i++) into[at + i] = text.charCodeAt(i)
-  } else into.write(text, at, length, 'utf8')
-  return at + length
+function writeText(into: Buffer, start: number, text: string): number {
+  const { length } = text
+  if (length <= LOOP_BYTES_MAX) {
+    const at = writeVarint(into, start, length)
+    let i = 0
+    for (let code = 0; i < length && (code = text.charCodeAt(i)) <= ASCII_MAX; i++) into[at + i] = code
+    if (i === length) return at + length
+  }
+  const bytes = Buffer.byteLength(text)
+  const at = writeVarint(into, start, bytes)
+  return at + into.write(text, at, bytes, 'utf8')
 }
 
 function writeInt64(into: Buffer, at: number, value: number): void {

@@ -178,6 +178,8 @@ export class GroupMembership implements Membership {
     const { listener } = this.#options
     await listener.rebalancing()
     this.#current = undefined
+    // The commit that was waited for may have been refused.
+    if (this.#rejoinCause !== undefined) await this.#startOver(this.#rejoinCause)
     const joined = await this.#join()
     if (joined === undefined) return false
     const assignments = await this.#assignments(joined)
@@ -265,15 +267,16 @@ export class GroupMembership implements Membership {
     this.#generation = generation
     this.#owned = assignment.active
     this.#liveIds = assignment.liveIds
+    if (this.#leaving) return
     const epoch = nextEpoch()
     const { group, instance } = identity
+    // Before the listener knows: tasks that are kept commit while those that left are still being closed.
+    this.#current = { group, generation, member, instance, epoch }
     await listener.assigned({
       epoch,
       tasks: this.#taskIds(assignment.active),
       peers: assignment.peers.map(({ address, tasks }) => ({ address, tasks: this.#taskIds(tasks) })),
     })
-    if (this.#leaving) return
-    this.#current = { group, generation, member, instance, epoch }
     this.#first?.resolve()
     this.#first = undefined
   }
@@ -326,12 +329,13 @@ export class GroupMembership implements Membership {
 
   /** Everything is void: the group went on, or a commit was refused. */
   async #startOver(cause: Error): Promise<void> {
-    this.#rejoinCause = undefined
     this.#current = undefined
     this.#owned = []
     this.#generation = -1
     await this.#options.listener.revoked(cause)
     await this.#options.renewProducer()
+    // Whatever was refused until now is void with the rest.
+    this.#rejoinCause = undefined
   }
 
   /** Answers whether the round must begin anew. Throws what cannot be mended. */

@@ -1,0 +1,89 @@
+/** A log that is in the data directory, together with the tasks' state: one process, one LevelDB. */
+import { randomBytes } from 'node:crypto'
+import type { HealthCheck } from '../../api/index.ts'
+import { type Config, ConfigError } from '../../config/index.ts'
+import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
+import { DirectoryError } from '../errors.ts'
+import type { DirectoryMode } from './recorded.ts'
+import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
+
+const MODE = 'cli.mode'
+const CURSOR_SECRET = 'cli.cursor-secret'
+const CURSOR_SECRET_BYTES = 32
+
+/** Rejects with what `openEmbeddedLog` rejects with, and a `DirectoryError` where the directory has another mode. */
+export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<ShopDirectory> {
+  const { config, telemetry } = options
+  refuseRegistry(config)
+  const log = await openEmbeddedLog({
+    directory: config.dataDir,
+    application: config.application,
+    hooks: telemetry.log,
+    ...config.log,
+  })
+  try {
+    return {
+      mode: await settleMode(log, options.mode),
+      cursorSecret: await cursorSecret(log),
+      openLog: () => Promise.resolve(shopLog(log, config)),
+      backup: (directory) => log.backup(directory),
+      close: () => log.close(),
+    }
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+/** Its records have the ids of this program; those of a registry would mean something else. */
+function refuseRegistry({ registry }: Config): void {
+  if (registry.url === undefined) return
+  const message = 'is for Kafka mode; give kafka.brokers as well, or leave it out'
+  throw new ConfigError([{ key: 'registry.url', origin: 'configuration', message }])
+}
+
+function shopLog(log: EmbeddedLog, { commitIntervalMs }: Config): ShopLog {
+  return {
+    log,
+    engine: { commitIntervalMs },
+    isShared: false,
+    rows: (task) => log.taskState(task),
+    checks: () => [roomCheck(log)],
+    facts() {
+      const { waiting, bytesOnDisk, maxDiskBytes } = log.stats()
+      return {
+        waitingRecords: waiting.records,
+        waitingBytes: waiting.bytes,
+        diskBytes: bytesOnDisk,
+        diskLimitBytes: maxDiskBytes,
+      }
+    },
+  }
+}
+
+function roomCheck(log: EmbeddedLog): HealthCheck {
+  const { bytesOnDisk, maxDiskBytes } = log.stats()
+  return { name: 'disk', ok: bytesOnDisk < maxDiskBytes, detail: `${bytesOnDisk} of ${maxDiskBytes} bytes` }
+}
+
+/** A directory keeps the mode it was made with: the windows that another one dropped are gone. */
+async function settleMode(log: EmbeddedLog, wanted: DirectoryMode | undefined): Promise<DirectoryMode> {
+  const setting = await log.setting(MODE)
+  const found = setting === 'as-recorded' || setting === 'live' ? setting : undefined
+  const mode = found ?? wanted ?? 'live'
+  if (wanted !== undefined && wanted !== mode) {
+    const how = mode === 'as-recorded' ? 'by replay --as-recorded' : 'without --as-recorded'
+    throw new DirectoryError(`the data directory was made ${how}; use another --data-dir`)
+  }
+  if (found === undefined) await log.putSetting(MODE, mode)
+  return mode
+}
+
+/** Drawn once and kept in the log, so that a cursor outlives the process that made it. */
+async function cursorSecret(log: EmbeddedLog): Promise<Buffer> {
+  const kept = await log.setting(CURSOR_SECRET)
+  if (typeof kept === 'string') return Buffer.from(kept, 'base64')
+  const fresh = randomBytes(CURSOR_SECRET_BYTES)
+  await log.putSetting(CURSOR_SECRET, fresh.toString('base64'))
+  return fresh
+}

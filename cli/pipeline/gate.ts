@@ -1,0 +1,50 @@
+/**
+ * A pipeline that HTTP can have before it is there. Until then the process lives, is not ready, takes nothing, and every
+ * question is answered with `TASK_NOT_HERE`: try again.
+ */
+import type { Pipeline } from '../../api/index.ts'
+import { StreamsError } from '../../streams/index.ts'
+import type { Telemetry } from '../../telemetry/index.ts'
+
+const RETRY_AFTER_MS = 1_000
+
+export interface PipelineGate {
+  /** Goes to whatever is behind the gate at the moment of a call. */
+  readonly pipeline: Pipeline
+  open(pipeline: Pipeline): void
+}
+
+export function pipelineGate(telemetry: Telemetry): PipelineGate {
+  let behind = starting(telemetry)
+  const pipeline = new Proxy(behind, {
+    get(_target, name) {
+      const member: unknown = Reflect.get(behind, name)
+      return typeof member === 'function' ? (member.bind(behind) as unknown) : member
+    },
+  })
+  return { pipeline, open: (next) => (behind = next) }
+}
+
+function starting(telemetry: Telemetry): Pipeline {
+  const notYet = (): never => {
+    throw new StreamsError('TASK_NOT_HERE', 'the process is starting')
+  }
+  return {
+    append: notYet,
+    admission: () => ({ retryAfterMs: RETRY_AFTER_MS, reason: 'the process is starting' }),
+    reached: notYet,
+    campaign: notYet,
+    campaignCommand: notYet,
+    couponRequest: notYet,
+    requestQueue: notYet,
+    userCoupons: notYet,
+    product: notYet,
+    titles: notYet,
+    board: notYet,
+    health: (probe) => [{ name: 'start', ok: probe === 'live', detail: 'starting' }],
+    metrics: async () => ({ contentType: telemetry.contentType, body: await telemetry.metrics() }),
+    time: notYet,
+    topologyJson: notYet,
+    topologyText: notYet,
+  }
+}

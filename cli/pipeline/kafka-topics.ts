@@ -1,0 +1,42 @@
+/** The topics of the shop on a cluster: what they are to be, and what they are. */
+import { randomBytes } from 'node:crypto'
+import type { Config } from '../../config/index.ts'
+import { topicSpecsOf } from '../../streams/index.ts'
+import { openKafkaLog, type TopicPlan } from '../../transports/kafka/index.ts'
+import { connectionOptions } from './kafka-connection.ts'
+import { checkOverrides, topicSpecs } from './topic-specs.ts'
+import { shopTopologies } from './topologies.ts'
+
+export interface TopicCluster {
+  /** What `apply` would do; changes nothing. */
+  plan(): Promise<readonly TopicPlan[]>
+  /** Makes what is missing and sets retention. Throws `TOPIC_MISMATCH` before anything is changed. */
+  apply(): Promise<void>
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Of all topologies, also where this process runs some only: each needs the topics of the others. Throws a `ConfigError`
+ * and what `openKafkaLog` throws.
+ */
+export async function openTopicCluster(config: Config, version: string): Promise<TopicCluster> {
+  const { application, kafka } = config
+  const { replicationFactor, minInSyncReplicas } = kafka
+  const { all: topologies } = shopTopologies(config)
+  checkOverrides(config, topologies)
+  const specs = topicSpecsOf({ application, topologies, topicSpec: topicSpecs(config), changelogs: true })
+  const log = await openKafkaLog({
+    application,
+    connection: connectionOptions(config, `${application}-topics`),
+    // Joins no group: any place will do.
+    slot: randomBytes(4).toString('hex'),
+    version,
+    topics: { replicationFactor, minInSyncReplicas },
+  })
+  return {
+    plan: () => log.planTopics(specs),
+    apply: () => log.ensureTopics(specs),
+    close: () => log.close(),
+  }
+}
