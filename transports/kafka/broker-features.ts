@@ -11,7 +11,7 @@ interface RequiredApi {
 /** The highest version of each request that is sent to every cluster; Kafka 3.9 knows them all. */
 const REQUIRED: readonly RequiredApi[] = [
   { name: 'Produce', key: 0, version: 11 },
-  { name: 'Fetch', key: 1, version: 12 },
+  { name: 'Fetch', key: 1, version: 13 },
   { name: 'ListOffsets', key: 2, version: 7 },
   { name: 'Metadata', key: 3, version: 12 },
   { name: 'OffsetCommit', key: 8, version: 8 },

@@ -16,7 +16,6 @@
  * 3. A reader known to be behind is in one request only: what is on its way to it is not sent twice.
  * 4. Partitions that got records go to the end of the next request: a full answer starves nobody.
  */
-import type { TopicPartition } from '../../streams/index.ts'
 import type { KafkaPartitionReader } from './partition-reader.ts'
 import { NONE } from './protocol/errors.ts'
 import type { Fetch, FetchAnswer, FetchedPartition, FetchPartition } from './protocol/fetch.ts'
@@ -87,7 +86,7 @@ export class BrokerFetches {
   }
 
   add(reader: KafkaPartitionReader): void {
-    const key = keyOf(reader)
+    const key = keyOf(reader.topicId, reader.partition)
     const readers = this.#readers.get(key)
     if (readers === undefined) this.#readers.set(key, [reader])
     else readers.push(reader)
@@ -95,7 +94,7 @@ export class BrokerFetches {
   }
 
   remove(reader: KafkaPartitionReader): void {
-    const key = keyOf(reader)
+    const key = keyOf(reader.topicId, reader.partition)
     const readers = this.#readers.get(key)?.filter((other) => other !== reader) ?? []
     if (readers.length === 0) this.#readers.delete(key)
     else this.#readers.set(key, readers)
@@ -138,12 +137,12 @@ export class BrokerFetches {
       if (reader === undefined) continue
       const currentLeaderEpoch = this.#owner.epochFor(reader, this.#node)
       if (currentLeaderEpoch === undefined) continue
-      const { topic, partition, nextFetch: fetchOffset } = reader
+      const { topicId, partition, nextFetch: fetchOffset } = reader
       const { partitionMaxBytes } = limits
       offsets.set(key, fetchOffset)
-      const partitions = topics.get(topic) ?? []
+      const partitions = topics.get(topicId) ?? []
       partitions.push({ partition, fetchOffset, currentLeaderEpoch, partitionMaxBytes })
-      topics.set(topic, partitions)
+      topics.set(topicId, partitions)
       // Until it has heard where the partition ends, a reader cannot tell whether it is caught up.
       if (!reader.hasHeard) maxWaitMs = 0
     }
@@ -156,7 +155,7 @@ export class BrokerFetches {
       minBytes: 1,
       maxBytes: limits.maxBytes,
       isolationLevel: 'read_committed',
-      topics: Array.from(topics, ([topic, partitions]) => ({ topic, partitions })),
+      topics: Array.from(topics, ([topicId, partitions]) => ({ topicId, partitions })),
     }
     this.#owner.send({ node: this.#node, slot, request }).then(
       (answer) => {
@@ -186,10 +185,10 @@ export class BrokerFetches {
   #answered(flight: Flight, { errorCode, topics }: FetchAnswer): void {
     if (errorCode !== NONE) return this.#pauseAfter(++this.#failures)
     this.#failures = 0
-    const all = topics.flatMap(({ topic, partitions }) => partitions.map((one) => ({ topic, one })))
+    const all = topics.flatMap(({ topicId, partitions }) => partitions.map((one) => ({ topicId, one })))
     const bytes = all.reduce((sum, { one }) => sum + one.records.length, 0)
-    for (const { topic, one } of all) {
-      const key = keyOf({ topic, partition: one.partition })
+    for (const { topicId, one } of all) {
+      const key = keyOf(topicId, one.partition)
       const readers = this.#readers.get(key)
       if (readers === undefined) continue
       if (one.records.length > 0) this.#toEnd(key, readers)
@@ -227,6 +226,6 @@ export function pauseMs(failures: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS)
 }
 
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
+function keyOf(topicId: string, partition: number): string {
+  return `${partition} ${topicId}`
 }

@@ -84,7 +84,7 @@ describe('opening', () => {
     await expect(newCluster().open()).rejects.toMatchObject({
       code: 'BROKER_UNSUPPORTED',
       detail:
-        'it does not know Produce 11 (it knows 0 to 10), Fetch 12 (it knows 0 to 10), Metadata 12 (it knows 0 to 10), ListTransactions 1 (it knows none)',
+        'it does not know Produce 11 (it knows 0 to 10), Fetch 13 (it knows 0 to 10), Metadata 12 (it knows 0 to 10), ListTransactions 1 (it knows none)',
     })
   })
 

@@ -25,6 +25,7 @@ import {
   FENCED_LEADER_EPOCH,
   NOT_LEADER_OR_FOLLOWER,
   OFFSET_OUT_OF_RANGE,
+  UNKNOWN_TOPIC_ID,
 } from '../../../transports/kafka/protocol/errors.ts'
 import type {
   AbortedTransaction,
@@ -226,20 +227,9 @@ export class FetchedCluster implements FetchCluster {
   }
 
   #answerTo({ node, request }: FetchOrder): FetchAnswer {
-    const topics = request.topics.map(({ topic, partitions }) => ({
-      topic,
-      partitions: partitions.map((asked) => {
-        const partition = this.at(topic, asked.partition)
-        const { leader } = partition
-        const refused = (errorCode: number) => ({
-          ...partition.fetched(asked),
-          errorCode,
-          records: Buffer.alloc(0),
-        })
-        if (leader.node !== node) return refused(NOT_LEADER_OR_FOLLOWER)
-        if (asked.currentLeaderEpoch < leader.epoch) return refused(FENCED_LEADER_EPOCH)
-        return this.#onItsWay(partition.fetched(asked))
-      }),
+    const topics = request.topics.map(({ topicId, partitions }) => ({
+      topicId,
+      partitions: partitions.map((asked) => this.#fetched(node, topicId, asked)),
     }))
     return { throttleMs: 0, errorCode: 0, topics }
   }
@@ -247,11 +237,35 @@ export class FetchedCluster implements FetchCluster {
   /** The partitions of the requests so far, with the offsets asked for. */
   asked(): string[] {
     return this.orders.map(({ slot, request }) => {
-      const parts = request.topics.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, fetchOffset }) => `${topic}-${partition}@${fetchOffset}`),
+      const parts = request.topics.flatMap(({ topicId, partitions }) =>
+        partitions.map(
+          ({ partition, fetchOffset }) => `${this.#nameOf(topicId)}-${partition}@${fetchOffset}`,
+        ),
       )
       return `${slot} ${parts.join(' ')}`
     })
+  }
+
+  #fetched(node: number, topicId: string, asked: FetchPartition): FetchedPartition {
+    const topic = this.#nameOf(topicId)
+    if (topic === undefined)
+      return { ...new FetchablePartition().fetched(asked), errorCode: UNKNOWN_TOPIC_ID }
+    const partition = this.at(topic, asked.partition)
+    const { leader } = partition
+    const refused = (errorCode: number) => ({
+      ...partition.fetched(asked),
+      errorCode,
+      records: Buffer.alloc(0),
+    })
+    if (leader.node !== node) return refused(NOT_LEADER_OR_FOLLOWER)
+    if (asked.currentLeaderEpoch < leader.epoch) return refused(FENCED_LEADER_EPOCH)
+    return this.#onItsWay(partition.fetched(asked))
+  }
+
+  /** As the brokers know it now. */
+  #nameOf(topicId: string): string | undefined {
+    for (const [topic, id] of this.topicIds) if (id === topicId) return topic
+    return undefined
   }
 
   #onItsWay(answer: FetchedPartition): FetchedPartition {

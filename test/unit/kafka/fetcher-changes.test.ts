@@ -115,7 +115,7 @@ describe('a cluster that changes', () => {
     cluster.at('in', 1).errorCode = NOT_LEADER_OR_FOLLOWER
     new ReadAlong(fetcher, 'in', 0, 1)
     expect(await tap.valuesTo(1)).toEqual(['a'])
-    late?.resolve({ throttleMs: 0, errorCode: 0, topics: [{ topic: 'in', partitions: [answer] }] })
+    late?.resolve({ throttleMs: 0, errorCode: 0, topics: [{ topicId: 'id of in', partitions: [answer] }] })
     cluster.change(() => partition.append(['b']))
     expect(await tap.valuesTo(2)).toEqual(['b'])
   })
@@ -125,14 +125,24 @@ describe('a cluster that changes', () => {
     const tap = new ReadAlong(fetcher, 'in', 1)
     expect(await tap.valuesTo(2)).toEqual(['b'])
     await expect.poll(() => cluster.kept.length).toBe(1)
-    cluster.topicIds.set('in', 'another id')
-    await cluster.refresh()
-    cluster.change(() => cluster.at('in').append(['of another topic']))
-    tap.reader.take(1)
-    cluster.timeOut()
+    cluster.change(() => {
+      cluster.topicIds.set('in', 'another id')
+      cluster.at('in').append(['of another topic'])
+    })
     const fault = await tap.fault()
     expect(fault).toMatchObject({ code: 'RESET_REQUIRED' })
     expect(fault.message).toContain('in-0')
+  })
+
+  test('a topic that was made again is not asked for, once the cluster was looked at', async () => {
+    const tap = new ReadAlong(fetcher, 'in')
+    await expect.poll(() => cluster.kept.length).toBe(1)
+    cluster.topicIds.set('in', 'another id')
+    await cluster.refresh()
+    const before = cluster.orders.length
+    cluster.timeOut()
+    expect(await tap.fault()).toMatchObject({ code: 'RESET_REQUIRED' })
+    expect(cluster.orders).toHaveLength(before)
   })
 
   test('a topic that is deleted ends the reader', async () => {

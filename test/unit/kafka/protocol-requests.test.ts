@@ -84,7 +84,7 @@ const requests: Readonly<Record<string, KafkaRequest<unknown>>> = {
   'Produce v11 request': produced(11),
   'Produce v12 request': produced(12),
   'Produce v9 request outside transactions': produce(9, { transactionalId: null, timeoutMs: 1, topics: [] }),
-  'Fetch v12 request': fetch(
+  'Fetch v13 request': fetch(
     {
       maxWaitMs: 500,
       minBytes: 1,
@@ -92,7 +92,7 @@ const requests: Readonly<Record<string, KafkaRequest<unknown>>> = {
       isolationLevel: 'read_committed',
       topics: [
         {
-          topic: 'orders',
+          topicId: 'AQIDBAUGBwgJCgsMDQ4PEA',
           partitions: [
             {
               partition: 0,
@@ -264,7 +264,7 @@ describe('requests', () => {
   })
 
   it('say how long their answer may take where the broker waits with it', () => {
-    const slow = ['Fetch v12 request', 'JoinGroup v9 request', 'SyncGroup v5 request']
+    const slow = ['Fetch v13 request', 'JoinGroup v9 request', 'SyncGroup v5 request']
     expect(slow.map((name) => requests[name]?.timeoutMs)).toEqual([10_000, 60_000, 60_000])
     expect(requests['Heartbeat v4 request']).not.toHaveProperty('timeoutMs')
   })

@@ -165,49 +165,54 @@ const answers: Readonly<Record<string, [KafkaRequest<unknown>, unknown]>> = {
   'Produce v10 response': produced(10),
   'Produce v11 response': produced(11),
   'Produce v12 response': produced(12),
-  'Fetch v12 response': [
+  'Fetch v13 response': [
     fetch({ maxWaitMs: 1, minBytes: 1, maxBytes: 1, isolationLevel: 'read_committed', topics: [] }, 1),
     {
       throttleMs: 2,
       errorCode: 0,
-      topics: orders(
+      topics: [
         {
-          partition: 0,
-          errorCode: 0,
-          highWatermark: 5_000_000_010,
-          lastStableOffset: 5_000_000_009,
-          logStartOffset: 1,
-          divergingEpoch: undefined,
-          currentLeader: undefined,
-          abortedTransactions: [
-            { producerId: BIG_ID, firstOffset: 5_000_000_001 },
-            { producerId: 4n, firstOffset: 12 },
+          topicId: TOPIC_ID,
+          partitions: [
+            {
+              partition: 0,
+              errorCode: 0,
+              highWatermark: 5_000_000_010,
+              lastStableOffset: 5_000_000_009,
+              logStartOffset: 1,
+              divergingEpoch: undefined,
+              currentLeader: undefined,
+              abortedTransactions: [
+                { producerId: BIG_ID, firstOffset: 5_000_000_001 },
+                { producerId: 4n, firstOffset: 12 },
+              ],
+              records: bytes('0102030405060708'),
+            },
+            {
+              partition: 1,
+              errorCode: 6,
+              highWatermark: -1,
+              lastStableOffset: -1,
+              logStartOffset: -1,
+              divergingEpoch: undefined,
+              currentLeader: { leader: 2, leaderEpoch: 8 },
+              abortedTransactions: null,
+              records: bytes(''),
+            },
+            {
+              partition: 2,
+              errorCode: 0,
+              highWatermark: 10,
+              lastStableOffset: 9,
+              logStartOffset: 1,
+              divergingEpoch: { epoch: 4, endOffset: 6 },
+              currentLeader: undefined,
+              abortedTransactions: [],
+              records: bytes(''),
+            },
           ],
-          records: bytes('0102030405060708'),
         },
-        {
-          partition: 1,
-          errorCode: 6,
-          highWatermark: -1,
-          lastStableOffset: -1,
-          logStartOffset: -1,
-          divergingEpoch: undefined,
-          currentLeader: { leader: 2, leaderEpoch: 8 },
-          abortedTransactions: null,
-          records: bytes(''),
-        },
-        {
-          partition: 2,
-          errorCode: 0,
-          highWatermark: 10,
-          lastStableOffset: 9,
-          logStartOffset: 1,
-          divergingEpoch: { epoch: 4, endOffset: 6 },
-          currentLeader: undefined,
-          abortedTransactions: [],
-          records: bytes(''),
-        },
-      ),
+      ],
     },
   ],
   'ListOffsets v7 response': [
@@ -475,7 +480,7 @@ describe('answers', () => {
   })
 
   it('hold records as a view of the response', () => {
-    const fixture = fixtures.find(({ name }) => name === 'Fetch v12 response') as MessageFixture
+    const fixture = fixtures.find(({ name }) => name === 'Fetch v13 response') as MessageFixture
     const response = responseOf(fixture)
     const request = fetch(
       { maxWaitMs: 1, minBytes: 1, maxBytes: 1, isolationLevel: 'read_committed', topics: [] },

@@ -228,6 +228,17 @@ describe.each([
     })
   })
 
+  test('nothing is sent to a coordinator that was found too late', async () => {
+    const one = await ready()
+    await one.produce([group(0, 'a')])
+    cluster.sent.length = 0
+    vi.spyOn(cluster, 'coordinator').mockImplementation(
+      () => new Promise((resolve) => setTimeout(() => resolve(0), 30_000)),
+    )
+    await expect(one.commit()).rejects.toMatchObject({ code: 'LOG_BUSY' })
+    expect(cluster.sent).toEqual([])
+  })
+
   test('the end is not asked for after the transaction ran out of time', async () => {
     const one = await ready()
     await one.produce([group(0, 'a')])

@@ -1,13 +1,13 @@
 /**
- * Fetch v12: record batches of partitions, from given offsets on. By topic name, without a fetch session: each request
- * stands for itself.
+ * Fetch v13: record batches of partitions, from given offsets on. By topic id, so that a topic made again under its name
+ * is never read in its place; without a fetch session: each request stands for itself.
  *
  * Not its job: what is in the batches (`batches/decode.ts`).
  */
 import { type CurrentLeader, readCurrentLeader } from './current-leader.ts'
 import type { Reader } from './reader.ts'
 import { flexible, type KafkaRequest, type Throttled } from './request.ts'
-import { readTopics, type TopicPartitions, writeTopics } from './topics-of.ts'
+import type { Writer } from './writer.ts'
 
 const CONSUMER = -1
 const NO_SESSION_ID = 0
@@ -36,6 +36,13 @@ export interface FetchPartition {
   readonly partitionMaxBytes: number
 }
 
+/** Topics by their ids, each with its partitions. */
+export interface FetchTopic<P> {
+  /** Base64url, as metadata says it. */
+  readonly topicId: string
+  readonly partitions: readonly P[]
+}
+
 export interface Fetch {
   /** How long the broker may wait for `minBytes`. Milliseconds. */
   readonly maxWaitMs: number
@@ -43,7 +50,7 @@ export interface Fetch {
   /** For the whole response; the first batch comes whole even when it is larger. */
   readonly maxBytes: number
   readonly isolationLevel: IsolationLevel
-  readonly topics: readonly TopicPartitions<FetchPartition>[]
+  readonly topics: readonly FetchTopic<FetchPartition>[]
 }
 
 export interface AbortedTransaction {
@@ -69,7 +76,7 @@ export interface FetchedPartition {
 
 export interface FetchAnswer extends Throttled {
   readonly errorCode: number
-  readonly topics: readonly TopicPartitions<FetchedPartition>[]
+  readonly topics: readonly FetchTopic<FetchedPartition>[]
 }
 
 const NO_RECORDS = Buffer.alloc(0)
@@ -80,14 +87,14 @@ export function fetch(request: Fetch, timeoutMs: number): KafkaRequest<FetchAnsw
   return flexible({
     apiKey: 1,
     apiName: 'Fetch',
-    apiVersion: 12,
+    apiVersion: 13,
     timeoutMs,
     write(into) {
       into.int32(CONSUMER).int32(maxWaitMs).int32(minBytes).int32(maxBytes)
       into.int8(isolationCode(isolationLevel)).int32(NO_SESSION_ID).int32(NO_SESSION_EPOCH)
-      writeTopics(into, topics, ({ partition, fetchOffset, currentLeaderEpoch, partitionMaxBytes }) => {
-        into.int32(partition).int32(currentLeaderEpoch).int64(fetchOffset).int32(NO_EPOCH)
-        into.int64(NO_LOG_START_OFFSET).int32(partitionMaxBytes).noTags()
+      into.array(topics, ({ topicId, partitions }) => {
+        into.uuid(topicId).array(partitions, (partition) => writePartition(into, partition))
+        into.noTags()
       })
       into.array([], () => {}).string(NO_RACK)
     },
@@ -95,9 +102,21 @@ export function fetch(request: Fetch, timeoutMs: number): KafkaRequest<FetchAnsw
       const throttleMs = from.int32()
       const errorCode = from.int16()
       from.int32() // session id
-      return { throttleMs, errorCode, topics: readTopics(from, () => readPartition(from)) }
+      return { throttleMs, errorCode, topics: from.array(() => readTopic(from)) }
     },
   })
+}
+
+function writePartition(into: Writer, partition: FetchPartition): void {
+  into.int32(partition.partition).int32(partition.currentLeaderEpoch).int64(partition.fetchOffset)
+  into.int32(NO_EPOCH).int64(NO_LOG_START_OFFSET).int32(partition.partitionMaxBytes).noTags()
+}
+
+function readTopic(from: Reader): FetchTopic<FetchedPartition> {
+  const topicId = from.uuid()
+  const partitions = from.array(() => readPartition(from))
+  from.tags()
+  return { topicId, partitions }
 }
 
 function readPartition(from: Reader): FetchedPartition {
