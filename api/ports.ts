@@ -26,7 +26,7 @@ export interface Pipeline extends LogPort, CouponPort, ProductPort, RankingPort,
 export interface LogPort {
   /**
    * `Log.append`: all of the records or none, durable before it resolves.
-   * Rejects with `LOG_BUSY`, `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`.
+   * Rejects with `LOG_BUSY`, `APPEND_UNKNOWN`, `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`.
    */
   append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]>
   /** Why new records of this topic are not taken just now: its tasks are too far behind. Asked on every write. */

@@ -1,7 +1,7 @@
 /** Turns whatever was thrown into a problem document. Nothing of an unknown error gets outside. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { DeserializationError, JsonValueError, SerializationError } from '../schemas/index.ts'
-import { isStreamsError, type StreamsError } from '../streams/index.ts'
+import { isStreamsError, type Reaction, reactionOf, type StreamsError } from '../streams/index.ts'
 import { ApiError, type FieldProblem, problemOf, retryAfterSeconds } from './errors.ts'
 import { fieldProblems } from './validation.ts'
 
@@ -10,6 +10,8 @@ export const PROBLEM_TYPE = 'application/problem+json'
 const MAX_INSTANCE_CHARS = 512
 const RETRY_SOON_MS = 1_000
 const RETRY_LATER_MS = 10_000
+/** What another try may find mended. */
+const PASSING: ReadonlySet<Reaction> = new Set(['retry', 'restore'])
 
 /** Answers `request` with the problem that `error` is. */
 export function sendProblem(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -33,6 +35,9 @@ export function toApiError(error: unknown): ApiError {
     return invalidEvent(error, [inBody({ path: error.path, message: error.message })])
   }
   if (error instanceof DeserializationError) return fromDeserialization(error)
+  // Of what the log stands on: a broker that is away, for example.
+  if (PASSING.has(reactionOf(error)))
+    return unavailable('LOG_UNAVAILABLE', 'Try again with the same ids.', 'LOG_BUSY', RETRY_SOON_MS, error)
   if (error instanceof Error) return fromFastify(error as FastifyError)
   return internal(error)
 }
@@ -42,6 +47,7 @@ function fromStreams(error: StreamsError): ApiError {
   switch (code) {
     case 'LOG_BUSY':
     case 'LOG_WRITE_FAILED':
+    case 'APPEND_UNKNOWN':
     case 'LOG_CLOSED':
       return unavailable('LOG_UNAVAILABLE', 'Try again with the same ids.', code, RETRY_SOON_MS, error)
     case 'LOG_FULL':

@@ -4,7 +4,10 @@
  */
 import { murmur2 } from './partitioner.ts'
 
-const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+const UUID_CHARS = 36
+const DIGITS = Buffer.from('0123456789abcdef')
+/** Where ids are written: one string made of it at once takes half the time of one put together. */
+const TEXT = Buffer.alloc(UUID_CHARS, '-')
 
 /** Makes ids for one maker (for example a task); two makers never share a seed by design of their names. */
 export class EventIdMaker {
@@ -37,32 +40,23 @@ export function formatUuid7(timestamp: number, a: number, b: number, c: number):
   const time = timestamp > 0 ? timestamp : 0
   const high = Math.floor(time / 0x1_0000_0000)
   const low = time >>> 0
-  return (
-    hex(high >>> 8) +
-    hex(high) +
-    hex(low >>> 24) +
-    hex(low >>> 16) +
-    '-' +
-    hex(low >>> 8) +
-    hex(low) +
-    '-' +
-    hex(0x70 | ((c >>> 8) & 0x0f)) +
-    hex(c) +
-    '-' +
-    hex(0x80 | ((a >>> 24) & 0x3f)) +
-    hex(a >>> 16) +
-    '-' +
-    hex(a >>> 8) +
-    hex(a) +
-    hex(b >>> 24) +
-    hex(b >>> 16) +
-    hex(b >>> 8) +
-    hex(b)
-  )
+  hex16(0, high)
+  hex16(4, low >>> 16)
+  hex16(9, low)
+  hex16(14, 0x7000 | (c & 0x0fff))
+  hex16(19, 0x8000 | ((a >>> 16) & 0x3fff))
+  hex16(24, a)
+  hex16(28, b >>> 16)
+  hex16(32, b)
+  return TEXT.latin1Slice(0, UUID_CHARS)
 }
 
-function hex(byte: number): string {
-  return HEX[byte & 0xff] as string
+/** Four digits into the text. */
+function hex16(at: number, bits: number): void {
+  TEXT[at] = DIGITS[(bits >>> 12) & 0xf] as number
+  TEXT[at + 1] = DIGITS[(bits >>> 8) & 0xf] as number
+  TEXT[at + 2] = DIGITS[(bits >>> 4) & 0xf] as number
+  TEXT[at + 3] = DIGITS[bits & 0xf] as number
 }
 
 /** Murmur3's finalizer over two words. */

@@ -215,7 +215,7 @@ export interface Log {
   /**
    * Takes all of the records or, where a check refuses one, none. A log of several machines takes each partition's
    * records for itself: where one fails, the promise rejects, and others may be there. Throws `LOG_BUSY` (try again
-   * later), `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`.
+   * later), `APPEND_UNKNOWN` (some may be there, now or later), `LOG_FULL`, `RECORD_TOO_LARGE`, `LOG_CLOSED`.
    */
   append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]>
 

@@ -229,6 +229,7 @@ it.each([
 
 it.each([
   ['LOG_BUSY', 503, 'LOG_UNAVAILABLE'],
+  ['APPEND_UNKNOWN', 503, 'LOG_UNAVAILABLE'],
   ['LOG_FULL', 503, 'LOG_UNAVAILABLE'],
 ] as const)('%s: %i with the requestId to ask again with', async (reason, status, code) => {
   const started = await withCampaign()

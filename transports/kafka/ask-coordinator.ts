@@ -4,7 +4,7 @@
  *
  * Not its job: what a final answer means; whether a request without answer may be repeated, which only its sender knows.
  */
-import { isClusterError } from './errors.ts'
+import { ClusterError, isClusterError } from './errors.ts'
 import type { Brokers } from './producer-batches.ts'
 import { mayPass } from './produce-outcome.ts'
 import {
@@ -63,11 +63,14 @@ export async function askCoordinator<R>(
 async function askOnce<R>(
   places: CoordinatorPlaces,
   brokers: Brokers,
-  { kind, key, request, codeOf }: Question<R>,
+  { kind, key, request, codeOf, deadline }: Question<R>,
 ): Promise<Asked<R>> {
   let isSending = false
   try {
     const node = await places.coordinator(kind, key)
+    // Finding it may take longer than there is time.
+    if (performance.now() > deadline)
+      throw new ClusterError('CONNECTION_FAILED', `${request.apiName}: too late`)
     isSending = true
     const answer = await brokers.send(node, request)
     const code = codeOf(answer)

@@ -31,12 +31,9 @@ type OutgoingContent = Pick<OutgoingRecord, 'key' | 'value' | 'timestamp' | 'hea
 }
 
 export function toBatchRecord({ key, value, timestamp, lineage, headers }: OutgoingContent): BatchRecord {
-  return {
-    key,
-    value,
-    timestamp,
-    headers: lineage === undefined ? headers : [...lineageHeaders(lineage), ...headers],
-  }
+  if (lineage === undefined) return { key, value, timestamp, headers }
+  const own = lineageHeaders(lineage)
+  return { key, value, timestamp, headers: headers.length === 0 ? own : [...own, ...headers] }
 }
 
 /** `fetchedAt`: epoch milliseconds. */

@@ -17,7 +17,10 @@ async function fill(backend: StateBackend, batches: number): Promise<void> {
 
 describe("the tasks' databases", () => {
   test('keep what was written, each for itself', async () => {
-    const databases = new TaskDatabases({ directory: await scratchDirectory('task-databases'), application: 'shop' })
+    const databases = new TaskDatabases({
+      directory: await scratchDirectory('task-databases'),
+      application: 'shop',
+    })
     const one = await databases.open(task)
     const other = await databases.open({ ...task, partition: 4 })
     await one.write([put('k')])
@@ -72,7 +75,10 @@ describe("the tasks' databases", () => {
   })
 
   test('a topology whose name is a path gets no directory', async () => {
-    const databases = new TaskDatabases({ directory: await scratchDirectory('task-databases'), application: 'shop' })
+    const databases = new TaskDatabases({
+      directory: await scratchDirectory('task-databases'),
+      application: 'shop',
+    })
     await expect(databases.open({ ...task, topology: '../x' })).rejects.toThrow(RangeError)
   })
 })

@@ -81,13 +81,14 @@ export const BATCH_OVERHEAD = RECORDS_AT
 /** Where records are written: before them there is room for a batch's header. Grows for larger batches. */
 let workspace = Buffer.allocUnsafeSlow(BATCH_OVERHEAD)
 
-/** Bytes that a record takes at most, wherever in a batch it is. */
-export function recordSize(record: BatchRecord): number {
-  let bytes = RECORD_OVERHEAD_MAX + (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  const { headers } = record
+/** Bytes that a record takes at most, wherever in a batch it is; texts count as if each had its longest form. */
+export function recordSize({ key, value, headers }: BatchRecord): number {
+  let bytes = RECORD_OVERHEAD_MAX
+  if (key !== null) bytes += key.length
+  if (value !== null) bytes += value.length
   for (let i = 0; i < headers.length; i++) {
     const header = headers[i] as readonly [string, HeaderBytes]
-    bytes += HEADER_OVERHEAD_MAX + Buffer.byteLength(header[0]) + Math.max(lengthOf(header[1]), 0)
+    bytes += HEADER_OVERHEAD_MAX + header[0].length * UTF8_BYTES_MAX + Math.max(lengthMax(header[1]), 0)
   }
   return bytes
 }
@@ -170,7 +171,7 @@ function writeRecord(
   return at - bodyAt === room ? at : moveTo(start, bodyAt, at)
 }
 
-/** Exact but for texts, which are counted as if each had its longest form. */
+/** Exact but for texts, which count as in `recordSize`. */
 function bodyBytesMax({ key, value, headers }: BatchRecord, offsetDelta: number, timestampDelta: number) {
   let bytes = 1 + varlongBytes(timestampDelta) + varintBytes(offsetDelta) + varintBytes(headers.length)
   bytes += bytesWithLength(key === null ? NULL_BYTES : key.length)
@@ -200,11 +201,6 @@ function reserve(at: number, bytes: number): void {
 
 function bytesWithLength(length: number): number {
   return varintBytes(length) + (length > 0 ? length : 0)
-}
-
-function lengthOf(value: HeaderBytes): number {
-  if (value === null) return NULL_BYTES
-  return typeof value === 'string' ? Buffer.byteLength(value) : value.length
 }
 
 function lengthMax(value: HeaderBytes): number {
