@@ -56,7 +56,7 @@ function nameList(env: string, value: readonly string[], description: string) {
 }
 
 function addressList(env: string, description: string) {
-  const address = Type.String({ pattern: '^[^\\s,/]+:\\d{1,5}$' })
+  const address = Type.String({ pattern: '^[^\\s,/]+:\\d{1,5}$', expected: 'host:port' })
   return Type.Array(address, { default: [], list: true, env, description, expected: 'a list of host:port' })
 }
 

@@ -32,6 +32,8 @@ const CURSOR_SECRET: KeptValue = {
   draw: () => randomBytes(32).toString('hex'),
 }
 /** Addresses to listen on that are none to be reached at. */
+/** A transaction costs as much for few records as for many: its interval decides, and this only keeps memory low. */
+const COMMIT_BYTES = 16 * 1024 * 1024
 const EVERY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '[::]'])
 
 /** Rejects with what `openLevelDb` rejects with, a `DirectoryError`, and a `UsageError` for orders as recorded. */
@@ -77,6 +79,7 @@ function shopLog(log: KafkaLog, { dataDir, application, kafka }: Config): ShopLo
     engine: {
       commitIntervalMs: kafka.commitIntervalMs,
       commitWhenIdle: false,
+      commitBytes: COMMIT_BYTES,
       stateDirectory: stores,
     },
     isShared: true,

@@ -37,7 +37,8 @@ export async function runWorkers(context: Context, config: Config, flags: StartF
 }
 
 /** From the one that is configured upwards; free ones for 0. */
-function portsOf({ workers, http: { port } }: Config): Promise<readonly number[]> {
-  const indexes = Array.from({ length: workers }, (_, index) => index)
-  return Promise.all(indexes.map((index) => (port === 0 ? freePort() : port + index)))
+async function portsOf({ workers, http: { port } }: Config): Promise<readonly number[]> {
+  const ports: number[] = []
+  for (let index = 0; index < workers; index++) ports.push(port === 0 ? await freePort() : port + index)
+  return ports
 }

@@ -24,7 +24,7 @@ const cluster = oneBroker({ registry: true })
 const LEAVES = ['--set', 'kafka.leaveOnStop=true']
 const kafka = (): string[] => ['--kafka', cluster().bootstrap, ...LEAVES]
 const registry = (): string[] => ['--registry', cluster().registryUrl as string]
-const REGISTERS = ['--set', 'registry.register=true']
+const registers = (): string[] => [...registry(), '--set', 'registry.register=true']
 
 interface Planned {
   readonly name: string
@@ -81,7 +81,7 @@ describe('a shop', () => {
 
   test('that is ended and started again knows what it decided', async () => {
     const dataDir = freshDirectory()
-    const first = await startReady(dataDir, ...REGISTERS)
+    const first = await startReady(dataDir)
     await openCoupon(first, 'spring', 2)
     const before = await ask(first, 'spring', 'ann', 'r1')
     expect(before).toMatchObject({ status: 'ISSUED', sequence: 1 })
@@ -175,6 +175,7 @@ describe('two workers', () => {
 
 describe('the demo', () => {
   test('is not for brokers that have topics of a shop', async () => {
+    await run(['topics', 'apply', '--kafka', cluster().bootstrap])
     const { code, stderr } = await run(['demo', '--exit', '--kafka', cluster().bootstrap])
     expect(stderr).toContain('the demo needs brokers without')
     expect(code).toBe(2)
@@ -194,7 +195,7 @@ describe('the demo', () => {
 
 /** A shop whose tasks run: what restores is answered with 503 until then. */
 async function startReady(dataDir: string, ...more: readonly string[]): Promise<Shop> {
-  const shop = await startShop(dataDir, ...kafka(), ...registry(), ...more)
+  const shop = await startShop(dataDir, ...kafka(), ...registers(), ...more)
   await ready(shop.url)
   return shop
 }
@@ -206,7 +207,7 @@ interface Listening {
 
 async function startWorkers(): Promise<{ parent: Running; workers: [Listening, Listening] }> {
   const args = ['start', '--json', '--workers', '2', '--port', '0', '--data-dir', freshDirectory()]
-  const parent = start([...args, ...kafka(), ...registry()])
+  const parent = start([...args, ...kafka(), ...registers()])
   const [one, two] = listening(await parent.said(/("pid":\d+\}\n[\s\S]*){2}/))
   if (one === undefined || two === undefined) throw new Error('two were to listen')
   await Promise.all([ready(one.url), ready(two.url)])
