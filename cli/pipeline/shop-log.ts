@@ -37,7 +37,10 @@ export interface ShopDirectory {
 export interface ShopLog {
   readonly log: Log
   /** How the engine runs on it. */
-  readonly engine: Pick<StreamsOptions, 'commitIntervalMs' | 'commitWhenIdle' | 'stateDirectory'>
+  readonly engine: Pick<
+    StreamsOptions,
+    'commitIntervalMs' | 'commitBytes' | 'commitWhenIdle' | 'stateDirectory'
+  >
   /**
    * Other processes may be on it too. Tasks come and go then, and are restored while the shop serves; else all of them
    * open at the start, and one that does not ends it.
