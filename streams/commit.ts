@@ -11,9 +11,10 @@
  * The next batch is processed meanwhile, but its step 1 comes after this one's 4.
  */
 import type { StateBackend } from '../state/index.ts'
+import { StreamsError } from './errors.ts'
 import type { CommitReceipt, Log, TaskCommit } from './log.ts'
 import type { Position } from './record.ts'
-import { positionsRow, storedPositions } from './restore.ts'
+import { positionsRow, type StoredPosition, storedPositions } from './restore.ts'
 import type { Task } from './task.ts'
 
 /** Where step 3 writes. */
@@ -81,7 +82,7 @@ export async function commitSealed(
   }
 }
 
-/** Step 3 for one task. */
+/** Step 3 for one task. Throws `RESET_REQUIRED` where a changelog is not the one that the database came from. */
 async function apply(
   log: Log,
   commit: TaskCommit,
@@ -89,8 +90,26 @@ async function apply(
   backend: StateBackend,
   now: number,
 ): Promise<void> {
-  const positions = merged(storedPositions(backend)?.changelogs ?? [], receipt.changelogs)
+  const before = storedPositions(backend)?.changelogs ?? []
+  requireSameChangelogs(log, before, receipt.changelogs)
+  const positions = merged(before, receipt.changelogs)
   await backend.write([...commit.state, positionsRow(log, backend, positions, now)])
+}
+
+/** A changelog that was made again lacks what was written to it before, and begins with low offsets. */
+function requireSameChangelogs(
+  log: Log,
+  before: readonly StoredPosition[],
+  after: readonly Position[],
+): void {
+  for (const { topic, topicId, offset } of before) {
+    const now = after.find((position) => position.topic === topic)?.offset ?? Number.POSITIVE_INFINITY
+    if (topicId === log.topicId(topic) && now > offset) continue
+    throw new StreamsError(
+      'RESET_REQUIRED',
+      `${topic} was deleted and made again: changes before ${offset} are gone`,
+    )
+  }
 }
 
 function merged(before: readonly Position[], after: readonly Position[]): Position[] {

@@ -48,7 +48,7 @@ export function formatUuid7(timestamp: number, a: number, b: number, c: number):
   hex16(24, a)
   hex16(28, b >>> 16)
   hex16(32, b)
-  return TEXT.latin1Slice(0, UUID_CHARS)
+  return TEXT.toString('latin1')
 }
 
 /** Four digits into the text. */

@@ -37,7 +37,7 @@ export interface StoredPositions {
   readonly at: number
 }
 
-interface StoredPosition extends Position {
+export interface StoredPosition extends Position {
   /** Which life of the changelog the offset belongs to. */
   readonly topicId: string
 }

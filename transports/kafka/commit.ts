@@ -33,8 +33,8 @@ import {
 } from '../../streams/index.ts'
 import { askCoordinator, type CoordinatorPlaces } from './ask-coordinator.ts'
 import type { BatchRecord } from './batches/encode.ts'
-import { encodeOffsetMetadata, topicTag } from './offset-metadata.ts'
-import { type Brokers, byTopic, partitionName } from './producer-batches.ts'
+import { encodeOffsetMetadata, inputTag, topicTag } from './offset-metadata.ts'
+import { type Brokers, byTopic } from './producer-batches.ts'
 import { NONE } from './protocol/errors.ts'
 import { offsetCommit } from './protocol/offsets.ts'
 import type { TopicPartitions } from './protocol/topics-of.ts'
@@ -174,15 +174,17 @@ function planWrites(application: string, commits: readonly TaskCommit[]): Plan {
     const { task, outputs, changes, checkpoint } = commit
     const first = new Map<number, Place>()
     for (const output of outputs) {
-      const place = groups.add(output.topic, output.partition, toBatchRecord(output))
-      if (!first.has(place.group)) first.set(place.group, place)
+      const group = groups.of(output.topic, output.partition)
+      const index = groups.add(group, toBatchRecord(output))
+      if (!first.has(group)) first.set(group, { group, index })
     }
-    const last = new Map<number, Place>()
+    const last = new Map<string, Place>()
     const timestamp = checkpoint.times.wallTime
     for (const { store, key, value } of changes) {
-      const topic = changelogTopic(application, task, store)
-      const place = groups.add(topic, task.partition, { key, value, timestamp, headers: NO_HEADERS })
-      last.set(place.group, place)
+      const group =
+        last.get(store)?.group ?? groups.of(changelogTopic(application, task, store), task.partition)
+      const index = groups.add(group, { key, value, timestamp, headers: NO_HEADERS })
+      last.set(store, { group, index })
     }
     return { commit, firstOutputs: [...first.values()], lastChanges: [...last.values()] }
   })
@@ -205,17 +207,18 @@ function planWrites(application: string, commits: readonly TaskCommit[]): Plan {
 /** Gathers records by partition. */
 class Groups {
   readonly all: (RecordGroup & { readonly records: BatchRecord[] })[] = []
-  readonly #numbers = new Map<string, number>()
+  /** Of each topic, by partition. */
+  readonly #numbers = new Map<string, number[]>()
 
-  add(topic: string, partition: number, record: BatchRecord): Place {
-    const name = partitionName(topic, partition)
-    let group = this.#numbers.get(name)
-    if (group === undefined) {
-      group = this.all.push({ topic, partition, records: [] }) - 1
-      this.#numbers.set(name, group)
-    }
-    const index = required(this.all[group]).records.push(record) - 1
-    return { group, index }
+  of(topic: string, partition: number): number {
+    let numbers = this.#numbers.get(topic)
+    if (numbers === undefined) this.#numbers.set(topic, (numbers = []))
+    return (numbers[partition] ??= this.all.push({ topic, partition, records: [] }) - 1)
+  }
+
+  /** Answers the record's index in the group. */
+  add(group: number, record: BatchRecord): number {
+    return required(this.all[group]).records.push(record) - 1
   }
 }
 
@@ -236,10 +239,11 @@ function offsetsOf(
 ): TopicPartitions<OffsetToCommit>[] {
   const positions = commits.flatMap(({ task, checkpoint: { positions: some, times, sequence } }) => {
     if (some.length === 0) throw new RangeError(`${taskName(task)} has no position: nothing would fence it`)
-    return some.map((position) => ({ ...position, times, sequence }))
+    const inputTags = some.map(({ topic }) => inputTag(topic))
+    return some.map((position) => ({ ...position, times, sequence, inputTags }))
   })
-  return byTopic(positions, ({ topic, partition, offset, times, sequence }) => {
-    const metadata = { times, sequence, topicTag: topicTag(context.topicId(topic)) }
+  return byTopic(positions, ({ topic, partition, offset, times, sequence, inputTags }) => {
+    const metadata = { times, sequence, topicTag: topicTag(context.topicId(topic)), inputTags }
     return { partition, offset, metadata: encodeOffsetMetadata(metadata) }
   })
 }

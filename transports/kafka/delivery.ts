@@ -28,6 +28,11 @@ import { initProducerId, NO_PRODUCER, type Producer } from './protocol/transacti
 
 /** The last version that is no part of Transactions V2. */
 const PRODUCE_VERSION = 11
+/**
+ * Bytes of batches that are made in one turn: while the broker writes them, the next turn makes more. Requests that
+ * carried all partitions at once would leave broker and client idle by turns.
+ */
+const TURN_BYTES = 256 * 1024
 /** Means something in transactions only. */
 const NO_TRANSACTION_TIMEOUT_MS = 0
 
@@ -68,10 +73,8 @@ export class Delivery {
   offer(queue: PartitionQueue): void {
     if (queue.state !== 'idle' || !queue.hasWork) return
     this.#ready.add(queue)
-    if (this.#isDue) return
-    this.#isDue = true
     // After the events of this turn, so that their records share batches and requests.
-    setImmediate(() => this.#sendReady())
+    this.#sendSoon()
   }
 
   /** The batch was certainly not taken: its records wait again, but for those of calls that have failed. */
@@ -99,10 +102,21 @@ export class Delivery {
 
   // --- sending
 
+  #sendSoon(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    setImmediate(() => this.#sendReady())
+  }
+
   #sendReady(): void {
     this.#isDue = false
     const batches: SealedBatch[] = []
+    let bytes = 0
     for (const queue of this.#ready) {
+      if (bytes >= TURN_BYTES) {
+        this.#sendSoon()
+        break
+      }
       const leader = this.#leaders.leader(queue.topic, queue.partition)
       if (leader !== undefined && queue.batch === undefined && !this.#hasProducer(queue)) {
         if (!this.#isAcquiring) void this.#acquireProducer(leader)
@@ -114,7 +128,9 @@ export class Delivery {
         continue
       }
       const batch = queue.seal(this.#owner.compression)
-      if (batch !== undefined) batches.push(batch)
+      if (batch === undefined) continue
+      batches.push(batch)
+      bytes += batch.bytes.length
     }
     for (const { node, batches: some } of byBroker(batches, this.#leaders)) void this.#send(node, some)
   }

@@ -33,7 +33,7 @@ import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
 import { Router } from './router.ts'
 import { Sender } from './sender.ts'
-import { type Committer, TopologyGroup } from './topology-group.ts'
+import { type Committer, type CommitterOptions, TopologyGroup } from './topology-group.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 import { type TopicPlan, Topics, type TopicsOptions } from './topics.ts'
 
@@ -209,7 +209,7 @@ export class KafkaLog implements Log {
       version,
       leaves: this.#options.leaves ?? false,
       nextEpoch: () => ++this.#epoch,
-      makeCommitter: (id, connections) => this.#makeCommitter(id, connections),
+      makeCommitter: (committer) => this.#makeCommitter(committer),
       onMade: (made) => this.#groups.set(spec.topology, made),
       onFenced: (ids) => hooks?.onFenced?.(spec.topology, ids),
       onUnreadable: (member, reason) => hooks?.onUnreadableMember?.(spec.topology, member, reason),
@@ -239,10 +239,10 @@ export class KafkaLog implements Log {
     return group
   }
 
-  #makeCommitter(transactionalId: string, connections: Connections): Committer {
+  #makeCommitter({ transactionalId, connections, openedId }: CommitterOptions): Committer {
     const { application, compression } = this.#options
+    const topicId = (input: string): string => openedId(input) ?? this.topicId(input)
     const timeoutMs = this.#options.transactionTimeoutMs ?? TRANSACTION_TIMEOUT_MS
-    const topicId = (topic: string): string => this.topicId(topic)
     if (this.guarantee === 'at-least-once') {
       const context = { application, topicId, sender: this.#sender, coordinators: this.#cluster, timeoutMs }
       return {

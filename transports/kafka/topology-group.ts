@@ -45,6 +45,13 @@ export interface Committer {
   commit(member: CommitMember, commits: readonly TaskCommit[]): Promise<readonly CommitReceipt[]>
 }
 
+export interface CommitterOptions {
+  readonly transactionalId: string
+  readonly connections: Connections
+  /** The life of an input that its tasks read here; undefined before the first of them was opened. */
+  readonly openedId: (input: string) => string | undefined
+}
+
 export interface TopologyGroupOptions extends MembershipTimes {
   readonly spec: GroupSpec
   readonly listener: GroupListener
@@ -58,7 +65,7 @@ export interface TopologyGroupOptions extends MembershipTimes {
   readonly version: string
   readonly leaves: boolean
   readonly nextEpoch: () => number
-  readonly makeCommitter: (transactionalId: string, connections: Connections) => Committer
+  readonly makeCommitter: (options: CommitterOptions) => Committer
   /** Told before the listener is: it asks for what its tasks committed. */
   readonly onMade: (group: TopologyGroup) => void
   readonly onFenced: (ids: readonly string[]) => void
@@ -74,6 +81,11 @@ export class TopologyGroup implements Membership {
   readonly #brokers: FenceBrokers
   readonly #offsets: GroupOffsets
   readonly #membership: GroupMembership
+  /**
+   * Ids of the inputs as of their tasks' opening. One that is made again meanwhile has another id at once, and its old
+   * readers end a moment later: what they read must not be committed as read of the new one.
+   */
+  readonly #inputIds = new Map<string, string>()
   #incarnation = 0
   #committer: Committer
   /** The last of the calls to the committer. */
@@ -93,7 +105,7 @@ export class TopologyGroup implements Membership {
     this.#brokers = fenceBrokers(cluster, questions)
     this.#offsets = new GroupOffsets({
       group: this.#group,
-      inputsOf: ({ subTopology }) => spec.subTopologies.find(({ id }) => id === subTopology)?.inputs ?? [],
+      inputsOf: (task) => this.#inputsOf(task),
       topicId: (topic) => cluster.topic(topic)?.id ?? '',
       send: (request) => this.#ask(questions, request),
       forgetCoordinator: () => cluster.forgetCoordinator('group', this.#group),
@@ -144,7 +156,16 @@ export class TopologyGroup implements Membership {
   /** The task's last commit. Throws as `GroupOffsets.committed`. */
   async committed(task: TaskId): Promise<Checkpoint | undefined> {
     await this.#settle()
-    return this.#offsets.committed(task)
+    const checkpoint = await this.#offsets.committed(task)
+    for (const input of this.#inputsOf(task)) {
+      const topic = this.#options.cluster.topic(input)
+      if (topic !== undefined) this.#inputIds.set(input, topic.id)
+    }
+    return checkpoint
+  }
+
+  #inputsOf({ subTopology }: TaskId): readonly string[] {
+    return this.#options.spec.subTopologies.find(({ id }) => id === subTopology)?.inputs ?? []
   }
 
   /** Throws `COMMIT_FENCED`, `COMMIT_UNKNOWN`, `LOG_BUSY`. */
@@ -213,7 +234,11 @@ export class TopologyGroup implements Membership {
   }
 
   #makeCommitter(): Committer {
-    return this.#options.makeCommitter(this.#transactionalId(), this.#commitConnections)
+    return this.#options.makeCommitter({
+      transactionalId: this.#transactionalId(),
+      connections: this.#commitConnections,
+      openedId: (input) => this.#inputIds.get(input),
+    })
   }
 
   #transactionalId(): string {

@@ -2,16 +2,19 @@ import { describe, expect, test } from 'vitest'
 import {
   checkpointOf,
   encodeOffsetMetadata,
+  inputsLost,
+  inputTag,
   parseOffsetMetadata,
   topicTag,
 } from '../../../transports/kafka/offset-metadata.ts'
 
 const times = { streamTime: 1_700_000_000_000, wallTime: 1_700_000_000_123, lastRecordAt: -1 }
-const text = 'millrace1 1700000000000 1700000000123 -1 42 0c5e2d1a'
+const inputTags = [inputTag('a'), inputTag('b')]
+const text = `millrace1 1700000000000 1700000000123 -1 42 0c5e2d1a ${inputTags.join('')}`
 
 describe('the metadata of a position', () => {
   test('is a line of text, and is read back', () => {
-    const metadata = { times, sequence: 42, topicTag: '0c5e2d1a' }
+    const metadata = { times, sequence: 42, topicTag: '0c5e2d1a', inputTags }
     expect(encodeOffsetMetadata(metadata)).toBe(text)
     expect(parseOffsetMetadata(text)).toEqual(metadata)
   })
@@ -19,8 +22,8 @@ describe('the metadata of a position', () => {
   test('is short, however large its numbers are', () => {
     const most = Number.MAX_SAFE_INTEGER
     const largest = { streamTime: most, wallTime: most, lastRecordAt: most }
-    const encoded = encodeOffsetMetadata({ times: largest, sequence: most, topicTag: 'ffffffff' })
-    expect(encoded.length).toBeLessThanOrEqual(87)
+    const encoded = encodeOffsetMetadata({ times: largest, sequence: most, topicTag: 'ffffffff', inputTags })
+    expect(encoded.length).toBeLessThanOrEqual(88 + 2 * 8)
     expect(parseOffsetMetadata(encoded)?.sequence).toBe(most)
   })
 
@@ -28,7 +31,9 @@ describe('the metadata of a position', () => {
     null,
     '',
     'millrace1',
-    'millrace2 1 1 1 1 0c5e2d1a',
+    'millrace2 1 1 1 1 0c5e2d1a 0c5e2d1a',
+    'millrace1 1 1 1 1 0c5e2d1a',
+    'millrace1 1 1 1 1 0c5e2d1a 0c5e2d1a0',
     ` ${text}`,
     `${text}\n`,
     text.replace('42', '-42'),
@@ -78,5 +83,25 @@ describe('the checkpoint of positions', () => {
 
   test('that somebody else committed is refused, by name', () => {
     expect(() => checkpointOf([at('a', 5, null)])).toThrow(/a-3/)
+  })
+})
+
+describe('inputs of the last commit', () => {
+  const at = (topic: string, metadata = text) => ({ topic, partition: 3, offset: 5, metadata })
+
+  test('that have their positions are not lost', () => {
+    expect(inputsLost([at('a'), at('b')], ['a', 'b'])).toEqual([])
+  })
+
+  test('F20: are lost where their position is gone: the topic was deleted', () => {
+    expect(inputsLost([at('b')], ['a', 'b'])).toEqual(['a'])
+  })
+
+  test('are not those that the topology has had only since', () => {
+    expect(inputsLost([at('a'), at('b')], ['a', 'b', 'new'])).toEqual([])
+  })
+
+  test('are not those that it has no more', () => {
+    expect(inputsLost([at('b')], ['b'])).toEqual([])
   })
 })

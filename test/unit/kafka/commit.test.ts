@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import type { OutgoingRecord, StoreChange, TaskCommit } from '../../../streams/index.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from '../../../transports/kafka/commit.ts'
-import { parseOffsetMetadata } from '../../../transports/kafka/offset-metadata.ts'
+import { inputTag, parseOffsetMetadata } from '../../../transports/kafka/offset-metadata.ts'
 import { Sender } from '../../../transports/kafka/sender.ts'
 import { TransactionalProducer } from '../../../transports/kafka/transactional-producer.ts'
 import { type Arriving, type Fate, ModelCluster } from './model-cluster.ts'
@@ -125,7 +125,12 @@ describe.each([
       ['also-2', 20],
     ])
     for (const { metadata } of cluster.coordinators.offsets.values()) {
-      expect(parseOffsetMetadata(metadata)).toEqual({ times, sequence: 5, topicTag: '0c5e2d1a' })
+      expect(parseOffsetMetadata(metadata)).toEqual({
+        times,
+        sequence: 5,
+        topicTag: '0c5e2d1a',
+        inputTags: [inputTag('in'), inputTag('also')],
+      })
     }
   })
 

@@ -16,7 +16,7 @@ import {
 } from '../protocol/errors.ts'
 import { type CommittedOffset, offsetFetch } from '../protocol/offsets.ts'
 import type { KafkaRequest } from '../protocol/request.ts'
-import { checkpointOf, parseOffsetMetadata, topicTag } from '../offset-metadata.ts'
+import { checkpointOf, inputsLost, parseOffsetMetadata, topicTag } from '../offset-metadata.ts'
 
 /** Milliseconds between questions while positions are not stable. */
 const UNSTABLE_RETRY_MS = { first: 2, most: 50 }
@@ -134,12 +134,13 @@ export class GroupOffsets {
       if (tag === undefined || tag === topicTag(this.#options.topicId(topic))) continue
       throw new StreamsError('RESET_REQUIRED', `${topic}, an input of ${taskName(task)}, was made again`)
     }
+    const committed = found.map(({ topic, offset, metadata }) => ({ topic, partition, offset, metadata }))
     try {
-      return checkpointOf(
-        found.map(({ topic, offset, metadata }) => ({ topic, partition, offset, metadata })),
-      )
+      const lost = inputsLost(committed, inputs)
+      if (lost.length === 0) return checkpointOf(committed)
+      throw new RangeError(`${taskName(task)} has no position any more in ${lost.join(', ')}`)
     } catch (cause) {
-      // Somebody moved the group's positions; the state is not moved with them.
+      // An input was deleted, or somebody moved the group's positions; the state is not moved with them.
       throw new StreamsError('RESET_REQUIRED', (cause as RangeError).message, { cause })
     }
   }

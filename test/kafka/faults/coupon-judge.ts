@@ -1,0 +1,149 @@
+/**
+ * Holds what is on the cluster to the oracle of coupons: requests, verdicts and wallets as Kafka's own Java consumer
+ * reads them, committed records only. Answers are complaints; none is a pass.
+ */
+import { couponWallet, walletStore } from '../../../topologies/index.ts'
+import { changelogTopic } from '../../../streams/index.ts'
+import {
+  expectedVerdicts,
+  firstDifference,
+  judgeCoupon,
+  type LoggedRequest,
+  type PlainCampaign,
+  type PlainIssued,
+  type PlainRejected,
+} from '../../crash/coupon-oracle.ts'
+import type { Ask } from '../../crash/coupon-load.ts'
+import { topicNamed } from '../../support/engine-shop.ts'
+import { type OracleRecord, readCommitted } from '../../support/kafka/oracle.ts'
+
+/** A request whose append was acknowledged, and where it lies. */
+export interface Accepted {
+  readonly ask: Ask
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface Evidence {
+  readonly bootstrap: string
+  readonly application: string
+  readonly campaigns: readonly PlainCampaign[]
+  readonly accepted: readonly Accepted[]
+}
+
+export interface Judged {
+  readonly complaints: readonly string[]
+  /** How many requests came out how, by the oracle. */
+  readonly outcomes: ReadonlyMap<string, number>
+}
+
+export async function judgeCoupons(evidence: Evidence): Promise<Judged> {
+  const { bootstrap, campaigns, accepted } = evidence
+  const requests = decoded<LoggedRequest['value']>(
+    'coupon.issue.requested',
+    await readCommitted(bootstrap, 'coupon.issue.requested'),
+  )
+  const issued = decoded<PlainIssued>('coupon.issued', await readCommitted(bootstrap, 'coupon.issued'))
+  const rejected = decoded<PlainRejected>(
+    'coupon.issue.rejected',
+    await readCommitted(bootstrap, 'coupon.issue.rejected'),
+  )
+  const asked = Map.groupBy(requests, ({ value }) => value.couponId)
+  const issuedOf = Map.groupBy(issued, ({ value }) => value.couponId)
+  const rejectedOf = Map.groupBy(rejected, ({ value }) => value.couponId)
+  const outcomes = new Map<string, number>()
+  const verdicts = [...new Set([...asked.keys(), ...issuedOf.keys(), ...rejectedOf.keys()])].flatMap(
+    (couponId) => {
+      const campaign = campaigns.find((one) => one.couponId === couponId)
+      const some = asked.get(couponId) ?? []
+      count(outcomes, campaign, some)
+      return judgeCoupon({
+        campaign,
+        requests: some,
+        issued: valuesOf(issuedOf.get(couponId)),
+        rejected: valuesOf(rejectedOf.get(couponId)),
+      })
+    },
+  )
+  const complaints = [
+    ...judgeAccepted(accepted, requests),
+    ...verdicts,
+    ...(await judgeWallets(evidence, valuesOf(issued))),
+  ]
+  return { complaints, outcomes }
+}
+
+interface Decoded<V> extends LoggedRequest {
+  readonly value: LoggedRequest['value'] & V
+}
+
+function decoded<V>(topic: string, records: readonly OracleRecord[]): Decoded<V>[] {
+  const { value: serde } = topicNamed(topic)
+  return records.map(({ partition, offset, timestamp, value }) => {
+    if (value === null) throw new Error(`${topic}-${partition} has no value at ${offset}`)
+    return {
+      partition,
+      offset,
+      appendTime: timestamp,
+      value: serde.deserialize(value) as Decoded<V>['value'],
+    }
+  })
+}
+
+function valuesOf<V>(records: readonly Decoded<V>[] = []): V[] {
+  return records.map(({ value }) => value)
+}
+
+function count(
+  outcomes: Map<string, number>,
+  campaign: PlainCampaign | undefined,
+  requests: readonly LoggedRequest[],
+): void {
+  for (const { says } of expectedVerdicts(campaign, requests).verdicts) {
+    const outcome = says.split(' ')[0] as string
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+}
+
+/** Nothing accepted is lost: each lies where its answer said, as it was sent. */
+function judgeAccepted(accepted: readonly Accepted[], requests: readonly LoggedRequest[]): string[] {
+  const byPlace = new Map(requests.map(({ partition, offset, value }) => [`${partition}/${offset}`, value]))
+  return accepted.flatMap(({ ask, partition, offset }) => {
+    const found = byPlace.get(`${partition}/${offset}`)
+    const same =
+      found?.requestId === ask.requestId && found.userId === ask.userId && found.couponId === ask.couponId
+    return same ? [] : [`${ask.requestId} was accepted at ${partition}/${offset} and is not there`]
+  })
+}
+
+/**
+ * Every issued coupon goes to its owner's partition once per time it was said, and the wallets, as the changelog has
+ * them, are what was issued.
+ */
+async function judgeWallets(
+  { bootstrap, application }: Evidence,
+  issued: readonly PlainIssued[],
+): Promise<string[]> {
+  const [repartition] = couponWallet.internalTopics
+  if (repartition === undefined) throw new Error('the wallets have no topic of their own')
+  const moved = (await readCommitted(bootstrap, repartition.name)).map(({ value }) => {
+    return value === null ? 'nothing' : coupon(repartition.value.deserialize(value) as PlainIssued)
+  })
+  const task = { topology: couponWallet.name, subTopology: 1, partition: 0 }
+  const changes = await readCommitted(bootstrap, changelogTopic(application, task, walletStore.name))
+  const wallets = new Set<string>()
+  for (const { key, value } of changes) {
+    const owned = walletStore.key.decode(String(key?.toString('latin1'))).join(' ')
+    if (value === null) wallets.delete(owned)
+    else wallets.add(owned)
+  }
+  const said = issued.map(coupon).toSorted()
+  return [
+    ...firstDifference('issued, by user', said, moved.toSorted()),
+    ...firstDifference('wallets', [...new Set(said)], [...wallets].toSorted()),
+  ]
+}
+
+function coupon({ userId, userCouponId }: PlainIssued): string {
+  return `${userId} ${userCouponId}`
+}

@@ -1,0 +1,91 @@
+/** The pipelines under test, their tasks, and their topics on the cluster. */
+import { Kafka, logLevel } from 'kafkajs'
+import { type TaskId, taskName, topicSpecsOf, type TopicSpec, type TopicUse } from '../../../streams/index.ts'
+import { bestSellers, couponIssuance, couponWallet } from '../../../topologies/index.ts'
+import { eventually } from '../../support/kafka/eventually.ts'
+
+export const PARTITIONS = 6
+
+export type Pipeline = 'coupons' | 'ranking'
+
+export function topologiesOf(pipelines: readonly Pipeline[]) {
+  return [
+    ...(pipelines.includes('coupons') ? [couponIssuance, couponWallet] : []),
+    ...(pipelines.includes('ranking') ? [bestSellers({ closing: 'streamTime' })] : []),
+  ]
+}
+
+/** Nothing is ever deleted: the judge reads everything. */
+export function topicSpec(use: TopicUse): TopicSpec {
+  return {
+    name: use.name,
+    partitions: PARTITIONS,
+    cleanup: use.cleanup,
+    timestamps: use.timestamps,
+    retentionMs: Number.POSITIVE_INFINITY,
+    retentionBytes: Number.POSITIVE_INFINITY,
+  }
+}
+
+/** Names of every task, as `taskName` gives them. */
+export function tasksOf(pipelines: readonly Pipeline[]): string[] {
+  return topologiesOf(pipelines).flatMap(({ name: topology, subTopologies }) =>
+    subTopologies.flatMap(({ id: subTopology }) =>
+      Array.from({ length: PARTITIONS }, (_, partition): string => {
+        const task: TaskId = { topology, subTopology, partition }
+        return taskName(task)
+      }),
+    ),
+  )
+}
+
+/** Every topic that the pipelines need. */
+export function topicsOf(
+  application: string,
+  pipelines: readonly Pipeline[] = ['coupons', 'ranking'],
+): readonly TopicSpec[] {
+  const topologies = topologiesOf(pipelines)
+  return topicSpecsOf({ application, topologies, topicSpec, changelogs: true })
+}
+
+/**
+ * Deletes the pipelines' topics where there are any: their names are the same in every test. Resolves when no broker
+ * knows them.
+ */
+export async function clearTopics(bootstrap: string, application: string): Promise<void> {
+  const own = new Set(topicsOf(application).map(({ name }) => name))
+  await withAdmin(bootstrap, async (admin) => {
+    const there = async () => (await admin.listTopics()).filter((topic) => own.has(topic))
+    const topics = await there()
+    if (topics.length === 0) return
+    await admin.deleteTopics({ topics })
+    await eventually(async () => (await there()).length === 0, { describe: 'the topics are deleted' })
+  })
+}
+
+/** Positions that a group has committed, by partition; those of partitions without any are left out. */
+export function committedOffsets(
+  bootstrap: string,
+  group: string,
+  topic: string,
+): Promise<ReadonlyMap<number, number>> {
+  return withAdmin(bootstrap, async (admin) => {
+    const [answer] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+    const known = (answer?.partitions ?? []).map((each) => [each.partition, Number(each.offset)] as const)
+    return new Map(known.filter(([, offset]) => offset >= 0))
+  })
+}
+
+async function withAdmin<T>(
+  bootstrap: string,
+  act: (admin: ReturnType<Kafka['admin']>) => Promise<T>,
+): Promise<T> {
+  const brokers = bootstrap.split(',')
+  const admin = new Kafka({ brokers, clientId: 'faults', logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    return await act(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
