@@ -145,6 +145,8 @@ export class FetchedCluster implements FetchCluster {
   /** Nodes that answer nothing, and the error that says so. */
   readonly down = new Map<number, Error>()
   #damage = false
+  /** Answers damaged, or to be. */
+  damages = 0
   #leaders = new Map<string, PartitionLeader>()
   #ids = new Map<string, string>()
 
@@ -189,6 +191,7 @@ export class FetchedCluster implements FetchCluster {
   /** A bit of the next records is changed on their way. */
   damageNext(): void {
     this.#damage = true
+    this.damages++
   }
 
   topicId({ topic, partition }: TopicPartition): string | undefined {

@@ -83,6 +83,9 @@ class WrittenPartition {
   }
 }
 
+/** How often a run may damage an answer: a reader gives a batch up that is damaged once more, each time it is fetched. */
+const DAMAGES_MAX = 3
+
 function disturb(random: Random, cluster: FetchedCluster, partition: FetchablePartition): void {
   switch (random.below(12)) {
     case 0:
@@ -98,7 +101,7 @@ function disturb(random: Random, cluster: FetchedCluster, partition: FetchablePa
       cluster.stop(random.pick(NODES))
       break
     case 4:
-      cluster.damageNext()
+      if (cluster.damages < DAMAGES_MAX) cluster.damageNext()
       break
     case 5:
       cluster.timeOut()

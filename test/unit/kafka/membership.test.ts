@@ -1,0 +1,162 @@
+/** A member of a group against a coordinator that answers as the test wants: what its engine is told, and when. */
+import { randomUUID } from 'node:crypto'
+import { expect, onTestFinished, test } from 'vitest'
+import { type Assignment, type GroupListener, type GroupSpec, StreamsError } from '../../../streams/index.ts'
+import { GroupMembership } from '../../../transports/kafka/group/membership.ts'
+import { encodeAssignment } from '../../../transports/kafka/group/metadata.ts'
+import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
+import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
+
+const subTopologies = [{ id: 0, inputs: ['in'], stores: [] }]
+const spec: GroupSpec = { application: 'shop', topology: 'sales', subTopologies }
+const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error('by a broker') })
+
+class Rig {
+  /** What happened, in order. */
+  readonly events: string[] = []
+  /** Answered to heartbeats; 0: all is well. */
+  heartbeatCode = 0
+  onRebalancing = (): Promise<void> => Promise.resolve()
+  onAssigned = (): Promise<void> => Promise.resolve()
+  onRevoked = (): Promise<void> => Promise.resolve()
+  readonly member: GroupMembership
+  readonly #watchers = new Set<() => void>()
+  #generation = 0
+
+  constructor() {
+    let epoch = 0
+    this.member = new GroupMembership({
+      spec,
+      listener: this.#listener(),
+      identity: {
+        group: 'shop.sales',
+        instance: 'shop.sales.a',
+        processId: randomUUID(),
+        slot: 'a',
+        address: undefined,
+        version: '0',
+      },
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      heartbeatMs: 1,
+      leaves: false,
+      send: <R>(request: KafkaRequest<R>) => Promise.resolve(this.#answer(request.apiName) as R),
+      forgetCoordinator: () => {},
+      assign: () => Promise.resolve(new Map()),
+      transactionalId: () => 'shop.sales.a.1',
+      renewProducer: () => {
+        this.#saw('new producer')
+        return Promise.resolve()
+      },
+      nextEpoch: () => ++epoch,
+      disconnect: () => Promise.resolve(),
+    })
+    onTestFinished(() => this.member.leave())
+  }
+
+  static async joined(): Promise<Rig> {
+    const rig = new Rig()
+    await rig.member.start()
+    return rig
+  }
+
+  /** Resolves when it has happened so often. */
+  seen(event: string, times: number): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.events.filter((each) => each === event).length < times) return
+        this.#watchers.delete(look)
+        resolve()
+      }
+      this.#watchers.add(look)
+      look()
+    })
+  }
+
+  #saw(event: string): void {
+    this.events.push(event)
+    for (const look of this.#watchers) look()
+  }
+
+  #listener(): GroupListener {
+    return {
+      stored: () => Promise.resolve([]),
+      rebalancing: () => this.onRebalancing(),
+      assigned: ({ epoch }: Assignment) => {
+        this.#saw(`assigned ${epoch}`)
+        return this.onAssigned()
+      },
+      revoked: () => {
+        this.#saw('revoked')
+        return this.onRevoked()
+      },
+      lost: (cause) => this.#saw(`lost: ${cause.message}`),
+    }
+  }
+
+  #answer(api: string): object {
+    const ok = { throttleMs: 0, errorCode: 0, protocolType: 'consumer', protocolName: 'millrace-1' }
+    switch (api) {
+      case 'JoinGroup': {
+        this.#saw('join')
+        const generation = ++this.#generation
+        return { ...ok, generation, leader: 'other', skipAssignment: false, member: 'm', members: [] }
+      }
+      case 'SyncGroup': {
+        const mine = { active: [], standby: [], peers: [], liveIds: [] }
+        return { ...ok, assignment: encodeAssignment(mine, subTopologies) }
+      }
+      default: {
+        this.#saw('heartbeat')
+        const errorCode = this.heartbeatCode
+        // The group knows who joins again.
+        this.heartbeatCode = 0
+        return { ...ok, errorCode }
+      }
+    }
+  }
+}
+
+test('tasks that are kept may commit while those that left are still being closed', async () => {
+  const rig = new Rig()
+  let current: number | undefined
+  rig.onAssigned = () => {
+    current = rig.member.current?.epoch
+    return Promise.resolve()
+  }
+  await rig.member.start()
+  expect(current).toBe(1)
+})
+
+test('a member that the group forgot gives up everything, and joins as a new producer', async () => {
+  const rig = await Rig.joined()
+  rig.heartbeatCode = UNKNOWN_MEMBER_ID
+  await rig.seen('assigned 2', 1)
+  const told = rig.events.filter((event) => event !== 'heartbeat')
+  expect(told).toEqual(['join', 'assigned 1', 'revoked', 'new producer', 'join', 'assigned 2'])
+})
+
+test('a commit that is refused while everything is given up does not have it given up again', async () => {
+  const rig = await Rig.joined()
+  rig.onRevoked = () => {
+    rig.member.rejoin(refused)
+    return Promise.resolve()
+  }
+  rig.heartbeatCode = UNKNOWN_MEMBER_ID
+  await rig.seen('assigned 2', 1)
+  const { length } = rig.events.filter((event) => event === 'heartbeat')
+  await rig.seen('heartbeat', length + 3)
+  expect(rig.events.filter((event) => event === 'revoked')).toEqual(['revoked'])
+})
+
+test('a commit that is refused while an assignment is on its way has everything given up before the next', async () => {
+  const rig = new Rig()
+  let isFirst = true
+  rig.onRebalancing = () => {
+    if (isFirst) rig.member.rejoin(refused)
+    isFirst = false
+    return Promise.resolve()
+  }
+  await rig.member.start()
+  expect(rig.events).toEqual(['revoked', 'new producer', 'join', 'assigned 1'])
+})
