@@ -1,6 +1,6 @@
 /** One hot coupon and requests for it. */
 import { topics } from '../schemas/index.ts'
-import { type AppendRecord, Streams } from '../streams/index.ts'
+import { type AppendRecord, type Log, Streams } from '../streams/index.ts'
 import { couponIssuance } from '../topologies/index.ts'
 import type { EmbeddedLog } from '../transports/embedded/index.ts'
 import { fill, recordOf, topicSpec } from './harness.ts'
@@ -15,7 +15,7 @@ export async function openIssuance(log: EmbeddedLog): Promise<Streams> {
   return streams
 }
 
-export async function publishCampaign(log: EmbeddedLog, quota: number): Promise<void> {
+export async function publishCampaign(log: Log, quota: number): Promise<void> {
   const now = Date.now()
   const campaign = {
     couponId: COUPON,

@@ -6,12 +6,12 @@ import {
   type AppendRecord,
   type AppendResult,
   formatUuid7,
+  type Log,
   NO_HEADERS,
   type Topic,
   type TopicSpec,
   type TopicUse,
 } from '../streams/index.ts'
-import type { EmbeddedLog } from '../transports/embedded/index.ts'
 
 /** Records per append while a case fills the log. */
 const FILL_BATCH = 2_000
@@ -53,7 +53,7 @@ export function recordOf<K, V>(topic: Topic<K, V>, key: K, value: V, timestamp: 
 
 /** Appends `count` records in batches; answers where the last record of each partition lies. */
 export async function fill(
-  log: EmbeddedLog,
+  log: Log,
   count: number,
   make: (index: number) => AppendRecord,
 ): Promise<readonly AppendResult[]> {

@@ -3,6 +3,7 @@
  *
  *   npm run bench                     every case, full size (minutes)
  *   npm run bench -- --smoke          small sizes, to see that every case works
+ *   npm run bench -- --kafka          the cases on Kafka, each with a broker of its own; Java and Maven are needed
  *   npm run bench -- --only NAME,…    some cases
  */
 import { spawn } from 'node:child_process'
@@ -14,6 +15,8 @@ interface Case {
   readonly args: readonly string[]
   /** Takes long: only when named. */
   readonly long?: true
+  /** Starts a broker: only when those are asked for, or when named. */
+  readonly kafka?: true
 }
 
 const cases: readonly Case[] = [
@@ -25,13 +28,22 @@ const cases: readonly Case[] = [
   { name: 'http', script: 'http-open-loop.ts', args: [] },
   { name: 'claims-1M', script: 'claims-scale.ts', args: ['1000000'] },
   { name: 'claims-10M', script: 'claims-scale.ts', args: ['10000000'], long: true },
+  { name: 'kafka-produce', script: 'kafka-produce.ts', args: [], kafka: true },
+  { name: 'kafka-consume', script: 'kafka-consume.ts', args: [], kafka: true },
+  { name: 'kafka-coupons-10%-issued', script: 'kafka-coupons.ts', args: ['10'], kafka: true },
+  { name: 'kafka-coupons-all-issued', script: 'kafka-coupons.ts', args: ['100'], kafka: true },
+  { name: 'kafka-latency', script: 'kafka-latency.ts', args: [], kafka: true },
+  { name: 'kafka-restart', script: 'kafka-restart.ts', args: [], kafka: true },
 ]
 
 const smoke = process.argv.includes('--smoke')
 const onlyAt = process.argv.indexOf('--only')
 const only = onlyAt < 0 ? undefined : process.argv[onlyAt + 1]?.split(',')
 
-const chosen = cases.filter(({ name, long }) => (only === undefined ? long !== true : only.includes(name)))
+const kafka = process.argv.includes('--kafka')
+const chosen = cases.filter((one) =>
+  only === undefined ? one.long !== true && (one.kafka === true) === kafka : only.includes(one.name),
+)
 if (chosen.length === 0) {
   process.stderr.write(`no such case; there are ${cases.map(({ name }) => name).join(', ')}\n`)
   process.exit(2)
