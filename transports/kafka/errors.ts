@@ -15,6 +15,7 @@ const table = {
   PASSWORD_EXPOSED: { reaction: 'stop', message: 'The credentials would cross the network in the clear' },
   BROKER_UNSUPPORTED: { reaction: 'stop', message: 'The broker is no Kafka 3.9 or newer' },
   WRONG_CLUSTER: { reaction: 'stop', message: 'The broker belongs to another cluster' },
+  CLIENT_UNSOUND: { reaction: 'stop', message: 'This client failed its self-test' },
   ACCESS_DENIED: { reaction: 'drop-task', message: 'The cluster does not allow it' },
 } as const satisfies Record<string, { reaction: 'retry' | 'restore' | 'drop-task' | 'stop'; message: string }>
 

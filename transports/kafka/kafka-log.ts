@@ -32,6 +32,7 @@ import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
 import { Router } from './router.ts'
+import { selfTest } from './self-test.ts'
 import { Sender } from './sender.ts'
 import { type Committer, type CommitterOptions, TopologyGroup } from './topology-group.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
@@ -84,6 +85,7 @@ export interface KafkaLogOptions {
  * and `CONNECTION_FAILED` when no broker answered for half a minute.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
+  if (options.guarantee !== 'at-least-once') selfTest()
   const questions = new Connections(options.connection, 'questions')
   const cluster = new Cluster(questions)
   const giveUp = (): void => cluster.close()
