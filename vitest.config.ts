@@ -10,8 +10,8 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     projects: [
-      project('unit', ['test/unit/**/*.test.ts', 'test/house/**/*.test.ts']),
-      project('topology', ['test/topology/**/*.test.ts']),
+      project('unit', ['test/unit/**/*.test.ts', 'test/house/**/*.test.ts'], { testTimeout: 60 * SECOND_MS }),
+      project('topology', ['test/topology/**/*.test.ts'], { testTimeout: 60 * SECOND_MS }),
       project('contract', ['test/contract/**/*.test.ts'], { testTimeout: 20 * SECOND_MS }),
       project('property', ['test/property/**/*.test.ts'], {
         testTimeout: 60 * SECOND_MS,
