@@ -61,7 +61,7 @@ async function measure(
   try {
     const load = new OpenLoop({ log, first: requested, rate, warmUpS: WARM_UP_S, measureS: MEASURE_S })
     const verdicts = followTopics(log, Object.values(results), (_topic, records) => load.decided(records))
-    await Promise.race([load.caughtUp, process.ended()])
+    await Promise.race([Promise.all([process.line('running'), load.caughtUp]), process.ended()])
     const cpu = cpuSecondsOf(process.pid)
     await Promise.race([load.run(), process.ended()])
     requested = load.end

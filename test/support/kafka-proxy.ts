@@ -19,8 +19,9 @@ const CLIENT_ID_AT = 8
 /** Numbers of requests, as Kafka's protocol has them. */
 export const API = Object.freeze({
   produce: 0,
-  joinGroup: 11,
-  heartbeat: 12,
+  offsetCommit: 8,
+  addPartitionsToTxn: 24,
+  addOffsetsToTxn: 25,
   endTxn: 26,
   txnOffsetCommit: 28,
 })

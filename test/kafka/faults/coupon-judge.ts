@@ -5,6 +5,7 @@
 import { couponWallet, walletStore } from '../../../topologies/index.ts'
 import { changelogTopic } from '../../../streams/index.ts'
 import {
+  type CouponHistory,
   expectedVerdicts,
   firstDifference,
   judgeCoupon,
@@ -12,6 +13,7 @@ import {
   type PlainCampaign,
   type PlainIssued,
   type PlainRejected,
+  type Verdict,
 } from '../../crash/coupon-oracle.ts'
 import type { Ask } from '../../crash/coupon-load.ts'
 import { topicNamed } from '../../support/engine-shop.ts'
@@ -37,7 +39,15 @@ export interface Judged {
   readonly outcomes: ReadonlyMap<string, number>
 }
 
-export async function judgeCoupons(evidence: Evidence): Promise<Judged> {
+export interface JudgeOptions {
+  /** A verdict may have been said more often than it was asked for, as at least once allows; else it may not. */
+  readonly repeats?: boolean
+}
+
+export async function judgeCoupons(
+  evidence: Evidence,
+  { repeats = false }: JudgeOptions = {},
+): Promise<Judged> {
   const { bootstrap, campaigns, accepted } = evidence
   const requests = decoded<LoggedRequest['value']>(
     'coupon.issue.requested',
@@ -57,20 +67,48 @@ export async function judgeCoupons(evidence: Evidence): Promise<Judged> {
       const campaign = campaigns.find((one) => one.couponId === couponId)
       const some = asked.get(couponId) ?? []
       count(outcomes, campaign, some)
-      return judgeCoupon({
+      const history = {
         campaign,
         requests: some,
         issued: valuesOf(issuedOf.get(couponId)),
         rejected: valuesOf(rejectedOf.get(couponId)),
-      })
+      }
+      return repeats ? judgeRepeated(history) : judgeCoupon(history)
     },
   )
   const complaints = [
     ...judgeAccepted(accepted, requests),
     ...verdicts,
-    ...(await judgeWallets(evidence, valuesOf(issued))),
+    ...(await judgeWallets(evidence, valuesOf(issued), repeats)),
   ]
   return { complaints, outcomes }
+}
+
+/** As `judgeCoupon`, but for how often a verdict was said. */
+function judgeRepeated({ campaign, requests, issued, rejected }: CouponHistory): string[] {
+  const { verdicts } = expectedVerdicts(campaign, requests)
+  const [expectedIssues, expectedRefusals] = [true, false].map((isIssue) => {
+    return verdicts.filter(({ says }) => says.startsWith('ISSUED') === isIssue).map(verdictText)
+  }) as [string[], string[]]
+  const issues = issued.map(({ requestId, userId, sequence, sourceOffset, issuedAt }) => {
+    return verdictText({ requestId, userId, says: `ISSUED #${sequence}`, offset: sourceOffset, at: issuedAt })
+  })
+  const refusals = rejected.map(({ requestId, userId, reason, sourceOffset, rejectedAt }) => {
+    return verdictText({ requestId, userId, says: reason, offset: sourceOffset, at: rejectedAt })
+  })
+  return [
+    ...firstDifference('issued', once(expectedIssues), once(issues)),
+    ...firstDifference('rejected', once(expectedRefusals), once(refusals)),
+  ]
+}
+
+function verdictText({ requestId, userId, says, offset, at }: Verdict): string {
+  return `${requestId} of ${userId}: ${says}, asked at ${offset} (${at})`
+}
+
+/** The first of each, in order. */
+function once(texts: readonly string[]): string[] {
+  return [...new Set(texts)]
 }
 
 interface Decoded<V> extends LoggedRequest {
@@ -123,6 +161,7 @@ function judgeAccepted(accepted: readonly Accepted[], requests: readonly LoggedR
 async function judgeWallets(
   { bootstrap, application }: Evidence,
   issued: readonly PlainIssued[],
+  repeats: boolean,
 ): Promise<string[]> {
   const [repartition] = couponWallet.internalTopics
   if (repartition === undefined) throw new Error('the wallets have no topic of their own')
@@ -138,9 +177,10 @@ async function judgeWallets(
     else wallets.add(owned)
   }
   const said = issued.map(coupon).toSorted()
+  const all = repeats ? once : (texts: string[]): string[] => texts
   return [
-    ...firstDifference('issued, by user', said, moved.toSorted()),
-    ...firstDifference('wallets', [...new Set(said)], [...wallets].toSorted()),
+    ...firstDifference('issued, by user', all(said), all(moved.toSorted())),
+    ...firstDifference('wallets', once(said), [...wallets].toSorted()),
   ]
 }
 

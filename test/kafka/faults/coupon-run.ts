@@ -17,7 +17,7 @@ import { seededRandom } from '../../support/random.ts'
 import { scratchDirectory } from '../../support/scratch.ts'
 import '../../support/kafka/fixture.ts'
 import { couponIssuance, couponWallet } from '../../../topologies/index.ts'
-import { type Accepted, judgeCoupons, type Judged } from './coupon-judge.ts'
+import { type Accepted, judgeCoupons, type Judged, type JudgeOptions } from './coupon-judge.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Orders } from './orders.ts'
 import { clearTopics, committedOffsets, topicsOf } from './shop-topics.ts'
@@ -220,9 +220,9 @@ export class CouponRun {
     return new Map(records.map(({ partition, offset }) => [partition, offset]))
   }
 
-  judge(): Promise<Judged> {
+  judge(options?: JudgeOptions): Promise<Judged> {
     const { bootstrap, application, accepted } = this
-    return judgeCoupons({ bootstrap, application, accepted, campaigns: this.#campaigns })
+    return judgeCoupons({ bootstrap, application, accepted, campaigns: this.#campaigns }, options)
   }
 
   /** Drains, and fails the test unless everything is as the oracle says. Answers a summary. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { seedOfRun } from '../../support/random.ts'
 import { CouponRun } from './coupon-run.ts'
 import type { Engine, EngineLine } from './engine.ts'
-import { everyTaskOnce, TAKEOVER_SLACK_MS } from './engines.ts'
+import { everyTaskOnce, TAKEOVER_SLACK_MS, troubles } from './engines.ts'
 import { kafkaRuns } from './runs.ts'
 
 const SESSION_MS = 3_000
@@ -65,6 +65,32 @@ test(
   },
   60_000 + times * 40_000,
 )
+
+test(`a process whose place another one took while it was halted stops, and says why (CRASH_SEED=${seed})`, async () => {
+  const engine = { log: { sessionTimeoutMs: LONG_SESSION_MS } }
+  const run = await CouponRun.open({ name: 'replaced', seed, users: 800, engine })
+  const halted = run.start('a')
+  await everyTaskOnce([halted])
+  await run.openCampaigns()
+  run.startLoad()
+  await run.acceptedMore(100)
+  await halted.next('committed')
+  halted.halt()
+  // As on another machine: what is on this one's disk is not there.
+  const other = run.start('a', { directory: run.directoryOf('elsewhere') })
+  await everyTaskOnce([other])
+  await run.acceptedMore(100)
+  halted.goOn()
+  const stopped = await Promise.all(
+    ['coupon-issuance', 'coupon-wallet'].map((topology) => {
+      return halted.stage('runner', (line) => line.topology === topology && line.to === 'failed')
+    }),
+  )
+  expect(stopped.map(({ code }) => code)).toEqual(['COMMIT_FENCED', 'COMMIT_FENCED'])
+  await run.acceptedMore(100)
+  await run.finish()
+  expect(troubles([other])).toEqual([])
+})
 
 function startPhases(engine: Engine): string {
   const at = (line: EngineLine | undefined): number => line?.ms ?? Number.NaN

@@ -47,19 +47,22 @@ test('what an older incarnation of the own slot has open is ended by the start',
   await expect(before.commit()).rejects.toMatchObject({ code: 'COMMIT_FENCED' })
 })
 
-test.each([
-  ['another application', (application: string) => `${application}2.coupon-issuance.gone.1`],
-  ['another topology', (application: string) => `${application}.coupon-issuance-2.gone.1`],
-  ['another program', (application: string) => `${application}.coupon-issuance.gone`],
-])('what %s has open goes on', async (_whose, idIn) => {
+test('what others have open goes on: of another application, another topology, another program', async () => {
   const run = await CouponRun.open({ name: 'fence', seed: 1, users: 10 })
-  const other = await producerOf(idIn(run.application))
-  await writeOpen(other)
+  const { application } = run
+  const others = await Promise.all(
+    [
+      `${application}2.coupon-issuance.gone.1`,
+      `${application}.coupon-issuance-2.gone.1`,
+      `${application}.coupon-issuance.gone`,
+    ].map(producerOf),
+  )
+  for (const other of others) await writeOpen(other)
   const engine = run.start('a')
   await engine.stage('ready')
   await run.openCampaigns()
   expect(engine.told('fenced')).toEqual([])
-  await other.commit()
+  for (const other of others) await other.commit()
 })
 
 test('a producer that has nothing open may be a process about to join, and is left alone', async () => {

@@ -29,18 +29,18 @@ test(
     const takeovers: number[] = []
     const returns: number[] = []
     for (let kill = 0; kill < kills; kill++) {
-      const slot = random.pick(slots)
+      const gone = kill % 3 === 2 ? [random.pick(slots), random.pick(slots)] : [random.pick(slots)]
       await run.acceptedMore(1 + random.below(200))
-      await (engines.get(slot) as Engine).kill()
-      engines.delete(slot)
+      for (const slot of gone) await engines.get(slot)?.kill()
+      for (const slot of gone) engines.delete(slot)
       const begin = performance.now()
-      // Half of them come back before anybody misses them.
-      if (kill % 2 === 0) {
+      // Every third comes back before anybody misses it, and every third time there are two.
+      if (kill % 3 !== 1) {
         await everyTaskOnce(all(), { timeoutMs: SESSION_MS + TAKEOVER_SLACK_MS })
         takeovers.push(performance.now() - begin)
       }
       const back = performance.now()
-      engines.set(slot, run.start(slot))
+      for (const slot of new Set(gone)) engines.set(slot, run.start(slot))
       await everyTaskOnce(all())
       returns.push(performance.now() - back)
       expect(troubles(all())).toEqual([])
