@@ -20,7 +20,7 @@ const SUITES = [
   'kafka',
 ]
 /** Stages that are counted by their tests. */
-const TEST_STAGES = ['tests', 'kafka']
+const TEST_STAGES = ['tests', 'kafka', 'kafka 3.9']
 
 const [stagesFile, ...reportFiles] = process.argv.slice(2)
 let passed = 0

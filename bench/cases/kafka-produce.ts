@@ -19,7 +19,7 @@ import {
 const CALL_RECORDS = 1_000
 const PARTITIONS = 6
 /** Calls under way. */
-const LANES = 12
+const LANES = 24
 const VALUE_BYTES = 200
 const WARM_UP_MS = smoke ? 500 : 3_000
 const MEASURE_MS = smoke ? 1_000 : 10_000

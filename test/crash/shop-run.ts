@@ -1,6 +1,7 @@
 /** One data directory of the whole shop through many lives of its server, seen from outside, over HTTP. */
 import { watch } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '../support/random.ts'
 import { boardsOf, type PlainBoard } from './board-oracle.ts'
 import { type KillPlan, KillSwitch } from './kill-switch.ts'
@@ -17,9 +18,17 @@ const MOST_CHANGES = 20
 const BOARDS_LIMIT_MS = 20_000
 const LOOK_EVERY_MS = 100
 
+export interface ShopRunPace {
+  /** Each client's rest after a call, milliseconds; none unless told. */
+  readonly pauseMs?: number
+  /** Told of every process that serves. */
+  readonly onServer?: (server: Server) => void
+}
+
 export class ShopRun {
   readonly complaints: string[] = []
   readonly #options: ServerOptions
+  readonly #pace: ShopRunPace
   readonly #load: ShopLoad
   readonly #random: Random
   readonly #quota: number
@@ -27,8 +36,9 @@ export class ShopRun {
   readonly #boards = new Map<string, SaidBoard>()
   readonly #kills = new Map<string, number>()
 
-  constructor(options: ServerOptions, load: ShopLoad, random: Random, quota: number) {
+  constructor(options: ServerOptions, load: ShopLoad, random: Random, quota: number, pace: ShopRunPace = {}) {
     this.#options = options
+    this.#pace = pace
     this.#load = load
     this.#random = random
     this.#quota = quota
@@ -59,6 +69,7 @@ export class ShopRun {
     this.#kills.set(plan.trigger, (this.#kills.get(plan.trigger) ?? 0) + 1)
     if (plan.trigger === 'opening' || plan.trigger === 'opened') return this.#killWhileOpening()
     const server = await Server.ready(this.#options)
+    this.#pace.onServer?.(server)
     const kill = new KillSwitch(plan, () => server.child.signal('SIGKILL'))
     await this.#readAgain(server)
     const clients = Array.from({ length: CLIENTS }, () => this.#send(server, kill))
@@ -85,11 +96,16 @@ export class ShopRun {
         kill.saw('sent')
         await sending
         kill.saw('acknowledged')
+        await this.#rest()
       } catch (error) {
         this.#load.lost(errand)
         if (!kill.thrown) throw error
       }
     }
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#pace.pauseMs !== undefined) await delay(this.#pace.pauseMs)
   }
 
   /** Sends one errand and takes its acknowledgement. Throws where there is none. */
@@ -119,6 +135,7 @@ export class ShopRun {
         const last = [...tickets.keys()].at(-1)
         if (last === undefined || sales.length === 0) await server.get('/readyz')
         else await this.#read(server, last, kill)
+        await this.#rest()
       } catch (error) {
         if (!kill.thrown) throw error
       }
@@ -221,7 +238,7 @@ export class ShopRun {
       const { window, metric, start, revision } = expected
       let said = await this.#readBoard(server, window, metric, start)
       while (said.revision < revision && Date.now() < until) {
-        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+        await delay(LOOK_EVERY_MS)
         said = await this.#readBoard(server, window, metric, start)
       }
       this.complaints.push(...judgeBoard(expected, said))

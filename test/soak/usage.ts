@@ -1,0 +1,118 @@
+/** What a process uses, looked at again and again, and whether it grows. */
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { FILES_PER_HOUR_MAX, RESIDENT_SHARE_PER_HOUR_MAX } from './limits.ts'
+import { type Line, fitLine } from './trend.ts'
+
+const KIB_PER_MIB = 1024
+const MIB = 1024 * 1024
+const LOOK_EVERY_MS = 5_000
+/** Caches fill, code is compiled: until then nothing is said about growth. */
+const WARM_UP_MS = 300_000
+const MS_PER_HOUR = 3_600_000
+
+export interface Usage {
+  /** Milliseconds since the beginning of the run. */
+  readonly at: number
+  readonly residentMiB: number
+  readonly openFiles: number
+  readonly diskMiB: number
+}
+
+export interface Watched {
+  /** Of the process that is looked at now; nothing while there is none. */
+  readonly pid: () => number | undefined
+  readonly directory: string
+}
+
+/** Looks until `isOver`; a look that meets a process on its way out is left out. */
+export async function watchUsage({ pid, directory }: Watched, isOver: () => boolean): Promise<Usage[]> {
+  const begin = performance.now()
+  const looks: Usage[] = []
+  while (!isOver()) {
+    await delay(LOOK_EVERY_MS)
+    const process = pid()
+    const used = process === undefined ? undefined : usageOf(process)
+    if (used === undefined) continue
+    looks.push({ at: performance.now() - begin, ...used, diskMiB: bytesUnder(directory) / MIB })
+  }
+  return looks
+}
+
+function usageOf(pid: number): Pick<Usage, 'residentMiB' | 'openFiles'> | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const resident = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
+    if (resident === undefined) return undefined
+    return { residentMiB: Number(resident) / KIB_PER_MIB, openFiles: readdirSync(`/proc/${pid}/fd`).length }
+  } catch {
+    return undefined
+  }
+}
+
+/** Files may go while they are counted. */
+function bytesUnder(directory: string): number {
+  let bytes = 0
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    bytes += statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0
+  }
+  return bytes
+}
+
+/** What grows more than it may, after the warm-up. */
+export function complaintsAbout(looks: readonly Usage[]): string[] {
+  const growth = growthOf(looks)
+  if (growth === undefined) return []
+  const { resident, openFiles } = growth
+  const complaints: string[] = []
+  if (surely(resident) > resident.mean * RESIDENT_SHARE_PER_HOUR_MAX)
+    complaints.push(`resident memory grows by ${resident.slope.toFixed(1)} MiB an hour`)
+  if (surely(openFiles) > FILES_PER_HOUR_MAX)
+    complaints.push(`open files grow by ${openFiles.slope.toFixed(1)} an hour`)
+  return complaints
+}
+
+/** What a slope is at least, with two standard errors of doubt. */
+function surely({ slope, slopeError }: Line): number {
+  return slope - 2 * slopeError
+}
+
+export interface Growth {
+  readonly resident: Line
+  readonly openFiles: Line
+  readonly disk: Line
+}
+
+/** Lines through what was seen after the warm-up; slopes are per hour. Nothing for a run that is hardly longer. */
+function growthOf(looks: readonly Usage[]): Growth | undefined {
+  const warm = looks.filter(({ at }) => at >= WARM_UP_MS)
+  if (warm.length * LOOK_EVERY_MS < WARM_UP_MS) return undefined
+  const line = (of: (usage: Usage) => number): Line => {
+    return fitLine(warm.map((usage) => ({ x: usage.at / MS_PER_HOUR, y: of(usage) })))
+  }
+  return {
+    resident: line(({ residentMiB }) => residentMiB),
+    openFiles: line(({ openFiles }) => openFiles),
+    disk: line(({ diskMiB }) => diskMiB),
+  }
+}
+
+/** A few rows over the run, and the lines, as Markdown. */
+export function usageTable(looks: readonly Usage[]): string {
+  const ROWS = 8
+  const step = Math.max(1, Math.floor(looks.length / ROWS))
+  const rows = looks.filter((_, index) => index % step === 0 || index === looks.length - 1)
+  const growth = growthOf(looks)
+  const lines = growth === undefined ? [] : [growth.resident, growth.openFiles, growth.disk]
+  const slopes = lines.map(({ slope, slopeError }) => `${slope.toFixed(1)} ± ${slopeError.toFixed(1)}`)
+  return [
+    '| minute | resident MiB | open files | disk MiB |',
+    '| --- | --- | --- | --- |',
+    ...rows.map(({ at, residentMiB, openFiles: files, diskMiB }) => {
+      return `| ${(at / 60_000).toFixed(1)} | ${residentMiB.toFixed(0)} | ${files} | ${diskMiB.toFixed(0)} |`
+    }),
+    ...(growth === undefined ? [] : [`| growth per hour | ${slopes.join(' | ')} |`]),
+  ].join('\n')
+}
