@@ -9,7 +9,6 @@ import {
   type Log,
   type Membership,
   type PartitionReader,
-  type Peer,
   type TaskId,
   type TopicPartition,
 } from '../../streams/index.ts'
@@ -19,8 +18,8 @@ export interface GuidedLog extends Log {
   readonly memory: MemoryLog
   /** The member's side of the group; there once it joined. */
   readonly listener: GroupListener
-  /** Hands out these tasks, as a new assignment. */
-  assign(tasks: readonly TaskId[], peers?: readonly Peer[]): Promise<void>
+  /** Hands out these tasks and standbys, as a new assignment. */
+  assign(tasks: readonly TaskId[], more?: Partial<Pick<Assignment, 'standbys' | 'peers'>>): Promise<void>
   /** Readers of the topic give nothing until the answer is called. */
   hold(topic: string): () => void
   /** Records that readers of the topic gave since the start. */
@@ -58,10 +57,13 @@ export function guidedLog(now: () => number): GuidedLog {
       if (member === undefined) throw new Error('nobody has joined')
       return member.listener
     },
-    async assign(tasks: readonly TaskId[], peers: readonly Peer[] = []): Promise<void> {
+    async assign(
+      tasks: readonly TaskId[],
+      more: Partial<Pick<Assignment, 'standbys' | 'peers'>> = {},
+    ): Promise<void> {
       if (member === undefined) throw new Error('nobody has joined')
       const epoch = await nextEpoch(member.spec)
-      await member.listener.assigned({ epoch, tasks, peers })
+      await member.listener.assigned({ epoch, tasks, standbys: [], peers: [], ...more })
     },
     hold(topic: string) {
       const waiting = new Set<() => void>()

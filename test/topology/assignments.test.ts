@@ -194,14 +194,14 @@ describe('an assignment', () => {
 
   test('says who has the tasks that are elsewhere', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero], [{ address: 'http://10.0.0.2:3000', tasks: [one] }])
+    await rig.log.assign([zero], { peers: [{ address: 'http://10.0.0.2:3000', tasks: [one] }] })
     await rig.runner.ready()
-    const elsewhere = catching(() => rig.runner.storeTask('seen', 1))
+    const elsewhere = catching(() => rig.runner.stores.of('seen', 1))
     expect(elsewhere).toBeInstanceOf(TaskNotHere)
     expect(elsewhere).toMatchObject({ code: 'TASK_NOT_HERE', address: 'http://10.0.0.2:3000' })
-    expect(rig.runner.storeTask('seen', 0).task).toEqual(zero)
+    expect(rig.runner.stores.of('seen', 0).task).toEqual(zero)
     await rig.log.listener.revoked(new StreamsError('COMMIT_FENCED', 'gone'))
-    expect(catching(() => rig.runner.storeTask('seen', 1))).toMatchObject({ address: undefined })
+    expect(catching(() => rig.runner.stores.of('seen', 1))).toMatchObject({ address: undefined })
     await rig.streams.close()
   })
 

@@ -40,6 +40,7 @@ class Rig {
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
+      standbys: 1,
       send: <R>(request: KafkaRequest<R>) => Promise.resolve(this.#answer(request.apiName) as R),
       forgetCoordinator: () => {},
       assign: () => Promise.resolve(new Map()),
