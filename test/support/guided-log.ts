@@ -12,7 +12,7 @@ import {
   type TaskId,
   type TopicPartition,
 } from '../../streams/index.ts'
-import { MemoryLog } from '../../transports/simulated/index.ts'
+import { MemoryLog, MemoryStorage } from '../../transports/simulated/index.ts'
 
 export interface GuidedLog extends Log {
   readonly memory: MemoryLog
@@ -30,8 +30,9 @@ export interface GuidedLog extends Log {
   recreated(topic: string): void
 }
 
-export function guidedLog(now: () => number): GuidedLog {
-  const memory = new MemoryLog({ stateHome: 'task', now })
+/** `storage`: what other logs are open on as well, as other processes are; else its own. */
+export function guidedLog(now: () => number, storage = new MemoryStorage()): GuidedLog {
+  const memory = new MemoryLog({ stateHome: 'task', now, storage })
   const held = new Map<string, Set<() => void>>()
   const taken = new Map<string, number>()
   const lives = new Map<string, number>()
