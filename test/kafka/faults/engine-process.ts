@@ -62,6 +62,12 @@ function hooks(): Partial<StreamsHooks> {
     onRunnerState: (topology, _from, to, cause) => tell({ at: 'runner', topology, to, ...because(cause) }),
     onRestoreProgress: (task, records) => tell({ at: 'restoring', task: taskName(task), records }),
     onRestored: (task, records) => tell({ at: 'restored', task: taskName(task), records }),
+    onStandbyState: (task, _from, to, cause) => {
+      tell({ at: 'standby', task: taskName(task), to, ...because(cause) })
+    },
+    onStandbyUpdated: (task, records, remaining) => {
+      tell({ at: 'followed', task: taskName(task), records, remaining })
+    },
     onTaskRefused: (task, cause) => tell({ at: 'refused', task: taskName(task), ...because(cause) }),
     onRevoked: (topology, cause) => tell({ at: 'revoked', topology, ...because(cause) }),
     onCommitted: (topology, tasks, records) => tell({ at: 'committed', topology, tasks, records }),
