@@ -4,6 +4,7 @@ import { onTestFailed } from 'vitest'
 import type { StandbyPhase } from '../../../streams/index.ts'
 import type { KafkaLogOptions } from '../../../transports/kafka/index.ts'
 import { type Child, type Exit, startChild } from '../../support/child.ts'
+import type { ReleaseOptions } from './releases.ts'
 import type { Pipeline } from './shop-topics.ts'
 
 export interface EngineOptions {
@@ -13,6 +14,8 @@ export interface EngineOptions {
   /** Of the tasks' databases. */
   readonly directory: string
   readonly pipelines: readonly Pipeline[]
+  /** With schemas of a registry; else with the ids of this program, and any pipelines. */
+  readonly release?: ReleaseOptions
   /** Else 100. */
   readonly commitIntervalMs?: number
   /** Of each task's database. */
