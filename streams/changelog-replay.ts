@@ -26,10 +26,11 @@ import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
 import type { SubTopology } from './graph.ts'
 import type { Log, PartitionReader } from './log.ts'
+import { unlessAborted } from './places.ts'
 import { type TaskId, taskName } from './task-id.ts'
 
-/** Changes applied per database batch. */
-const SLICE_RECORDS = 2_000
+/** Changes applied per database batch: a standby leaves more of the process to the tasks that run in it. */
+const SLICE_RECORDS = { now: 2_000, ever: 500 } as const
 const HOUR_MS = 3_600_000
 
 export interface ReplayOptions {
@@ -40,7 +41,7 @@ export interface ReplayOptions {
   readonly subTopology: SubTopology
   readonly state: TaskState
   readonly backend: StateBackend
-  /** Ends a wait for changes. */
+  /** Ends an `open`, and a wait for changes. */
   readonly signal: AbortSignal
   /**
    * `now`: up to the high watermarks found at the start, for what a commit wrote is there, whether or not its end has
@@ -86,17 +87,17 @@ export class ChangelogReplay {
     signal.addEventListener('abort', this.#onAbort)
   }
 
-  /** Throws `RESET_REQUIRED` and `STATE_CORRUPT`, as invariant 3 says. */
+  /** Throws `RESET_REQUIRED` and `STATE_CORRUPT`, as invariant 3 says, and the signal's reason. */
   static async open(options: ReplayOptions): Promise<ChangelogReplay> {
-    const { application, task, subTopology, backend, clock } = options
+    const { application, task, subTopology, backend, clock, signal } = options
     const stored = storedPositions(backend)
     if (stored !== undefined) checkAge(task, clock.now() - stored.at)
-    const changelogs = await Promise.all(
-      loggedStores(application, task, subTopology).map(async (logged) => {
-        const position = stored?.changelogs.find(({ topic }) => topic === logged.topic)
-        return { ...logged, ...(await rangeOf(options, logged.topic, position)) }
-      }),
-    )
+    const ranges = loggedStores(application, task, subTopology).map(async (logged) => {
+      const position = stored?.changelogs.find(({ topic }) => topic === logged.topic)
+      return { ...logged, ...(await rangeOf(options, logged.topic, position)) }
+    })
+    // Whoever waits for the database must not wait for a log that takes its time.
+    const changelogs = await unlessAborted(signal, Promise.all(ranges))
     return new ChangelogReplay(options, changelogs, stored?.at)
   }
 
@@ -151,7 +152,8 @@ export class ChangelogReplay {
 
   #takeSlice(): number {
     const { state, until } = this.#options
-    let left = SLICE_RECORDS
+    const limit = SLICE_RECORDS[until]
+    let left: number = limit
     for (const { reader, mark, store, version } of this.#changelogs) {
       if (left === 0 || (until === 'now' && reader.position >= mark)) continue
       const records = reader.take(left)
@@ -159,7 +161,7 @@ export class ChangelogReplay {
       for (const { key, value } of records) if (key !== null) state.applyChange(store, key, value, version)
       left -= records.length
     }
-    return SLICE_RECORDS - left
+    return limit - left
   }
 
   async #write(): Promise<void> {

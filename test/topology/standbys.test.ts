@@ -131,6 +131,23 @@ test('a standby that is dropped holds nobody up, and goes on where it was', asyn
   expect(spare.log.taken(changelog)).toBe(3)
 })
 
+test('a standby lets go of its database although the log does not say where its changelogs end', async () => {
+  const { spare } = await pair()
+  await spare.log.assign([])
+  const bounds = spare.log.memory.bounds.bind(spare.log.memory)
+  const asked = new Promise<void>((resolve) => {
+    spare.log.memory.bounds = () => {
+      resolve()
+      return new Promise(() => {})
+    }
+  })
+  await spare.log.assign([], { standbys: [zero] })
+  await asked
+  spare.log.memory.bounds = bounds
+  await takeOver(spare)
+  expect(spare.events.at(-1)).toBe(`${NAME} restored 0`)
+})
+
 test('a standby stays through a revocation: the changelogs are the same', async () => {
   const { active, spare } = await pair()
   await spare.log.listener.revoked(new StreamsError('COMMIT_FENCED', 'the session was over'))
