@@ -171,6 +171,14 @@ export const configSchema = Type.Object(
           description:
             'Whether a process that is stopped hands its tasks over at once. Else it is expected back within the session timeout.',
         }),
+        standbys: Type.Integer({
+          minimum: 0,
+          maximum: 8,
+          default: 0,
+          env: 'MILLRACE_KAFKA_STANDBYS',
+          description:
+            'Other processes that keep the state of each task up, so that it runs there at once when its own process is gone. The most that any process of the deployment asks for count.',
+        }),
         sessionTimeoutMs: milliseconds(
           'MILLRACE_KAFKA_SESSION_TIMEOUT_MS',
           10 * SECOND_MS,

@@ -14,7 +14,7 @@ import type { StateBackend } from '../state/index.ts'
 import { StreamsError } from './errors.ts'
 import type { CommitReceipt, Log, TaskCommit } from './log.ts'
 import type { Position } from './record.ts'
-import { positionsRow, type StoredPosition, storedPositions } from './restore.ts'
+import { positionsRow, type StoredPosition, storedPositions } from './changelogs.ts'
 import type { Task } from './task.ts'
 
 /** Where step 3 writes. */

@@ -76,3 +76,8 @@ export function reactionOf(error: unknown): Reaction {
   if (error instanceof Error && 'reaction' in error) return error.reaction as Reaction
   return 'drop-task'
 }
+
+/** Whatever was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}

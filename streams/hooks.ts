@@ -2,7 +2,7 @@
  * What the engine tells about itself. Hooks are called synchronously, outside the per-record path (once per slice,
  * commit or event), and must not throw.
  */
-import type { RunnerState, TaskPhase } from './lifecycle.ts'
+import type { RunnerState, StandbyPhase, TaskPhase } from './lifecycle.ts'
 import type { TaskId } from './task-id.ts'
 import type { ClockIncident } from './wall-clock.ts'
 
@@ -22,6 +22,10 @@ export interface StreamsHooks {
   onRestored(task: TaskId, records: number, ms: number): void
   /** An assigned task cannot be opened, and will not be tried again. */
   onTaskRefused(task: TaskId, cause: Error): void
+  /** `cause`: why it failed; it is tried again, unless that can be no help. */
+  onStandbyState(task: TaskId, from: StandbyPhase, to: StandbyPhase, cause: Error | undefined): void
+  /** A slice of a standby is in its database: its changes, and the offsets that it still lacks, as far as known. */
+  onStandbyUpdated(task: TaskId, records: number, remaining: number): void
   /** The group went on without this process; it joins again. */
   onRevoked(topology: string, cause: Error): void
   onRunnerState(topology: string, from: RunnerState, to: RunnerState, cause: Error | undefined): void
@@ -40,6 +44,8 @@ export const noHooks: StreamsHooks = Object.freeze({
   onRestoreProgress: nothing,
   onRestored: nothing,
   onTaskRefused: nothing,
+  onStandbyState: nothing,
+  onStandbyUpdated: nothing,
   onRevoked: nothing,
   onRunnerState: nothing,
   onClock: nothing,

@@ -24,7 +24,7 @@ export {
 } from './graph.ts'
 export type { SourceOptions } from './graph-draft.ts'
 export type { StreamsHooks } from './hooks.ts'
-export type { RunnerState, TaskPhase } from './lifecycle.ts'
+export type { RunnerState, StandbyPhase, TaskPhase } from './lifecycle.ts'
 export type {
   AppendRecord,
   AppendResult,
@@ -41,6 +41,7 @@ export type {
   Peer,
   PartitionReader,
   StoreChange,
+  StoredTask,
   SubTopologyMeta,
   TaskCommit,
   TaskTimes,
@@ -70,7 +71,7 @@ export type {
   Position,
   TopicPartition,
 } from './record.ts'
-export { changelogTopic, isChangelog, TOMBSTONE_RETENTION_MS } from './restore.ts'
+export { changelogTopic, isChangelog, TOMBSTONE_RETENTION_MS } from './changelogs.ts'
 export type { StateDirectory } from './state-directory.ts'
 export type { Stream } from './stream.ts'
 export { Streams, type StreamsOptions } from './streams.ts'

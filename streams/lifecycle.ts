@@ -3,11 +3,13 @@
  *
  * Task:    created → restoring → running → failed → closed, and from each to closed. A failed task that goes on from
  *          its last commit is a new one.
+ * Standby: opening → following → failed → opening, and from each to closed.
  * Runner:  created → joining ⇄ running → stopping → stopped,  joining | running → failed → stopping
  */
 import { StreamsError } from './errors.ts'
 
 export type TaskPhase = 'created' | 'restoring' | 'running' | 'failed' | 'closed'
+export type StandbyPhase = 'opening' | 'following' | 'failed' | 'closed'
 export type RunnerState = 'created' | 'joining' | 'running' | 'failed' | 'stopping' | 'stopped'
 
 const taskSteps: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
@@ -15,6 +17,13 @@ const taskSteps: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
   restoring: ['running', 'failed', 'closed'],
   running: ['failed', 'closed'],
   failed: ['closed'],
+  closed: [],
+}
+
+const standbySteps: Readonly<Record<StandbyPhase, readonly StandbyPhase[]>> = {
+  opening: ['following', 'failed', 'closed'],
+  following: ['failed', 'closed'],
+  failed: ['opening', 'closed'],
   closed: [],
 }
 
@@ -66,6 +75,13 @@ export function taskLifecycle(
   onChange: (from: TaskPhase, to: TaskPhase) => void,
 ): Lifecycle<TaskPhase> {
   return new Lifecycle(`task ${name}`, 'created', taskSteps, onChange)
+}
+
+export function standbyLifecycle(
+  name: string,
+  onChange: (from: StandbyPhase, to: StandbyPhase) => void,
+): Lifecycle<StandbyPhase> {
+  return new Lifecycle(`standby of ${name}`, 'opening', standbySteps, onChange)
 }
 
 export function runnerLifecycle(

@@ -138,8 +138,17 @@ export interface Assignment {
   /** Grows with every assignment. */
   readonly epoch: number
   readonly tasks: readonly TaskId[]
+  /** Tasks that run elsewhere, whose state is to be kept up here. Empty for a log that keeps state. */
+  readonly standbys: readonly TaskId[]
   /** The other members that can be asked, and what they run. */
   readonly peers: readonly Peer[]
+}
+
+/** A task whose state lies on a disk. */
+export interface StoredTask {
+  readonly task: TaskId
+  /** Offsets of its changelogs that the state lacks; absent where nobody looked. */
+  readonly lag?: number | undefined
 }
 
 /** Another process of the group. */
@@ -155,7 +164,7 @@ export interface Peer {
  */
 export interface GroupListener {
   /** Tasks whose state lies on this process's disk: they start fastest here. */
-  stored(): Promise<readonly TaskId[]>
+  stored(): Promise<readonly StoredTask[]>
   /**
    * A new assignment is on its way. Resolves once no commit is under way; none begins until `assigned`. Records may be
    * processed meanwhile.

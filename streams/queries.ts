@@ -34,8 +34,8 @@ export function storeQueries<S extends AnyStoreSpec>(
   : never
 export function storeQueries(runner: TopologyRunner, spec: AnyStoreSpec): StoreQueries<unknown, unknown> {
   const owner = (key: string): Task => {
-    const partition = partitionFor(Buffer.from(key), runner.storePartitions(spec.name))
-    return runner.storeTask(spec.name, partition)
+    const partition = partitionFor(Buffer.from(key), runner.stores.partitions(spec.name))
+    return runner.stores.of(spec.name, partition)
   }
   const view = (task: Task) => task.state.committedView(spec) as ViewOf<AnyStoreSpec>
   return {
@@ -51,7 +51,7 @@ export function storeQueries(runner: TopologyRunner, spec: AnyStoreSpec): StoreQ
     async pageAll(options) {
       const rows: (readonly [unknown, unknown])[] = []
       const limit = options.limit ?? 1_000
-      for (const task of runner.storeTasks(spec.name)) {
+      for (const task of runner.stores.here(spec.name)) {
         if (rows.length >= limit) break
         rows.push(...(await view(task).page({ ...options, limit: limit - rows.length } as never)))
       }

@@ -11,7 +11,7 @@ import type { BatchJournal, Log } from './log.ts'
 import { Task } from './task.ts'
 import type { TaskId } from './task-id.ts'
 import type { Head, TaskInput } from './task-input.ts'
-import { NO_CHECKPOINT } from './task-set.ts'
+import { NO_CHECKPOINT } from './task-opener.ts'
 
 export interface RedecideOptions {
   readonly topology: Topology

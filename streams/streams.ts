@@ -89,7 +89,7 @@ export class Streams {
   /** Queries on the store of a spec. Throws `UNKNOWN_STORE`. */
   queries<S extends AnyStoreSpec>(topology: string, spec: S) {
     const runner = this.runner(topology)
-    runner.storeTasks(spec.name)
+    runner.stores.here(spec.name)
     return storeQueries(runner, spec)
   }
 

@@ -1,7 +1,7 @@
 /** Every topic that topologies need, with what it must be: those they name, and the changelogs of their stores. Pure. */
 import { type SubTopology, type Topology, topicsOf, type TopicUse } from './graph.ts'
 import type { TopicSpec } from './log.ts'
-import { changelogTopics } from './restore.ts'
+import { loggedStores } from './changelogs.ts'
 
 export interface TopicSpecsOptions {
   /** Prefix of the changelogs' names. */
@@ -37,7 +37,7 @@ function changelogsOf(
 ): readonly TopicSpec[] {
   const tasks = Math.max(...sub.sources.map(({ topic }) => partitions.get(topic.name) ?? 0))
   const task = { topology, subTopology: sub.id, partition: 0 }
-  return changelogTopics(application, task, sub).map((name) => ({
+  return loggedStores(application, task, sub).map(({ topic: name }) => ({
     name,
     partitions: tasks,
     cleanup: 'compact',

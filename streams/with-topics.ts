@@ -5,9 +5,9 @@
 import { type Node, type SubTopology, type Topology } from './graph.ts'
 import type { AnyTopic } from './topic.ts'
 
-/** `find` answers the topic for a name; nothing where the topology's own is right. */
-export function withTopics(topology: Topology, find: (name: string) => AnyTopic | undefined): Topology {
-  const replaced = (topic: AnyTopic): AnyTopic => find(topic.name) ?? topic
+/** `find` answers what takes the place of a topic; nothing where the topology's own is right. */
+export function withTopics(topology: Topology, find: (topic: AnyTopic) => AnyTopic | undefined): Topology {
+  const replaced = (topic: AnyTopic): AnyTopic => find(topic) ?? topic
   return Object.freeze({
     ...topology,
     subTopologies: Object.freeze(topology.subTopologies.map((sub) => overTopics(sub, replaced))),

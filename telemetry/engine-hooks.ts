@@ -20,6 +20,7 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
   const emitted = instruments.counter('millrace_task_emitted_records_total')
   const restored = instruments.counter('millrace_task_restored_records_total')
   const restoring = instruments.gauge('millrace_task_restore_remaining_records')
+  const updated = instruments.counter('millrace_standby_updated_records_total')
   const frozen = instruments.gauge('millrace_topology_clock_frozen')
   const reasons = new BoundedLabel(MAX_REASONS)
   const taskNames = new WeakMap<TaskId, string>()
@@ -84,6 +85,15 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
     },
     onTaskRefused(task, cause) {
       incidents.raise('task-refused', { task: nameOf(task), cause })
+    },
+    onStandbyState(task, from, to, cause) {
+      const fields = { task: nameOf(task), from, to }
+      if (to === 'following') updated.inc({ topology: task.topology, task: nameOf(task) }, 0)
+      if (to === 'failed') incidents.often('standby-failed', nameOf(task), { ...fields, err: cause })
+      else incidents.note('standby state', fields)
+    },
+    onStandbyUpdated(task, records) {
+      updated.inc({ topology: task.topology, task: nameOf(task) }, records)
     },
     onRevoked(topology, cause) {
       incidents.raise('tasks-revoked', { topology, cause })

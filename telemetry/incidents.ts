@@ -6,6 +6,7 @@ import type { Counter } from 'prom-client'
 export const incidentKinds = [
   'task-failed',
   'task-refused',
+  'standby-failed',
   'tasks-revoked',
   'topology-failed',
   'clock-frozen',

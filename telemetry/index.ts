@@ -6,6 +6,7 @@ export type {
   CampaignFacts,
   LogFacts,
   Probes,
+  StandbyLag,
   StateFacts,
   StoreSize,
   TaskClock,

@@ -31,6 +31,10 @@ export const counters = {
     help: 'Changes read back from changelogs.',
     labels: ['topology', 'task'],
   },
+  millrace_standby_updated_records_total: {
+    help: 'Changes that standbys took from changelogs.',
+    labels: ['topology', 'task'],
+  },
   millrace_topology_commits_total: { help: 'Commits that became durable.', labels: ['topology'] },
   millrace_topology_committed_records_total: {
     help: 'Input records of commits that became durable.',
@@ -56,6 +60,10 @@ export const gauges = {
   millrace_build_info: { help: 'Always 1; the labels say what runs.', labels: ['version', 'node_version'] },
   millrace_task_restore_remaining_records: {
     help: 'Offsets of its changelogs that a restoring task has still to read; 0 once it runs.',
+    labels: ['topology', 'task'],
+  },
+  millrace_standby_lag_records: {
+    help: 'Offsets of its changelogs that the standby of a task lacks.',
     labels: ['topology', 'task'],
   },
   millrace_task_lag_records: {

@@ -12,6 +12,13 @@ export interface TaskLag {
   readonly lagSeconds: number
 }
 
+/** How far the standby of a task is behind its changelogs. */
+export interface StandbyLag {
+  readonly topology: string
+  readonly task: string
+  readonly lagRecords: number
+}
+
 export interface TaskClock {
   readonly topology: string
   readonly task: string
@@ -51,6 +58,8 @@ export interface StateFacts {
 /** All of it reads committed data and costs little; a scrape asks for each part once. */
 export interface Probes {
   lags(): Promise<readonly TaskLag[]>
+  /** Of the standbys here that follow. */
+  standbys(): readonly StandbyLag[]
   clocks(): readonly TaskClock[]
   stores(): Promise<readonly StoreSize[]>
   campaigns(): Promise<readonly CampaignFacts[]>

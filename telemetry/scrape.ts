@@ -62,6 +62,9 @@ export class Scrape {
     this.#set('millrace_task_lag_seconds', lags, ({ topology, task, topic, lagSeconds }) => {
       return [{ topology, task, topic }, lagSeconds]
     })
+    this.#set('millrace_standby_lag_records', probes.standbys(), ({ topology, task, lagRecords }) => {
+      return [{ topology, task }, lagRecords]
+    })
     const clocks = probes.clocks().filter(({ streamTimeMs }) => streamTimeMs >= 0)
     this.#set('millrace_task_stream_timestamp_seconds', clocks, ({ topology, task, streamTimeMs }) => {
       return [{ topology, task }, streamTimeMs / MS_PER_SECOND]

@@ -31,7 +31,7 @@ let isFirst = true
 const log = await openBenchLog(bootstrap, { application })
 const streams = new Streams({
   application,
-  topologies: [withTopics(couponIssuance, (name) => renamed.get(name))],
+  topologies: [withTopics(couponIssuance, ({ name }) => renamed.get(name))],
   log,
   topicSpec,
   commitIntervalMs,

@@ -113,6 +113,7 @@ function logOptions(
     sessionTimeoutMs: kafka.sessionTimeoutMs,
     transactionTimeoutMs: kafka.transactionTimeoutMs,
     leaves: kafka.leaveOnStop,
+    standbys: kafka.standbys,
     topics: { replicationFactor, minInSyncReplicas, mayCreate: () => createTopics },
     hooks: {
       onFenced: (topology, ids) =>

@@ -1,5 +1,5 @@
 /** The topologies with what is measured on them, as plain data. */
-import { type Streams, toJson } from '../../streams/index.ts'
+import { type Streams, taskName, toJson } from '../../streams/index.ts'
 import { type InputLag, inputLags, type RateMeter } from './lag.ts'
 
 export function liveGraph({
@@ -27,6 +27,11 @@ export function liveGraph({
               streamTime: task.streamTime < 0 ? null : task.streamTime,
               inputs: lags.filter((lag) => lag.task === task.name).map((lag) => inputOf(lag, rates)),
             })),
+          standbys: runner.standbys
+            .filter(({ task }) => task.subTopology === sub.id)
+            .map(({ task, state, lag }) => {
+              return { name: taskName(task), partition: task.partition, state, lagRecords: lag ?? null }
+            }),
         })),
       }
     }),

@@ -97,7 +97,7 @@ export function couponPort({ streams, log, rates }: PortParts): CouponPort {
       if (given !== undefined && given !== partition) return undefined
       const issuer = runnerOf(streams, couponIssuance.name)
       // Whoever decides the requests knows how far it is; throws where that is another process.
-      issuer.storeTask(requestStore.name, partition)
+      issuer.stores.of(requestStore.name, partition)
       const { end } = await log.bounds({ topic, partition })
       const processed = issuer.progress.position(topic, partition)
       return { topic, partition, end, processed, ratePerSecond: rates.perSecond(topic, partition) }

@@ -1,8 +1,15 @@
 /** What telemetry asks of the running system at a scrape. */
 import { campaignStore, couponIssuance, counterStore } from '../../topologies/index.ts'
-import type { CampaignFacts, Probes, StoreSize, TaskClock, TaskLag } from '../../telemetry/index.ts'
+import type {
+  CampaignFacts,
+  Probes,
+  StandbyLag,
+  StoreSize,
+  TaskClock,
+  TaskLag,
+} from '../../telemetry/index.ts'
 import type { CampaignCounters } from '../../schemas/index.ts'
-import { type Log, type Streams, type TaskId } from '../../streams/index.ts'
+import { type Log, type Streams, type TaskId, taskName } from '../../streams/index.ts'
 import { type InputLag, inputLags } from './lag.ts'
 import { queriesOf } from './queries.ts'
 import type { ShopLog } from './shop-log.ts'
@@ -25,6 +32,7 @@ export function createProbes({ streams, shopLog, now, watermarkMs }: ProbeOption
   const { log } = shopLog
   return {
     lags: () => Promise.all(inputLags(streams).map((lag) => withSeconds(log, lag, now))),
+    standbys: () => standbyLags(streams),
     clocks: () => clocksOf(streams),
     stores: () => storeSizes(streams, shopLog),
     campaigns: () => campaignFacts(streams),
@@ -64,6 +72,14 @@ function appendTimeAt(log: Log, { topic, partition, position }: InputLag): Promi
       reader.close()
       resolve(appendTime)
     }
+  })
+}
+
+function standbyLags(streams: Streams): StandbyLag[] {
+  return streams.runners.flatMap(({ topology, standbys }) => {
+    return standbys.flatMap(({ task, lag }) => {
+      return lag === undefined ? [] : [{ topology: topology.name, task: taskName(task), lagRecords: lag }]
+    })
   })
 }
 

@@ -1,7 +1,7 @@
 /** The topologies of the shop, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
 import { type Topics, topics as embeddedTopics } from '../../schemas/index.ts'
-import { type Topology, withTopics } from '../../streams/index.ts'
+import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts'
 import {
   bestSellers,
   type BestSellers,
@@ -22,13 +22,25 @@ export interface ShopTopologies {
 export function shopTopologies(config: Config, topics: Topics = embeddedTopics): ShopTopologies {
   const { closing, graceMs, retentionMs } = config.ranking
   const ranking = bestSellers({ closing, graceMs, retentionMs, timeZone: config.shop.timeZone })
-  const byName = new Map<string, Topics[keyof Topics]>(
-    Object.values(topics).map((topic) => [topic.name, topic]),
-  )
-  const all = [couponIssuance, couponWallet, catalog, ranking].map((topology) =>
-    withTopics(topology, (name) => byName.get(name)),
-  )
+  const find = carriedBy(topics)
+  const all = [couponIssuance, couponWallet, catalog, ranking].map((topology) => withTopics(topology, find))
   return { all, here: chosen(all, config.topologies), ranking }
+}
+
+/**
+ * What takes the place of a topic. Those of a topology's own that carry a record of the catalogue are read by processes
+ * of other releases as well: their schemas and ids are those of the catalogue too.
+ */
+function carriedBy(topics: Topics): (topic: AnyTopic) => AnyTopic | undefined {
+  const names = Object.keys(topics) as (keyof Topics)[]
+  const byName = new Map<string, AnyTopic>(names.map((name) => [topics[name].name, topics[name]]))
+  const serdes = new Map<AnyTopic['value'], AnyTopic['value']>(
+    names.map((name) => [embeddedTopics[name].value, topics[name].value]),
+  )
+  return (topic) => {
+    const value = serdes.get(topic.value)
+    return byName.get(topic.name) ?? (value === undefined ? undefined : { ...topic, value })
+  }
 }
 
 function chosen(all: readonly Topology[], names: readonly string[]): readonly Topology[] {

@@ -44,12 +44,17 @@ export function topicNamed(name: string): Topic<string, unknown> {
   return topic
 }
 
-/** `ordinal` tells records of one millisecond apart. */
-export function appendRecord({ topic, key, value }: PlainRecord, now: number, ordinal: number): AppendRecord {
+/** `ordinal` tells records of one millisecond apart; `named` gives topics with other serdes than the catalogue's. */
+export function appendRecord(
+  { topic, key, value }: PlainRecord,
+  now: number,
+  ordinal: number,
+  named: (topic: string) => Topic<string, unknown> = topicNamed,
+): AppendRecord {
   return {
     topic,
     key: Buffer.from(key),
-    value: topicNamed(topic).value.serialize(value),
+    value: named(topic).value.serialize(value),
     timestamp: now,
     lineage: { eventId: formatUuid7(now, ordinal, 1, 1) },
     headers: NO_HEADERS,

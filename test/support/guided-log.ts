@@ -9,18 +9,17 @@ import {
   type Log,
   type Membership,
   type PartitionReader,
-  type Peer,
   type TaskId,
   type TopicPartition,
 } from '../../streams/index.ts'
-import { MemoryLog } from '../../transports/simulated/index.ts'
+import { MemoryLog, MemoryStorage } from '../../transports/simulated/index.ts'
 
 export interface GuidedLog extends Log {
   readonly memory: MemoryLog
   /** The member's side of the group; there once it joined. */
   readonly listener: GroupListener
-  /** Hands out these tasks, as a new assignment. */
-  assign(tasks: readonly TaskId[], peers?: readonly Peer[]): Promise<void>
+  /** Hands out these tasks and standbys, as a new assignment. */
+  assign(tasks: readonly TaskId[], more?: Partial<Pick<Assignment, 'standbys' | 'peers'>>): Promise<void>
   /** Readers of the topic give nothing until the answer is called. */
   hold(topic: string): () => void
   /** Records that readers of the topic gave since the start. */
@@ -31,8 +30,9 @@ export interface GuidedLog extends Log {
   recreated(topic: string): void
 }
 
-export function guidedLog(now: () => number): GuidedLog {
-  const memory = new MemoryLog({ stateHome: 'task', now })
+/** `storage`: what other logs are open on as well, as other processes are; else its own. */
+export function guidedLog(now: () => number, storage = new MemoryStorage()): GuidedLog {
+  const memory = new MemoryLog({ stateHome: 'task', now, storage })
   const held = new Map<string, Set<() => void>>()
   const taken = new Map<string, number>()
   const lives = new Map<string, number>()
@@ -58,10 +58,13 @@ export function guidedLog(now: () => number): GuidedLog {
       if (member === undefined) throw new Error('nobody has joined')
       return member.listener
     },
-    async assign(tasks: readonly TaskId[], peers: readonly Peer[] = []): Promise<void> {
+    async assign(
+      tasks: readonly TaskId[],
+      more: Partial<Pick<Assignment, 'standbys' | 'peers'>> = {},
+    ): Promise<void> {
       if (member === undefined) throw new Error('nobody has joined')
       const epoch = await nextEpoch(member.spec)
-      await member.listener.assigned({ epoch, tasks, peers })
+      await member.listener.assigned({ epoch, tasks, standbys: [], peers: [], ...more })
     },
     hold(topic: string) {
       const waiting = new Set<() => void>()

@@ -184,7 +184,7 @@ export class LogPort implements Log {
     }
     try {
       await entered
-      await listener.assigned({ epoch, tasks, peers: [] })
+      await listener.assigned({ epoch, tasks, standbys: [], peers: [] })
     } catch (error) {
       await leave()
       throw error

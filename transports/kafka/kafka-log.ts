@@ -70,6 +70,8 @@ export interface KafkaLogOptions {
   readonly transactionTimeoutMs?: number
   /** Whether the groups are left at the end, or a restart within the session timeout is waited for; false unless told. */
   readonly leaves?: boolean
+  /** Other processes that keep the state of each task up, so that it can run there at once; 0 unless told, at most 8. */
+  readonly standbys?: number
   readonly topics?: TopicsOptions
   readonly compression?: Codec
   /** Bytes of one record; what brokers take by default unless told. */
@@ -210,6 +212,7 @@ export class KafkaLog implements Log {
       address,
       version,
       leaves: this.#options.leaves ?? false,
+      standbys: this.#options.standbys ?? 0,
       nextEpoch: () => ++this.#epoch,
       makeCommitter: (committer) => this.#makeCommitter(committer),
       onMade: (made) => this.#groups.set(spec.topology, made),

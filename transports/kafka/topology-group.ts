@@ -64,6 +64,8 @@ export interface TopologyGroupOptions extends MembershipTimes {
   readonly address: string | undefined
   readonly version: string
   readonly leaves: boolean
+  /** Standbys wanted per task with state. */
+  readonly standbys: number
   readonly nextEpoch: () => number
   readonly makeCommitter: (options: CommitterOptions) => Committer
   /** Told before the listener is: it asks for what its tasks committed. */

@@ -139,7 +139,7 @@ export class MemoryLog implements Log {
         (_, partition): TaskId => ({ topology: spec.topology, subTopology: sub.id, partition }),
       )
     })
-    await listener.assigned({ epoch, tasks, peers: [] })
+    await listener.assigned({ epoch, tasks, standbys: [], peers: [] })
     return {
       leave: () => {
         if (group.epoch === epoch) group.joined = false

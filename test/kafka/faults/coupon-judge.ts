@@ -3,7 +3,7 @@
  * reads them, committed records only. Answers are complaints; none is a pass.
  */
 import { couponWallet, walletStore } from '../../../topologies/index.ts'
-import { changelogTopic } from '../../../streams/index.ts'
+import { type AnyTopic, changelogTopic } from '../../../streams/index.ts'
 import {
   type CouponHistory,
   expectedVerdicts,
@@ -17,7 +17,7 @@ import {
 } from '../../crash/coupon-oracle.ts'
 import type { Ask } from '../../crash/coupon-load.ts'
 import { topicNamed } from '../../support/engine-shop.ts'
-import { type OracleRecord, readCommitted } from '../../support/kafka/oracle.ts'
+import { readCommitted } from '../../support/kafka/oracle.ts'
 
 /** A request whose append was acknowledged, and where it lies. */
 export interface Accepted {
@@ -31,6 +31,8 @@ export interface Evidence {
   readonly application: string
   readonly campaigns: readonly PlainCampaign[]
   readonly accepted: readonly Accepted[]
+  /** Whose serdes read what is there; else those of this program. */
+  readonly topics?: ((name: string) => AnyTopic) | undefined
 }
 
 export interface Judged {
@@ -48,16 +50,10 @@ export async function judgeCoupons(
   evidence: Evidence,
   { repeats = false }: JudgeOptions = {},
 ): Promise<Judged> {
-  const { bootstrap, campaigns, accepted } = evidence
-  const requests = decoded<LoggedRequest['value']>(
-    'coupon.issue.requested',
-    await readCommitted(bootstrap, 'coupon.issue.requested'),
-  )
-  const issued = decoded<PlainIssued>('coupon.issued', await readCommitted(bootstrap, 'coupon.issued'))
-  const rejected = decoded<PlainRejected>(
-    'coupon.issue.rejected',
-    await readCommitted(bootstrap, 'coupon.issue.rejected'),
-  )
+  const { campaigns, accepted } = evidence
+  const requests = await decoded<LoggedRequest['value']>(evidence, 'coupon.issue.requested')
+  const issued = await decoded<PlainIssued>(evidence, 'coupon.issued')
+  const rejected = await decoded<PlainRejected>(evidence, 'coupon.issue.rejected')
   const asked = Map.groupBy(requests, ({ value }) => value.couponId)
   const issuedOf = Map.groupBy(issued, ({ value }) => value.couponId)
   const rejectedOf = Map.groupBy(rejected, ({ value }) => value.couponId)
@@ -115,8 +111,12 @@ interface Decoded<V> extends LoggedRequest {
   readonly value: LoggedRequest['value'] & V
 }
 
-function decoded<V>(topic: string, records: readonly OracleRecord[]): Decoded<V>[] {
-  const { value: serde } = topicNamed(topic)
+async function decoded<V>(
+  { bootstrap, topics = topicNamed }: Evidence,
+  topic: string,
+): Promise<Decoded<V>[]> {
+  const { value: serde } = topics(topic)
+  const records = await readCommitted(bootstrap, topic)
   return records.map(({ partition, offset, timestamp, value }) => {
     if (value === null) throw new Error(`${topic}-${partition} has no value at ${offset}`)
     return {
@@ -159,14 +159,15 @@ function judgeAccepted(accepted: readonly Accepted[], requests: readonly LoggedR
  * them, are what was issued.
  */
 async function judgeWallets(
-  { bootstrap, application }: Evidence,
+  { bootstrap, application, topics }: Evidence,
   issued: readonly PlainIssued[],
   repeats: boolean,
 ): Promise<string[]> {
   const [repartition] = couponWallet.internalTopics
   if (repartition === undefined) throw new Error('the wallets have no topic of their own')
+  const { value: serde } = topics?.(repartition.name) ?? repartition
   const moved = (await readCommitted(bootstrap, repartition.name)).map(({ value }) => {
-    return value === null ? 'nothing' : coupon(repartition.value.deserialize(value) as PlainIssued)
+    return value === null ? 'nothing' : coupon(serde.deserialize(value) as PlainIssued)
   })
   const task = { topology: couponWallet.name, subTopology: 1, partition: 0 }
   const changes = await readCommitted(bootstrap, changelogTopic(application, task, walletStore.name))

@@ -20,6 +20,7 @@ import { couponIssuance, couponWallet } from '../../../topologies/index.ts'
 import { type Accepted, judgeCoupons, type Judged, type JudgeOptions } from './coupon-judge.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Orders } from './orders.ts'
+import type { Release } from './releases.ts'
 import { clearTopics, committedOffsets, topicsOf } from './shop-topics.ts'
 
 /** Between two appends: the load is to last long, not to be much. */
@@ -38,6 +39,8 @@ export interface CouponRunOptions {
   /** Where the engine connects to; else to `bootstrap`. */
   readonly engineBootstrap?: string
   readonly engine?: Partial<EngineOptions>
+  /** Whose schemas clients write with, in turn, and the judge reads with; else those of this program. */
+  readonly releases?: { readonly clients: readonly Release[]; readonly judge: Release }
   /** Else three. */
   readonly campaigns?: readonly PlainCampaign[]
 }
@@ -181,7 +184,13 @@ export class CouponRun {
 
   #append(records: readonly PlainRecord[]) {
     const now = Date.now()
-    return this.#log.append(records.map((record) => appendRecord(record, now, this.#made++)))
+    return this.#log.append(
+      records.map((record) => {
+        const ordinal = this.#made++
+        const { clients = [] } = this.#options.releases ?? {}
+        return appendRecord(record, now, ordinal, clients[ordinal % clients.length]?.topicNamed)
+      }),
+    )
   }
 
   // --- the end
@@ -222,7 +231,9 @@ export class CouponRun {
 
   judge(options?: JudgeOptions): Promise<Judged> {
     const { bootstrap, application, accepted } = this
-    return judgeCoupons({ bootstrap, application, accepted, campaigns: this.#campaigns }, options)
+    const campaigns = this.#campaigns
+    const { judge } = this.#options.releases ?? {}
+    return judgeCoupons({ bootstrap, application, accepted, campaigns, topics: judge?.topicNamed }, options)
   }
 
   /** Drains, and fails the test unless everything is as the oracle says. Answers a summary. */

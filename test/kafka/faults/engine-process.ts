@@ -9,6 +9,7 @@ import { TaskDatabases } from '../../../state/index.ts'
 import { type Log, reactionOf, Streams, type StreamsHooks, taskName } from '../../../streams/index.ts'
 import { openKafkaLog } from '../../../transports/kafka/index.ts'
 import type { EngineOptions, Told } from './engine.ts'
+import { openRelease } from './releases.ts'
 import { topicSpec, topologiesOf } from './shop-topics.ts'
 
 const options = JSON.parse(process.argv[2] as string) as EngineOptions
@@ -25,12 +26,13 @@ const log = await openKafkaLog({
   hooks: { onFenced: (topology, ids) => tell({ at: 'fenced', topology, ids }) },
   ...options.log,
 })
+const release = options.release === undefined ? undefined : await openRelease(options.release)
 const { writeBufferBytes } = options
 const budget = writeBufferBytes === undefined ? {} : { tasks: 1, writeBufferBytes }
 const stateDirectory = new TaskDatabases({ directory: options.directory, application, budget })
 const streams = new Streams({
   application,
-  topologies: topologiesOf(options.pipelines),
+  topologies: release?.topologies ?? topologiesOf(options.pipelines),
   log: options.diesAfterCommit === undefined ? log : mortal(log, options.diesAfterCommit),
   topicSpec,
   commitIntervalMs: options.commitIntervalMs ?? 100,
@@ -43,6 +45,7 @@ process.on('SIGTERM', () => {
   void streams
     .close()
     .then(() => log.close())
+    .then(() => release?.schemas.close())
     .then(() => process.exit(0))
 })
 
@@ -62,6 +65,12 @@ function hooks(): Partial<StreamsHooks> {
     onRunnerState: (topology, _from, to, cause) => tell({ at: 'runner', topology, to, ...because(cause) }),
     onRestoreProgress: (task, records) => tell({ at: 'restoring', task: taskName(task), records }),
     onRestored: (task, records) => tell({ at: 'restored', task: taskName(task), records }),
+    onStandbyState: (task, _from, to, cause) => {
+      tell({ at: 'standby', task: taskName(task), to, ...because(cause) })
+    },
+    onStandbyUpdated: (task, records, remaining) => {
+      tell({ at: 'followed', task: taskName(task), records, remaining })
+    },
     onTaskRefused: (task, cause) => tell({ at: 'refused', task: taskName(task), ...because(cause) }),
     onRevoked: (topology, cause) => tell({ at: 'revoked', topology, ...because(cause) }),
     onCommitted: (topology, tasks, records) => tell({ at: 'committed', topology, tasks, records }),

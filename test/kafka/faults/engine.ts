@@ -1,8 +1,10 @@
 /** One process of the engine, seen from the test: its life, and what it tells. */
 import { join } from 'node:path'
 import { onTestFailed } from 'vitest'
+import type { StandbyPhase } from '../../../streams/index.ts'
 import type { KafkaLogOptions } from '../../../transports/kafka/index.ts'
 import { type Child, type Exit, startChild } from '../../support/child.ts'
+import type { ReleaseOptions } from './releases.ts'
 import type { Pipeline } from './shop-topics.ts'
 
 export interface EngineOptions {
@@ -12,6 +14,8 @@ export interface EngineOptions {
   /** Of the tasks' databases. */
   readonly directory: string
   readonly pipelines: readonly Pipeline[]
+  /** With schemas of a registry; else with the ids of this program, and any pipelines. */
+  readonly release?: ReleaseOptions
   /** Else 100. */
   readonly commitIntervalMs?: number
   /** Of each task's database. */
@@ -19,7 +23,13 @@ export interface EngineOptions {
   readonly log?: Partial<
     Pick<
       KafkaLogOptions,
-      'sessionTimeoutMs' | 'transactionTimeoutMs' | 'leaves' | 'fetch' | 'guarantee' | 'compression'
+      | 'sessionTimeoutMs'
+      | 'transactionTimeoutMs'
+      | 'leaves'
+      | 'standbys'
+      | 'fetch'
+      | 'guarantee'
+      | 'compression'
     >
   >
   /** A fault: kill -9 after its nth transaction ended, before the databases have it. Counted over all topologies. */
@@ -38,6 +48,8 @@ export type Told =
   | ({ readonly at: 'runner'; readonly topology: string; readonly to: string } & Cause)
   | { readonly at: 'restoring'; readonly task: string; readonly records: number }
   | { readonly at: 'restored'; readonly task: string; readonly records: number }
+  | ({ readonly at: 'standby'; readonly task: string; readonly to: StandbyPhase } & Cause)
+  | { readonly at: 'followed'; readonly task: string; readonly records: number; readonly remaining: number }
   | ({ readonly at: 'refused'; readonly task: string } & Cause)
   | ({ readonly at: 'revoked'; readonly topology: string } & Cause)
   | { readonly at: 'committed'; readonly topology: string; readonly tasks: number; readonly records: number }
@@ -48,6 +60,7 @@ export type EngineLine = Told & { readonly ms: number }
 export type Stage = EngineLine['at']
 type LineAt<S extends Stage> = Extract<EngineLine, { readonly at: S }>
 
+const FREQUENT: ReadonlySet<Stage> = new Set(['committed', 'restoring', 'followed'])
 /** Of what it told, for a test that fails. */
 const TAIL_LINES = 60
 
@@ -60,6 +73,7 @@ export class Engine {
   /** Everything that it told, in order. */
   readonly lines: EngineLine[] = []
   readonly #running = new Set<string>()
+  readonly #following = new Set<string>()
   readonly #watchers = new Set<(line: EngineLine) => void>()
 
   constructor(options: EngineOptions) {
@@ -72,13 +86,21 @@ export class Engine {
         if (line.startsWith('{"at":')) this.#heard(JSON.parse(line) as EngineLine)
         return false
       })
-      .catch(() => this.#running.clear())
+      .catch(() => {
+        this.#running.clear()
+        this.#following.clear()
+      })
     onTestFailed(() => console.error(`${this.slot} told last:\n${this.#tail()}`))
   }
 
   /** Tasks that run here, as far as was told. */
   get running(): ReadonlySet<string> {
     return this.#running
+  }
+
+  /** Tasks whose standbys follow here, as far as was told. */
+  get following(): ReadonlySet<string> {
+    return this.#following
   }
 
   told<S extends Stage>(at: S): LineAt<S>[] {
@@ -130,7 +152,7 @@ export class Engine {
   }
 
   #tail(): string {
-    const quiet = this.lines.filter(({ at }) => at !== 'committed' && at !== 'restoring')
+    const quiet = this.lines.filter(({ at }) => !FREQUENT.has(at))
     return [
       ...quiet.slice(-TAIL_LINES).map((line) => JSON.stringify(line)),
       this.child.said.slice(-500),
@@ -142,6 +164,10 @@ export class Engine {
     if (line.at === 'task') {
       if (line.to === 'running') this.#running.add(line.task)
       else this.#running.delete(line.task)
+    }
+    if (line.at === 'standby') {
+      if (line.to === 'following') this.#following.add(line.task)
+      else this.#following.delete(line.task)
     }
     for (const watcher of this.#watchers) watcher(line)
   }

@@ -21,6 +21,19 @@ export async function everyTaskOnce(
   })
 }
 
+/** Resolves once each task with state that runs in one of these processes is followed in another. */
+export async function everyTaskFollowed(engines: readonly Engine[]): Promise<void> {
+  const tasks = tasksOf(engines[0]?.pipelines ?? [], { stateful: true })
+  const alone = (): string[] =>
+    tasks.filter((task) => {
+      return !engines.some(({ following, running }) => following.has(task) && !running.has(task))
+    })
+  await eventually(() => alone().length === 0, {
+    timeoutMs: SETTLE_LIMIT_MS,
+    describe: () => ({ alone: alone(), last: engines.map(({ slot, lines }) => [slot, ...lines.slice(-8)]) }),
+  })
+}
+
 function misplaced(tasks: readonly string[], engines: readonly Engine[]): string[] {
   return tasks.flatMap((task) => {
     const owners = engines.filter(({ running }) => running.has(task)).map(({ slot }) => slot)

@@ -1,13 +1,11 @@
 /** kill -9 of the only process, again and again: Java's client reads what it did, an oracle of plain maps judges it. */
 import { expect, test } from 'vitest'
-import { isChangelog } from '../../../streams/index.ts'
-import { readCommitted } from '../../support/kafka/oracle.ts'
 import { type Random, seededRandom, seedOfRun } from '../../support/random.ts'
 import { CouponRun } from './coupon-run.ts'
 import type { Engine } from './engine.ts'
 import { troubles } from './engines.ts'
 import { kafkaRuns } from './runs.ts'
-import { topicsOf } from './shop-topics.ts'
+import { changesOf } from './shop-topics.ts'
 
 const KIBIBYTE = 1024
 const kills = kafkaRuns(5)
@@ -94,13 +92,6 @@ async function killedAt(run: CouponRun, moment: Moment, random: Random): Promise
   } else await engine.stage(moment)
   await engine.kill()
   return engine
-}
-
-/** Committed records of all changelogs. */
-async function changesOf({ application, bootstrap }: CouponRun): Promise<number> {
-  const changelogs = topicsOf(application).filter(({ name }) => isChangelog(application, name))
-  const some = await Promise.all(changelogs.map(({ name }) => readCommitted(bootstrap, name)))
-  return some.reduce((sum, { length }) => sum + length, 0)
 }
 
 function restoredBy(engine: Engine): number {

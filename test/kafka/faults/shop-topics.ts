@@ -1,8 +1,16 @@
 /** The pipelines under test, their tasks, and their topics on the cluster. */
 import { Kafka, logLevel } from 'kafkajs'
-import { type TaskId, taskName, topicSpecsOf, type TopicSpec, type TopicUse } from '../../../streams/index.ts'
+import {
+  isChangelog,
+  type TaskId,
+  taskName,
+  topicSpecsOf,
+  type TopicSpec,
+  type TopicUse,
+} from '../../../streams/index.ts'
 import { bestSellers, couponIssuance, couponWallet } from '../../../topologies/index.ts'
 import { eventually } from '../../support/kafka/eventually.ts'
+import { readCommitted } from '../../support/kafka/oracle.ts'
 
 export const PARTITIONS = 6
 
@@ -27,15 +35,22 @@ export function topicSpec(use: TopicUse): TopicSpec {
   }
 }
 
+export interface TaskChoice {
+  /** Only those that have a store. */
+  readonly stateful?: boolean
+}
+
 /** Names of every task, as `taskName` gives them. */
-export function tasksOf(pipelines: readonly Pipeline[]): string[] {
+export function tasksOf(pipelines: readonly Pipeline[], { stateful = false }: TaskChoice = {}): string[] {
   return topologiesOf(pipelines).flatMap(({ name: topology, subTopologies }) =>
-    subTopologies.flatMap(({ id: subTopology }) =>
-      Array.from({ length: PARTITIONS }, (_, partition): string => {
-        const task: TaskId = { topology, subTopology, partition }
-        return taskName(task)
-      }),
-    ),
+    subTopologies
+      .filter(({ stores }) => !stateful || stores.length > 0)
+      .flatMap(({ id: subTopology }) =>
+        Array.from({ length: PARTITIONS }, (_, partition): string => {
+          const task: TaskId = { topology, subTopology, partition }
+          return taskName(task)
+        }),
+      ),
   )
 }
 
@@ -61,6 +76,19 @@ export async function clearTopics(bootstrap: string, application: string): Promi
     await admin.deleteTopics({ topics })
     await eventually(async () => (await there()).length === 0, { describe: 'the topics are deleted' })
   })
+}
+
+/** Committed records of all changelogs. */
+export async function changesOf({
+  application,
+  bootstrap,
+}: {
+  readonly application: string
+  readonly bootstrap: string
+}): Promise<number> {
+  const changelogs = topicsOf(application).filter(({ name }) => isChangelog(application, name))
+  const some = await Promise.all(changelogs.map(({ name }) => readCommitted(bootstrap, name)))
+  return some.reduce((sum, { length }) => sum + length, 0)
 }
 
 /** Positions that a group has committed, by partition; those of partitions without any are left out. */

@@ -56,6 +56,17 @@ describe('topologies', () => {
     expect(used.map(({ topic }) => topic)).toContain(topics.orderConfirmed)
   })
 
+  test('write records of the catalogue with the given schemas also into topics of their own', () => {
+    const topics = createTopics(embeddedSchemas)
+    const { all } = shopTopologies(configOf(), topics)
+    const own = all.flatMap(({ internalTopics }) => internalTopics)
+    expect(own.map(({ value }) => value)).toContain(topics.couponIssued.value)
+    const used = all.flatMap(({ subTopologies }) => subTopologies.flatMap(({ sources }) => sources))
+    expect(
+      used.map(({ topic }) => topic.value).filter((value) => value === topics.couponIssued.value),
+    ).toHaveLength(2)
+  })
+
   test('that run elsewhere have every key elsewhere', async () => {
     const streams = { runners: [] } as unknown as Streams
     const campaigns = queriesOf(streams, couponIssuance.name, campaignStore)

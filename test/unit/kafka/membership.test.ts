@@ -1,10 +1,23 @@
 /** A member of a group against a coordinator that answers as the test wants: what its engine is told, and when. */
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Assignment, type GroupListener, type GroupSpec, StreamsError } from '../../../streams/index.ts'
+import {
+  type Assignment,
+  type GroupListener,
+  type GroupSpec,
+  type StoredTask,
+  StreamsError,
+  type TaskId,
+} from '../../../streams/index.ts'
 import { GroupMembership } from '../../../transports/kafka/group/membership.ts'
-import { encodeAssignment } from '../../../transports/kafka/group/metadata.ts'
+import {
+  decodeSubscription,
+  encodeAssignment,
+  type MemberAssignment,
+  type Subscription,
+} from '../../../transports/kafka/group/metadata.ts'
 import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
+import { Reader } from '../../../transports/kafka/protocol/reader.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
 
 const subTopologies = [{ id: 0, inputs: ['in'], stores: [] }]
@@ -17,7 +30,12 @@ class Rig {
   /** Answered to heartbeats; 0: all is well. */
   heartbeatCode = 0
   onRebalancing = (): Promise<void> => Promise.resolve()
-  onAssigned = (): Promise<void> => Promise.resolve()
+  /** What it said of itself, each time it joined. */
+  readonly subscriptions: Subscription[] = []
+  /** What it is given from now on. */
+  mine: MemberAssignment = { active: [], standby: [], peers: [], liveIds: [] }
+  stored: readonly StoredTask[] = []
+  onAssigned = (_assignment: Assignment): Promise<void> => Promise.resolve()
   onRevoked = (): Promise<void> => Promise.resolve()
   readonly member: GroupMembership
   readonly #watchers = new Set<() => void>()
@@ -40,7 +58,11 @@ class Rig {
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
-      send: <R>(request: KafkaRequest<R>) => Promise.resolve(this.#answer(request.apiName) as R),
+      standbys: 1,
+      send: <R>(request: KafkaRequest<R>) => {
+        if (request.apiName === 'JoinGroup') this.subscriptions.push(subscriptionIn(request.encode()))
+        return Promise.resolve(this.#answer(request.apiName) as R)
+      },
       forgetCoordinator: () => {},
       assign: () => Promise.resolve(new Map()),
       transactionalId: () => 'shop.sales.a.1',
@@ -80,11 +102,11 @@ class Rig {
 
   #listener(): GroupListener {
     return {
-      stored: () => Promise.resolve([]),
+      stored: () => Promise.resolve(this.stored),
       rebalancing: () => this.onRebalancing(),
-      assigned: ({ epoch }: Assignment) => {
-        this.#saw(`assigned ${epoch}`)
-        return this.onAssigned()
+      assigned: (assignment: Assignment) => {
+        this.#saw(`assigned ${assignment.epoch}`)
+        return this.onAssigned(assignment)
       },
       revoked: () => {
         this.#saw('revoked')
@@ -102,10 +124,8 @@ class Rig {
         const generation = ++this.#generation
         return { ...ok, generation, leader: 'other', skipAssignment: false, member: 'm', members: [] }
       }
-      case 'SyncGroup': {
-        const mine = { active: [], standby: [], peers: [], liveIds: [] }
-        return { ...ok, assignment: encodeAssignment(mine, subTopologies) }
-      }
+      case 'SyncGroup':
+        return { ...ok, assignment: encodeAssignment(this.mine, subTopologies) }
       default: {
         this.#saw('heartbeat')
         const errorCode = this.heartbeatCode
@@ -160,3 +180,39 @@ test('a commit that is refused while an assignment is on its way has everything 
   await rig.member.start()
   expect(rig.events).toEqual(['revoked', 'new producer', 'join', 'assigned 1'])
 })
+
+test('a member says what it has on its disk and how old that is, and hears what to run and what to keep up', async () => {
+  const rig = new Rig()
+  const [zero, one] = [0, 1].map((partition) => ({ topology: 'sales', subTopology: 0, partition }))
+  rig.stored = [{ task: zero as TaskId, lag: 7 }, { task: one as TaskId }]
+  rig.mine = { ...rig.mine, active: ['0_0'], standby: ['0_1'] }
+  let given: Assignment | undefined
+  rig.onAssigned = (assignment) => {
+    given = assignment
+    return Promise.resolve()
+  }
+  await rig.member.start()
+  expect(rig.subscriptions).toMatchObject([{ standbys: 1, warm: [{ task: '0_0', lag: 7 }, { task: '0_1' }] }])
+  expect(given).toMatchObject({ tasks: [zero], standbys: [one] })
+})
+
+/** What a JoinGroup request tells the group's leader. */
+function subscriptionIn(request: Buffer): Subscription {
+  const from = new Reader(request, 'JoinGroup')
+  from.tags()
+  from.string()
+  from.int32()
+  from.int32()
+  from.string()
+  from.nullableString()
+  from.string()
+  const [metadata] = from.array(() => {
+    from.string()
+    const bytes = from.bytes()
+    from.tags()
+    return bytes
+  })
+  const read = decodeSubscription(metadata as Buffer)
+  if (read.kind !== 'understood') throw new Error(read.kind)
+  return read.subscription
+}

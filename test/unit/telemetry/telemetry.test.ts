@@ -30,6 +30,7 @@ function busySystem(campaigns: readonly CampaignFacts[] = []): Probes {
     lags: async () => [
       { topology: 'shop', task: 'shop.0_3', topic: 'orders', lagRecords: 7, lagSeconds: 1.5 },
     ],
+    standbys: () => [{ topology: 'shop', task: 'shop.0_5', lagRecords: 9 }],
     clocks: () => [
       { topology: 'shop', task: 'shop.0_3', streamTimeMs: 60_000 },
       { topology: 'shop', task: 'shop.0_4', streamTimeMs: -1 },
@@ -53,6 +54,7 @@ function touchEverything({ telemetry }: ReturnType<typeof setUp>): void {
   telemetry.engine.onDropped(task, 'NullKey')
   telemetry.engine.onDeadLetter(task, 'orders', 'DeserializationError')
   telemetry.engine.onEmitted(task, 'boards', 2)
+  telemetry.engine.onStandbyUpdated(task, 2, 0)
   telemetry.engine.onClock('shop', { kind: 'clock-frozen', gapMs: 70_000 })
   telemetry.log.onBatch({ records: 3, bytes: 100, ms: 2 })
   telemetry.onHttpAnswer({ route: '/v1/coupons/:couponId', method: 'GET', status: 200, ms: 3 })
@@ -142,6 +144,22 @@ describe('metrics', () => {
     expect(text).toContain('millrace_task_restored_records_total{topology="shop",task="shop.0_3"} 2480')
   })
 
+  test('count what a standby takes, and say why one failed', async () => {
+    const { telemetry, lines } = setUp()
+    telemetry.engine.onStandbyState(task, 'opening', 'following', undefined)
+    telemetry.engine.onStandbyUpdated(task, 2_000, 480)
+    telemetry.engine.onStandbyUpdated(task, 480, 0)
+    telemetry.engine.onStandbyState(task, 'following', 'failed', new Error('no disk'))
+    const text = await telemetry.metrics()
+    expect(text).toContain('millrace_standby_updated_records_total{topology="shop",task="shop.0_3"} 2480')
+    expect(text).toContain('millrace_incidents_total{kind="standby-failed"} 1')
+    expect(lines.at(-1)).toMatchObject({
+      incident: 'standby-failed',
+      task: 'shop.0_3',
+      err: { message: 'no disk' },
+    })
+  })
+
   test('forget what was left to restore of a task that moved away', async () => {
     const { telemetry } = setUp()
     telemetry.engine.onRestoreProgress(task, 2_000, 500)
@@ -156,6 +174,7 @@ describe('metrics', () => {
     expect(text).toContain('millrace_task_lag_records{topology="shop",task="shop.0_3",topic="orders"} 7')
     expect(text).toContain('millrace_task_lag_seconds{topology="shop",task="shop.0_3",topic="orders"} 1.5')
     expect(text).toContain('millrace_task_stream_timestamp_seconds{topology="shop",task="shop.0_3"} 60')
+    expect(text).toContain('millrace_standby_lag_records{topology="shop",task="shop.0_5"} 9')
     expect(text).not.toContain('task="shop.0_4"')
     expect(text).toContain('millrace_topology_tasks{topology="shop",state="failed"} 1')
     expect(text).toContain('millrace_topology_tasks{topology="shop",state="restoring"} 2')

@@ -92,6 +92,8 @@ export interface MembershipOptions extends MembershipTimes {
   readonly renewProducer: () => Promise<void>
   /** The epoch of the next assignment. */
   readonly nextEpoch: () => number
+  /** Standbys wanted per task with state; the most that any member wants count. */
+  readonly standbys: number
   /** Whether the member leaves the group at the end, or keeps its place until its session is over. */
   readonly leaves: boolean
   /** Ends what is under way: a JoinGroup may wait for long. */
@@ -275,6 +277,7 @@ export class GroupMembership implements Membership {
     await listener.assigned({
       epoch,
       tasks: this.#taskIds(assignment.active),
+      standbys: this.#taskIds(assignment.standby),
       peers: assignment.peers.map(({ address, tasks }) => ({ address, tasks: this.#taskIds(tasks) })),
     })
     this.#first?.resolve()
@@ -282,7 +285,7 @@ export class GroupMembership implements Membership {
   }
 
   async #subscription(): Promise<Subscription> {
-    const { spec, identity, listener, transactionalId } = this.#options
+    const { spec, identity, listener, standbys, transactionalId } = this.#options
     const stored = await listener.stored()
     return {
       topics: [...new Set(spec.subTopologies.flatMap(({ inputs }) => inputs))],
@@ -293,8 +296,10 @@ export class GroupMembership implements Membership {
       rememberedIds: this.#liveIds,
       owned: this.#owned,
       ownedGeneration: this.#generation,
-      warm: stored.map(({ subTopology, partition }) => ({ task: taskKey(subTopology, partition) })),
-      standbys: 0,
+      warm: stored.map(({ task: { subTopology, partition }, lag }) => {
+        return { task: taskKey(subTopology, partition), lag }
+      }),
+      standbys,
       topologyFingerprint: fingerprintOf(spec),
       engineVersion: identity.version,
     }

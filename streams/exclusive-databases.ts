@@ -1,0 +1,88 @@
+/**
+ * The databases of a topology's tasks on this process's disk, each open once at most: who opens one waits for whoever
+ * has it. A task that becomes active gets its standby's database this way, and the other way round; neither knows the
+ * other.
+ *
+ * Not its job: what is in them, when to open them again.
+ *
+ * Invariants:
+ * 1. Between two opens of a database lies the close of the first.
+ * 2. Who gives up waiting leaves nothing open, and holds up nobody.
+ */
+import { isStateError, type StateBackend } from '../state/index.ts'
+import { reactionOf } from './errors.ts'
+import { unlessAborted } from './places.ts'
+import type { StateDirectory } from './state-directory.ts'
+import { type TaskId, taskName } from './task-id.ts'
+
+export interface OpenDatabase {
+  readonly backend: StateBackend
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+export class ExclusiveDatabases {
+  readonly #directory: StateDirectory
+  /** By task: resolves when everybody who has its database, or waits for it, is through. */
+  readonly #through = new Map<string, Promise<void>>()
+
+  constructor(directory: StateDirectory) {
+    this.#directory = directory
+  }
+
+  /**
+   * A database that is damaged is put aside, and a fresh one opened: what was in it comes again from the changelogs.
+   *
+   * @param failure why it was closed the last time, which may be damage
+   */
+  async open(task: TaskId, signal: AbortSignal, failure?: Error): Promise<OpenDatabase> {
+    const name = taskName(task)
+    const before = this.#through.get(name) ?? Promise.resolve()
+    const { promise: closed, resolve: release } = Promise.withResolvers<void>()
+    const through = Promise.all([before, closed]).then(() => {
+      if (this.#through.get(name) === through) this.#through.delete(name)
+    })
+    this.#through.set(name, through)
+    try {
+      await unlessAborted(signal, before)
+      const backend = await this.#openWhole(task, failure)
+      return { backend, close: () => backend.close().finally(release) }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  async #openWhole(task: TaskId, failure: Error | undefined): Promise<StateBackend> {
+    const directory = this.#directory
+    if (isDamage(failure)) await directory.setAside(task, failure.message)
+    try {
+      return await directory.open(task)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      await directory.setAside(task, error.message)
+      return await directory.open(task)
+    }
+  }
+
+  /** Tasks of the topology that have a database here, open or not. */
+  stored(topology: string): Promise<readonly TaskId[]> {
+    return this.#directory.stored(topology)
+  }
+
+  /** Resolves when none is open. */
+  async allClosed(): Promise<void> {
+    await Promise.all(this.#through.values())
+  }
+}
+
+/** The database itself is no good any more. */
+function isDamage(error: unknown): error is Error {
+  return isStateError(error, 'STATE_CORRUPT') || isStateError(error, 'STATE_MISSING')
+}
+
+/** Whether opening again what failed may go better. Damage heals where changelogs have everything. */
+export function mayReopen(failure: Error, hasChangelogs: boolean): boolean {
+  const reaction = reactionOf(failure)
+  return reaction === 'restore' || reaction === 'retry' || (hasChangelogs && isDamage(failure))
+}

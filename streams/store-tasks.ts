@@ -1,0 +1,60 @@
+/** Which tasks have the rows of a store, here or elsewhere. */
+import { StreamsError, TaskNotHere } from './errors.ts'
+import { findStore, type SubTopology, type Topology } from './graph.ts'
+import type { Log, Peer } from './log.ts'
+import type { Task } from './task.ts'
+import { type TaskId, taskName } from './task-id.ts'
+
+export class StoreTasks {
+  readonly #topology: Topology
+  readonly #log: Log
+  readonly #tasks: () => readonly Task[]
+  /** Query addresses of the tasks that run elsewhere. */
+  #elsewhere: ReadonlyMap<string, string> = new Map()
+
+  /** `tasks`: those that are here. */
+  constructor(topology: Topology, log: Log, tasks: () => readonly Task[]) {
+    this.#topology = topology
+    this.#log = log
+    this.#tasks = tasks
+  }
+
+  /** What the other members say that they run. */
+  know(peers: readonly Peer[]): void {
+    const entries = peers.flatMap(({ address, tasks }) => {
+      return tasks.map((task) => [taskName(task), address] as const)
+    })
+    this.#elsewhere = new Map(entries)
+  }
+
+  /** The tasks here that have a store. Throws `UNKNOWN_STORE`. */
+  here(store: string): readonly Task[] {
+    const { id } = this.#ownerOf(store)
+    return this.#tasks().filter(({ task }) => task.subTopology === id)
+  }
+
+  /**
+   * The running task that has the rows of a store in a partition. Throws `UNKNOWN_STORE`, and `TASK_NOT_HERE` with the
+   * address of the process that has it, where one is known.
+   */
+  of(store: string, partition: number): Task {
+    const { id: subTopology } = this.#ownerOf(store)
+    const id: TaskId = { topology: this.#topology.name, subTopology, partition }
+    const name = taskName(id)
+    const task = this.#tasks().find((candidate) => candidate.name === name)
+    if (task?.lifecycle.state === 'running') return task
+    throw new TaskNotHere(`${store} of ${name}`, this.#elsewhere.get(name))
+  }
+
+  /** Over how many partitions the rows of a store are spread. Throws `UNKNOWN_STORE`. */
+  partitions(store: string): number {
+    const { sources } = this.#ownerOf(store)
+    return Math.max(...sources.map((source) => this.#log.partitions(source.topic.name)))
+  }
+
+  #ownerOf(store: string): SubTopology {
+    const found = findStore(this.#topology, store)
+    if (found === undefined) throw new StreamsError('UNKNOWN_STORE', `${store} in ${this.#topology.name}`)
+    return found.subTopology
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * Opens a task: its database, its last commit, its state up to date; what comes out stands at its checkpoint and runs.
+ *
+ * Not its job: which tasks are opened, when, and what happens when that fails (`task-set.ts`).
+ *
+ * Invariant: an opening that fails, or is not wanted any more, leaves nothing open.
+ */
+import { type StateBackend, TaskState } from '../state/index.ts'
+import type { Clock } from './clock.ts'
+import type { ExclusiveDatabases, OpenDatabase } from './exclusive-databases.ts'
+import type { SubTopology, Topology } from './graph.ts'
+import type { StreamsHooks } from './hooks.ts'
+import type { Checkpoint, Log } from './log.ts'
+import { unlessAborted } from './places.ts'
+import { restoreState } from './restore.ts'
+import { Task } from './task.ts'
+import type { TaskId } from './task-id.ts'
+import type { WallClock } from './wall-clock.ts'
+
+export const NO_CHECKPOINT: Checkpoint = Object.freeze({
+  positions: [],
+  times: { streamTime: -1, wallTime: -1, lastRecordAt: -1 },
+  sequence: 0,
+})
+
+export interface TaskOpenerOptions {
+  readonly application: string
+  readonly topology: Topology
+  readonly log: Log
+  readonly clock: Clock
+  readonly hooks: StreamsHooks
+  /** Decoded committed values that a task keeps at hand, in entries. */
+  readonly cacheEntries: number
+  /** Only for logs that keep no state. */
+  readonly databases: ExclusiveDatabases | undefined
+  readonly onReadable: () => void
+}
+
+export interface Opening {
+  readonly id: TaskId
+  readonly epoch: number
+  readonly wall: WallClock
+  /** It is not wanted any more. */
+  readonly signal: AbortSignal
+  /** Why it ran no longer, if it did. */
+  readonly failure: Error | undefined
+}
+
+export interface OpenTask {
+  readonly task: Task
+  readonly database: OpenDatabase | undefined
+}
+
+export class TaskOpener {
+  readonly #options: TaskOpenerOptions
+
+  constructor(options: TaskOpenerOptions) {
+    this.#options = options
+  }
+
+  /** Throws what the log, the database and `restoreState` throw, and the signal's reason. */
+  async open(opening: Opening): Promise<OpenTask> {
+    const { id, signal } = opening
+    const checkpoint = await unlessAborted(signal, this.#options.log.committed(id))
+    const database = await this.#openDatabase(opening)
+    try {
+      return { task: await this.#start(opening, checkpoint, database?.backend), database }
+    } catch (error) {
+      await database?.close()
+      throw error
+    }
+  }
+
+  async #openDatabase({ id, signal, failure }: Opening): Promise<OpenDatabase | undefined> {
+    const { log, databases } = this.#options
+    if (log.stateHome === 'log') return undefined
+    if (databases === undefined) throw new TypeError('a log that keeps no state needs a state directory')
+    return databases.open(id, signal, failure)
+  }
+
+  async #start(
+    opening: Opening,
+    checkpoint: Checkpoint | undefined,
+    backend: StateBackend | undefined,
+  ): Promise<Task> {
+    const { id, epoch, wall, signal } = opening
+    const { log, hooks, clock, cacheEntries, onReadable } = this.#options
+    const subTopology = this.#subTopologyOf(id)
+    const reader = backend ?? (await log.taskState(id))
+    const from = await unlessAborted(signal, this.#withStarts(id, checkpoint ?? NO_CHECKPOINT))
+    const withChanges = log.stateHome === 'task'
+    const state = new TaskState({ reader, specs: subTopology.stores, withChanges, cacheEntries })
+    const task = new Task({
+      id,
+      epoch,
+      subTopology,
+      log,
+      state,
+      checkpoint: from,
+      hooks,
+      wallTime: () => wall.now(),
+      expiriesFrozen: () => wall.frozen,
+      monotonic: () => clock.monotonic(),
+      onReadable,
+    })
+    try {
+      task.lifecycle.to('restoring')
+      if (backend !== undefined) await this.#restore(opening, state, backend, checkpoint !== undefined)
+      signal.throwIfAborted()
+    } catch (error) {
+      task.close()
+      throw error
+    }
+    task.lifecycle.to('running')
+    // A filter that never learns all keys only answers nothing: the task is right without it.
+    state.learnKeys().catch(() => hooks.onDropped(id, 'FilterIncomplete'))
+    return task
+  }
+
+  /** An input that was never read begins where its log does. */
+  async #withStarts(id: TaskId, checkpoint: Checkpoint): Promise<Checkpoint> {
+    const { partition } = id
+    const known = new Set(checkpoint.positions.map(({ topic }) => topic))
+    const inputs = this.#subTopologyOf(id).sources.map((source) => source.topic.name)
+    const starts = await Promise.all(
+      inputs
+        .filter((topic) => !known.has(topic))
+        .map(async (topic) => {
+          const { start } = await this.#options.log.bounds({ topic, partition })
+          return { topic, partition, offset: start }
+        }),
+    )
+    return starts.length === 0
+      ? checkpoint
+      : { ...checkpoint, positions: [...checkpoint.positions, ...starts] }
+  }
+
+  async #restore(
+    { id, signal }: Opening,
+    state: TaskState,
+    backend: StateBackend,
+    hasCheckpoint: boolean,
+  ): Promise<void> {
+    const { log, clock, application, hooks } = this.#options
+    const start = clock.monotonic()
+    const records = await restoreState({
+      log,
+      clock,
+      application,
+      task: id,
+      subTopology: this.#subTopologyOf(id),
+      state,
+      backend,
+      hasCheckpoint,
+      signal,
+      onProgress: (count, remaining) => hooks.onRestoreProgress(id, count, remaining),
+    })
+    hooks.onRestored(id, records, clock.monotonic() - start)
+  }
+
+  #subTopologyOf({ subTopology }: TaskId): SubTopology {
+    return this.#options.topology.subTopologies[subTopology] as SubTopology
+  }
+}
