@@ -27,7 +27,7 @@ const log = await openKafkaLog({
   ...options.log,
 })
 const release = options.release === undefined ? undefined : await openRelease(options.release)
-const { writeBufferBytes } = options
+const { writeBufferBytes, cacheEntries } = options
 const budget = writeBufferBytes === undefined ? {} : { tasks: 1, writeBufferBytes }
 const stateDirectory = new TaskDatabases({ directory: options.directory, application, budget })
 const streams = new Streams({
@@ -38,6 +38,7 @@ const streams = new Streams({
   commitIntervalMs: options.commitIntervalMs ?? 100,
   commitWhenIdle: false,
   stateDirectory,
+  ...(cacheEntries === undefined ? {} : { cacheEntries }),
   hooks: hooks(),
 })
 
