@@ -277,7 +277,8 @@ export class FakePipeline implements Pipeline {
     const id = `${couponId}/${requestId}`
     const view = this.#campaigns.get(couponId)
     if (this.#requests.has(id) || view === undefined) return
-    const common = { userId, sourceOffset: record.offset, decidedAt: record.timestamp, bodyHash }
+    const decided = { sourceOffset: record.offset, decidedAt: record.timestamp, campaignRevision: 1 }
+    const common = { userId, bodyHash, ...decided }
     if (view.issued >= view.campaign.quota) {
       this.#requests.set(id, {
         ...common,

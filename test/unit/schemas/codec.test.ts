@@ -25,6 +25,7 @@ const issued: CouponIssued = {
   sourceOffset: 41,
   issuedAt: 1_700_000_000_000,
   expiresAt: null,
+  campaignRevision: 0,
 }
 const { value: serde } = topics.couponIssued
 
