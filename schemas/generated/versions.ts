@@ -194,6 +194,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.AnswerWatch',
+    version: 1,
+    definition: answerWatchSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.BoardPart',
     version: 1,
     definition: boardPartSchema.definition,
@@ -203,6 +209,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.BoardState',
     version: 1,
     definition: boardStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.BoardWatch',
+    version: 1,
+    definition: boardWatchSchema.definition,
   },
   {
     id: null,
@@ -224,9 +236,21 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.CouponWatch',
+    version: 1,
+    definition: couponWatchSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.HourTally',
     version: 1,
     definition: hourTallySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.IncidentState',
+    version: 1,
+    definition: incidentStateSchema.definition,
   },
   {
     id: null,
@@ -303,6 +327,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.RequestState',
+    version: 2,
+    definition: requestStateSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.SaleState',
     version: 1,
     definition: saleStateSchema.definition,
@@ -315,48 +345,6 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
-    name: 'millrace.state.WindowMeta',
-    version: 1,
-    definition: windowMetaSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.WindowSum',
-    version: 1,
-    definition: windowSumSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.AnswerWatch',
-    version: 1,
-    definition: answerWatchSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.BoardWatch',
-    version: 1,
-    definition: boardWatchSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.CouponWatch',
-    version: 1,
-    definition: couponWatchSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.IncidentState',
-    version: 1,
-    definition: incidentStateSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.RequestState',
-    version: 2,
-    definition: requestStateSchema.definition,
-  },
-  {
-    id: null,
     name: 'millrace.state.WatchedRequest',
     version: 1,
     definition: watchedRequestSchema.definition,
@@ -366,5 +354,17 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.WatchedUser',
     version: 1,
     definition: watchedUserSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.WindowMeta',
+    version: 1,
+    definition: windowMetaSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.WindowSum',
+    version: 1,
+    definition: windowSumSchema.definition,
   },
 ]
