@@ -22,14 +22,19 @@ export function raise(
   rules: IncidentRules,
 ): void {
   const { stores, timers, wallTime } = context
+  const pauses = new Set<string>()
   for (const violation of violations) {
     const key = incidentKey(violation)
     const change = found(stores.incidents.get(key), violation, place, wallTime, rules)
     stores.incidents.put(key, change.state)
     tell(change, context)
+    if (change.pause && violation.couponId !== null) pauses.add(violation.couponId)
     const due = timers.incident.dueAt(key)
     if (due === undefined || due > (change.lookAt ?? due)) schedule(key, change, context)
   }
+  // One fact may break several invariants of its coupon.
+  for (const couponId of pauses)
+    context.emit.commands?.(couponId, campaignCommand(couponId, 'PAUSE'), wallTime)
 }
 
 /** The durable wall timer `incident` of an incident. */
@@ -43,11 +48,8 @@ export function lookAtIncident(key: string, context: IncidentContext, rules: Inc
   schedule(key, change, context)
 }
 
-function tell({ state: { incident }, tell: isTold, pause }: IncidentChange, context: IncidentContext): void {
-  const { emit, wallTime } = context
-  if (isTold) emit.incidents(incidentKey(incident), incident, wallTime)
-  if (pause && incident.couponId !== null)
-    emit.commands?.(incident.couponId, campaignCommand(incident.couponId, 'PAUSE'), wallTime)
+function tell({ state: { incident }, tell: isTold }: IncidentChange, context: IncidentContext): void {
+  if (isTold) context.emit.incidents(incidentKey(incident), incident, context.wallTime)
 }
 
 function schedule(key: string, { lookAt }: IncidentChange, { timers }: IncidentContext): void {

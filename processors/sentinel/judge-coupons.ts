@@ -64,7 +64,8 @@ export function judgeCoupon(
   const { progress, found } = countAnswer(answer, rows)
   if (progress === 'KNOWN') return found
   if (progress === 'BEHIND') return [...found, ...saidAgain(judged)]
-  return [...found, ...rules.flatMap((rule) => rule(judged))]
+  const second = ofCoupon('I3', fact.value.couponId, `two verdicts on the request at ${answer.of}`)
+  return [...found, ...(progress === 'SECOND' ? [second] : []), ...rules.flatMap((rule) => rule(judged))]
 }
 
 /** Which request the fact is, or answers; nothing for a verdict that no request of this partition caused. */

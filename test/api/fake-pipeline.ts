@@ -20,6 +20,7 @@ import {
   type Campaign,
   type CampaignCommand,
   type CouponIssueRequested,
+  type Incident,
   type ProductCatalog,
   type RankingSnapshot,
   type RequestState,
@@ -56,6 +57,8 @@ export class FakePipeline implements Pipeline {
   hanging = 0
   /** Ends the last of them. */
   unhang = () => {}
+  /** Of the sentinel; absent: it is off. */
+  found: readonly Incident[] | undefined
   /** Reads of stores throw TASK_NOT_HERE. */
   restoring = false
   /** Address of the process that has all tasks, in place of this one. */
@@ -211,6 +214,10 @@ export class FakePipeline implements Pipeline {
 
   time() {
     return { now: 1_767_225_600_000, frozen: false }
+  }
+
+  incidents(): readonly Incident[] | undefined {
+    return this.found
   }
 
   topologyJson(): object {
