@@ -4,10 +4,10 @@ import {
   type CouponRows,
   judgeCoupon,
   type Place,
-  type Rows,
   type Violation,
 } from '../../processors/index.ts'
 import { topics } from '../../schemas/index.ts'
+import { couponRows } from '../support/coupon-rows.ts'
 import type { Played } from './coupon-played.ts'
 
 export interface PlacedFact {
@@ -53,20 +53,8 @@ export function interleaved(streams: readonly FactStream[], choices: readonly nu
 export function judged(streams: readonly FactStream[], choices?: readonly number[]): Violation[] {
   const rows = new Map<number, CouponRows>()
   return interleaved(streams, choices).flatMap(({ fact, place }) => {
-    const own = rows.get(place.partition) ?? rowsInMemory()
+    const own = rows.get(place.partition) ?? couponRows()
     rows.set(place.partition, own)
     return judgeCoupon(fact, place, own, { watchOneIn: 1 })
   })
-}
-
-function rowsInMemory(): CouponRows {
-  return { answers: rowMap(), coupons: rowMap(), users: rowMap(), requests: rowMap() }
-}
-
-function rowMap<K, V>(): Rows<K, V> {
-  const rows = new Map<string, V>()
-  return {
-    get: (key) => rows.get(JSON.stringify(key)),
-    put: (key, value) => void rows.set(JSON.stringify(key), value),
-  }
 }

@@ -73,9 +73,9 @@ describe.each(modes)('a shop that is watched: %s', (_, mode) => {
     const pauses = shop.driver
       .read(topics.couponCampaignRequested)
       .filter(({ value }) => value?.operation === 'PAUSE')
-    expect(pauses.map(({ record }) => record.headers.map(([name, value]) => `${name}=${value.toString()}`))).toEqual([
-      ['actor=sentinel'],
-    ])
+    expect(
+      pauses.map(({ record }) => record.headers.map(([name, value]) => `${name}=${value.toString()}`)),
+    ).toEqual([['actor=sentinel']])
     expect(shop.told.every(({ pauseRequested }) => pauseRequested)).toBe(true)
     // Whoever resumes it has looked: the same incident does not pause it again.
     await shop.command({ operation: 'RESUME' })

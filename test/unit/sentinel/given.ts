@@ -1,13 +1,7 @@
 /** `given(…facts).when(fact)` says what a fact proves after others; partitions and offsets are counted by themselves. */
-import {
-  type CouponFact,
-  type CouponRows,
-  judgeCoupon,
-  type Place,
-  type Rows,
-  type Violation,
-} from '../../../processors/index.ts'
+import { type CouponFact, judgeCoupon, type Place, type Violation } from '../../../processors/index.ts'
 import { topics } from '../../../schemas/index.ts'
+import { couponRows } from '../../support/coupon-rows.ts'
 import { campaign, OPENS, requested } from '../coupons/given.ts'
 
 export interface Told {
@@ -28,7 +22,7 @@ const topicOf: Readonly<Record<CouponFact['kind'], string>> = {
 }
 
 export function given(...before: readonly Told[]) {
-  const rows = rowsInMemory()
+  const rows = couponRows()
   const offsets = new Map<string, number>()
   const judge = (told: Told): readonly Violation[] => {
     const place = placeOf(told, offsets)
@@ -86,16 +80,4 @@ function placeOf({ fact, answers, eventId, offset }: Told, offsets: Map<string, 
 
 function wordsOf(found: readonly Violation[]): string[] {
   return found.map(({ invariant, detail }) => `${invariant} ${detail}`)
-}
-
-function rowsInMemory(): CouponRows {
-  return { answers: rowMap(), coupons: rowMap(), users: rowMap(), requests: rowMap() }
-}
-
-function rowMap<K, V>(): Rows<K, V> {
-  const rows = new Map<string, V>()
-  return {
-    get: (key) => rows.get(JSON.stringify(key)),
-    put: (key, value) => void rows.set(JSON.stringify(key), value),
-  }
 }
