@@ -23,6 +23,7 @@ const table = {
   UNKNOWN_PRODUCT: { status: 404, title: 'There is no such product' },
   UNKNOWN_WINDOW: { status: 404, title: 'There is no such window' },
   UNKNOWN_TOPIC: { status: 404, title: 'No such topic takes events' },
+  NOT_WATCHED: { status: 404, title: 'The invariants are not watched' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This resource has no such method' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request came too slowly' },
   SOLD_OUT: { status: 409, title: 'All coupons have been given out' },

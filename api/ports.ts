@@ -11,6 +11,7 @@
 import type {
   Campaign,
   CampaignCommand,
+  Incident,
   ProductCatalog,
   RankingSnapshot,
   RequestState,
@@ -87,6 +88,8 @@ export interface OperationsPort {
   health(probe: Probe): readonly HealthCheck[]
   metrics(): Promise<MetricsPage>
   time(): TimeReport
+  /** What the sentinel found, the last seen first; nothing where it is off. */
+  incidents(): readonly Incident[] | undefined
   /** The live graph: nodes, edges, and what is measured on them. Plain data for JSON. */
   topologyJson(): object
   /** Kafka Streams' text format, or a Mermaid diagram. */
@@ -153,6 +156,8 @@ export type Probe = 'live' | 'ready' | 'startup'
 export interface HealthCheck {
   readonly name: string
   readonly ok: boolean
+  /** It serves, and somebody should look: an invariant is broken, for example. Not where `ok` is false. */
+  readonly degraded?: boolean | undefined
   /** For people; no names of users, no paths. */
   readonly detail?: string | undefined
 }

@@ -23,6 +23,7 @@ import { RateLimit } from './rate-limit.ts'
 import { RouteTable } from './route-table.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { eventRoutes } from './routes/events.ts'
+import { incidentRoutes } from './routes/incidents.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { productRoutes } from './routes/products.ts'
 import { rankingRoutes } from './routes/rankings.ts'
@@ -248,6 +249,7 @@ const ROUTES = [
   rankingRoutes,
   eventRoutes,
   operationRoutes,
+  incidentRoutes,
 ] as const
 
 function routeOf(request: FastifyRequest): string {

@@ -1,15 +1,16 @@
 /** One hot coupon and requests for it. */
 import { topics } from '../schemas/index.ts'
-import { type AppendRecord, type Log, Streams } from '../streams/index.ts'
-import { couponIssuance } from '../topologies/index.ts'
+import { type AppendRecord, type Log, Streams, type Topology } from '../streams/index.ts'
+import { couponIssuance, SENTINEL } from '../topologies/index.ts'
 import type { EmbeddedLog } from '../transports/embedded/index.ts'
 import { fill, recordOf, topicSpec } from './harness.ts'
 
 export const COUPON = 'hot'
 const DAY = 86_400_000
 
-export async function openIssuance(log: EmbeddedLog): Promise<Streams> {
-  const streams = new Streams({ application: 'bench', topologies: [couponIssuance], log, topicSpec })
+export async function openIssuance(log: EmbeddedLog, beside: readonly Topology[] = []): Promise<Streams> {
+  const topologies = [couponIssuance, ...beside]
+  const streams = new Streams({ application: 'bench', topologies, log, topicSpec })
   await streams.open()
   await streams.ready()
   return streams
@@ -63,5 +64,16 @@ export async function decideAll(log: EmbeddedLog, streams: Streams, from: number
         throw new Error('not decided in an hour')
     }
     for (const task of tasks) if (task.failure !== undefined) throw task.failure
+  }
+}
+
+/** Resolves when the sentinel has read every verdict that there is. */
+export async function allWatched(log: EmbeddedLog, streams: Streams): Promise<void> {
+  const { progress } = streams.runner(SENTINEL)
+  for (const { name: topic } of [topics.couponIssued, topics.couponIssueRejected]) {
+    for (let partition = 0; partition < log.partitions(topic); partition++) {
+      const { end } = await log.bounds({ topic, partition })
+      if (!(await progress.reached(topic, partition, end - 1, 3_600_000))) throw new Error('not in an hour')
+    }
   }
 }

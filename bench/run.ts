@@ -24,6 +24,8 @@ const cases: readonly Case[] = [
   { name: 'log', script: 'log-throughput.ts', args: [] },
   { name: 'coupons-10%-issued', script: 'coupons-drain.ts', args: ['10'] },
   { name: 'coupons-all-issued', script: 'coupons-drain.ts', args: ['100'] },
+  { name: 'coupons-10%-watched', script: 'coupons-drain.ts', args: ['10', 'watched'] },
+  { name: 'coupons-all-watched', script: 'coupons-drain.ts', args: ['100', 'watched'] },
   { name: 'ranking', script: 'ranking-drain.ts', args: [] },
   { name: 'http', script: 'http-open-loop.ts', args: [] },
   { name: 'claims-1M', script: 'claims-scale.ts', args: ['1000000'] },

@@ -74,6 +74,7 @@ export function crossChecks(
     ...kafkaSecurityIsWhole(values, origin),
     ...copiesSuffice(values, origin),
     ...workersNeedKafka(values, origin),
+    ...sentinelNeedsExactlyOnce(values, origin),
   ]
 }
 
@@ -132,9 +133,10 @@ function windowsOutliveTheirGrace({ ranking }: ConfigValues, origin: Origin): Co
 }
 
 /** Topics that one task reads side by side need the same number of partitions. */
-function groupsKeepOnePartitionCount({ topics }: ConfigValues, origin: Origin): ConfigProblem[] {
+function groupsKeepOnePartitionCount({ topics, sentinel }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const watched = ['coupon.campaign', 'coupon.quota', 'coupon.issued', 'coupon.issue.rejected']
   const groups = [
-    ['coupon.campaign.requested', 'coupon.issue.requested'],
+    ['coupon.campaign.requested', 'coupon.issue.requested', ...(sentinel.enabled ? watched : [])],
     ['order.confirmed', 'order.cancelled', 'order.returned'],
   ]
   return groups.flatMap((group) => {
@@ -183,4 +185,11 @@ function workersNeedKafka({ workers, kafka }: ConfigValues, origin: Origin): Con
   if (workers === 1 || kafka.brokers.length > 0) return []
   const message = 'more than one process needs kafka.brokers'
   return [{ key: 'workers', origin: origin('workers'), message }]
+}
+
+/** Without transactions a verdict may be there twice, and the sentinel may have counted it twice. */
+function sentinelNeedsExactlyOnce({ sentinel, kafka }: ConfigValues, origin: Origin): ConfigProblem[] {
+  if (!sentinel.enabled || kafka.guarantee === 'exactly-once') return []
+  const message = 'the sentinel cannot tell what comes twice by design; it needs kafka.guarantee exactly-once'
+  return [{ key: 'sentinel.enabled', origin: origin('sentinel.enabled'), message }]
 }

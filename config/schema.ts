@@ -405,6 +405,34 @@ export const configSchema = Type.Object(
       },
       section,
     ),
+    sentinel: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: false,
+          env: 'MILLRACE_SENTINEL_ENABLED',
+          description: 'Whether the invariants are checked live, on what the shop writes.',
+        }),
+        pauseCampaigns: Type.Boolean({
+          default: false,
+          env: 'MILLRACE_SENTINEL_PAUSE_CAMPAIGNS',
+          description: 'Whether a campaign is paused as soon as an invariant is found broken for it.',
+        }),
+        watchOneIn: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 16,
+          env: 'MILLRACE_SENTINEL_WATCH_ONE_IN',
+          description:
+            'Of users and requestIds one in so many is watched for I2 and I4; the other invariants are checked on everything.',
+        }),
+        resolveAfterMs: milliseconds(
+          'MILLRACE_SENTINEL_RESOLVE_AFTER_MS',
+          DAY_MS,
+          'An incident that is not found again for so long is resolved.',
+        ),
+      },
+      section,
+    ),
     log: Type.Object(
       {
         maxDiskBytes: bytes(

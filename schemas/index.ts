@@ -1,4 +1,5 @@
 /** The record types of the pipeline, their topics and codec. */
+export { campaignCommand } from './campaign-command.ts'
 export { avroSerde, stateSerde, type AvroSerdeOptions } from './codec.ts'
 export { checkCompatibility, Incompatibility } from './compatibility.ts'
 export {
@@ -36,6 +37,7 @@ export {
   type QuotaState,
   type RejectReason,
 } from './generated/coupon.ts'
+export { incidentSchema, type Incident, type IncidentStatus } from './generated/ops.ts'
 export {
   orderCancelledSchema,
   orderConfirmedSchema,
@@ -60,38 +62,53 @@ export {
   type RankingSnapshot,
 } from './generated/ranking.ts'
 export {
+  answerWatchSchema,
   boardPartSchema,
   boardStateSchema,
+  boardWatchSchema,
   campaignCommandsSchema,
   campaignCountersSchema,
   claimStateSchema,
+  couponWatchSchema,
   hourTallySchema,
+  incidentStateSchema,
   mergeProgressSchema,
   rankerProgressSchema,
   requestStateSchema,
   saleStateSchema,
   userCouponSchema,
+  watchedRequestSchema,
+  watchedUserSchema,
   windowMetaSchema,
   windowSumSchema,
+  type AnswerMark,
+  type AnswerWatch,
   type BoardPart,
   type BoardState,
+  type BoardWatch,
   type CampaignCommand,
   type CampaignCommands,
   type CampaignCounters,
   type ClaimState,
   type CommandOutcome,
+  type CouponWatch,
   type HeldLine,
   type HeldReversal,
   type HourTally,
+  type IncidentState,
   type MergeProgress,
   type PartitionProgress,
   type RankerProgress,
   type RequestState,
   type ReversalKind,
+  type RevisionWatch,
   type SaleLine,
   type SaleState,
+  type StreamWatch,
   type UserCoupon,
   type UserCouponStatus,
+  type WatchedRequest,
+  type WatchedUser,
   type WindowCounts,
   type WindowMeta,
   type WindowSum,
@@ -109,4 +126,5 @@ export {
 } from './registry.ts'
 export { defaultScanLimits, type ScanLimits } from './scan-cursor.ts'
 export { stringSerde, type Serde } from './serde.ts'
+export { upcastOf } from './upcast.ts'
 export { boardKey, createTopics, shardKey, topics, type Topic, type Topics } from './topics.ts'

@@ -24,6 +24,7 @@ import {
   type OrderConfirmed,
   type OrderReturned,
 } from './generated/order.ts'
+import { incidentSchema, type Incident } from './generated/ops.ts'
 import { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
 import {
   rankingPartitionUpdateSchema,
@@ -138,6 +139,11 @@ export function createTopics(source: SchemaSource) {
     }),
     userProfile: topic<UserProfile>('user.profile', userProfileSchema, {
       keyOf: (value) => value.userId,
+      cleanup: 'compact',
+    }),
+    /** Invariants that the facts do not keep, as they stand now. */
+    opsIncident: topic<Incident>('ops.incident', incidentSchema, {
+      keyOf: (value) => `${value.invariant}|${value.subject}`,
       cleanup: 'compact',
     }),
     cartChanged: topic<CartChanged>('cart.changed', cartChangedSchema, {

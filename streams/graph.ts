@@ -6,6 +6,7 @@
 import type { AnyStoreSpec } from '../state/index.ts'
 import type { ErrorPolicy, SourcePolicies } from './policies.ts'
 import type { AnyProcessor, StreamRecord } from './processor.ts'
+import type { Headers } from './record.ts'
 import type { AnyTopic } from './topic.ts'
 
 /** One output of a node. Sources and operators have the single output `out`. */
@@ -40,6 +41,8 @@ export interface SinkNode {
   readonly route: ((record: StreamRecord<never, never>) => AnyTopic) | undefined
   /** Partition of a record; absent: murmur2 of the key. */
   readonly partition: ((record: StreamRecord<never, never>, partitions: number) => number) | undefined
+  /** Go with every record. */
+  readonly headers: Headers
 }
 
 export type Node = SourceNode | ProcessorNode | SinkNode

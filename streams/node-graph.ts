@@ -8,6 +8,7 @@ import type { AnyStoreSpec, Scan, TaskState, TimerClock } from '../state/index.t
 import type { Node, ParentRef, ProcessorNode, SinkNode, SourceNode, SubTopology } from './graph.ts'
 import type { ErrorPolicy } from './policies.ts'
 import type { AnyProcessor, ProcessorContext, StreamRecord } from './processor.ts'
+import type { Headers } from './record.ts'
 import type { AnyTopic } from './topic.ts'
 import type { TaskId } from './task-id.ts'
 
@@ -27,7 +28,12 @@ export interface NodeHost {
   readonly idleMs: number
   /** A processor's generator, to be run when the record's synchronous work is done. */
   defer(node: ProcessorInstance, record: AnyRecord, work: Scan<void>): void
-  send(topic: AnyTopic, record: AnyRecord, partition: ((partitions: number) => number) | undefined): void
+  send(
+    topic: AnyTopic,
+    record: AnyRecord,
+    partition: ((partitions: number) => number) | undefined,
+    headers: Headers,
+  ): void
   deadLetter(record: AnyRecord, reason: string, message: string): void
   dropped(reason: string): void
 }
@@ -138,7 +144,7 @@ class SinkInstance implements Receiver {
   }
 
   receive(record: AnyRecord): void {
-    const { topics, route, partition } = this.#node
+    const { topics, route, partition, headers } = this.#node
     const topic = route === undefined ? topics[0] : route(record as never)
     if (topic === undefined || !topics.includes(topic)) {
       throw new RangeError(
@@ -146,7 +152,7 @@ class SinkInstance implements Receiver {
       )
     }
     const choose = partition && ((partitions: number) => partition(record as never, partitions))
-    this.#host.send(topic, record, choose)
+    this.#host.send(topic, record, choose, headers)
   }
 }
 

@@ -9,7 +9,6 @@ import { deadLetterTopic } from './graph.ts'
 import type { Log } from './log.ts'
 import { partitionFor } from './partitioner.ts'
 import type { Headers, Lineage, LogRecord, OutgoingRecord } from './record.ts'
-import { NO_HEADERS } from './record.ts'
 import type { AnyTopic } from './topic.ts'
 
 /** What outputs are made from at the moment: a record of an input, or a timer. */
@@ -70,6 +69,7 @@ export class OutputCollector {
     value: unknown,
     timestamp: number,
     partition: ((partitions: number) => number) | undefined,
+    headers: Headers,
   ): void {
     const keyBytes = key === null ? null : topic.key.serialize(key)
     const valueBytes = value === null ? null : topic.value.serialize(value)
@@ -81,7 +81,7 @@ export class OutputCollector {
     if (!(target >= 0 && target < count))
       throw new RangeError(`partition ${target} of ${topic.name}, which has ${count}`)
     if (!Number.isSafeInteger(timestamp)) throw new RangeError(`timestamp ${timestamp} for ${topic.name}`)
-    this.#push(topic.name, target, keyBytes, valueBytes, timestamp, NO_HEADERS)
+    this.#push(topic.name, target, keyBytes, valueBytes, timestamp, headers)
   }
 
   /**

@@ -15,6 +15,7 @@ import {
   type ShapeValue,
   type StreamRecord,
 } from './processor.ts'
+import { type Headers, NO_HEADERS } from './record.ts'
 import type { Topic } from './topic.ts'
 
 export interface Named {
@@ -30,6 +31,8 @@ export interface ProcessOptions {
 export interface SinkOptions<K, V> extends Named {
   /** Partition of a record, 0 to `partitions` - 1. Absent: murmur2 of the key. */
   readonly partition?: (record: StreamRecord<K, V>, partitions: number) => number
+  /** Go with every record: who is behind a command, for example. None unless told. */
+  readonly headers?: Headers
 }
 
 export interface RepartitionOptions<K, V> {
@@ -186,6 +189,7 @@ export class Stream<K, V> {
       topics,
       route: (routed ? target : undefined) as SinkNode['route'],
       partition: options.partition as SinkNode['partition'],
+      headers: options.headers ?? NO_HEADERS,
     })
   }
 

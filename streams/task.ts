@@ -22,7 +22,7 @@ import { type Lifecycle, taskLifecycle, type TaskPhase } from './lifecycle.ts'
 import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log.ts'
 import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
 import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
-import type { Position } from './record.ts'
+import type { Headers, Position } from './record.ts'
 import { RecordHandler } from './record-handler.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import { type Head, lowestTimestamp, TaskInput } from './task-input.ts'
@@ -357,9 +357,14 @@ export class Task implements NodeHost {
     this.#deferred.add(node, record, work)
   }
 
-  send(topic: AnyTopic, record: AnyRecord, partition: ((partitions: number) => number) | undefined): void {
+  send(
+    topic: AnyTopic,
+    record: AnyRecord,
+    partition: ((partitions: number) => number) | undefined,
+    headers: Headers,
+  ): void {
     try {
-      this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition)
+      this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition, headers)
     } catch (error) {
       if (!(error instanceof OutputTooLarge)) throw error
       if (record.origin.offset < 0) this.dropped('OutputTooLarge')

@@ -15,6 +15,7 @@ export const incidentKinds = [
   'slow-batch',
   'http-error',
   'scrape-incomplete',
+  'invariant-broken',
 ] as const
 
 export type IncidentKind = (typeof incidentKinds)[number]

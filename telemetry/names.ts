@@ -53,6 +53,10 @@ export const counters = {
     help: 'Decisions on requests for a coupon, since the coupon was made.',
     labels: ['coupon', 'decision'],
   },
+  millrace_invariant_violations_total: {
+    help: 'How often an invariant was found broken, since ever; every process says it of the whole deployment.',
+    labels: ['invariant'],
+  },
   millrace_incidents_total: { help: 'Incidents, as in the log lines.', labels: ['kind'] },
 } as const satisfies Record<string, MetricSpec>
 
@@ -100,6 +104,14 @@ export const gauges = {
   millrace_log_disk_limit_bytes: { help: 'Size from which writes are refused.', labels: [] },
   millrace_coupon_quota: { help: 'Coupons that a campaign gives out.', labels: ['coupon'] },
   millrace_coupon_quota_remaining: { help: 'Coupons that are left.', labels: ['coupon'] },
+  millrace_invariant_incidents: {
+    help: 'Incidents of broken invariants that are open; every process says it of the whole deployment.',
+    labels: ['invariant'],
+  },
+  millrace_sentinel_unanswered_requests: {
+    help: 'Requests for coupons without a verdict, as far as the sentinel has read both.',
+    labels: [],
+  },
   millrace_ranking_watermark_age_seconds: {
     help: 'Clock time since the watermark of the boards. Idle shops age; so do replays of the past.',
     labels: [],

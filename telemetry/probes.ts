@@ -41,6 +41,14 @@ export interface CampaignFacts {
   readonly decisions: Readonly<Record<string, number>>
 }
 
+export interface InvariantFacts {
+  readonly invariant: string
+  /** How often it was found broken, since ever. */
+  readonly violations: number
+  /** Incidents that are not resolved. */
+  readonly open: number
+}
+
 export interface LogFacts {
   readonly waitingRecords: number
   readonly waitingBytes: number
@@ -65,6 +73,10 @@ export interface Probes {
   campaigns(): Promise<readonly CampaignFacts[]>
   /** The boards' watermark, epoch milliseconds; nothing before the first sale. */
   watermarkMs(): number | undefined
+  /** Of every invariant that is watched; none where that is off, or what was found is not read yet. */
+  invariants(): readonly InvariantFacts[]
+  /** Requests without a verdict as far as both were read, of this process's share; none where it watches nothing. */
+  unanswered(): Promise<readonly number[]>
   /** Nothing where the log is not in this process. */
   log(): LogFacts | undefined
   states(): readonly StateFacts[]

@@ -51,10 +51,11 @@ export class Scrape {
   async #refresh(): Promise<void> {
     const probes = this.#probes
     if (probes === undefined) return
-    const [lags, stores, campaigns] = await Promise.all([
+    const [lags, stores, campaigns, unanswered] = await Promise.all([
       this.#ask(probes.lags()),
       this.#ask(probes.stores()),
       this.#ask(probes.campaigns()),
+      this.#ask(probes.unanswered()),
     ])
     this.#set('millrace_task_lag_records', lags, ({ topology, task, topic, lagRecords }) => {
       return [{ topology, task, topic }, lagRecords]
@@ -76,6 +77,8 @@ export class Scrape {
     this.#setStates(probes)
     this.#setLog(probes)
     this.#setCampaigns(campaigns)
+    this.#setInvariants(probes)
+    this.#set('millrace_sentinel_unanswered_requests', unanswered, (count) => [{}, count])
     const watermark = probes.watermarkMs()
     const ages = watermark === undefined ? [] : [Math.max(0, this.#now() - watermark) / MS_PER_SECOND]
     this.#set('millrace_ranking_watermark_age_seconds', ages, (age) => [{}, age])
@@ -123,6 +126,14 @@ export class Scrape {
     this.#set('millrace_log_waiting_bytes', facts, ({ waitingBytes }) => [{}, waitingBytes])
     this.#set('millrace_log_disk_bytes', facts, ({ diskBytes }) => [{}, diskBytes])
     this.#set('millrace_log_disk_limit_bytes', facts, ({ diskLimitBytes }) => [{}, diskLimitBytes])
+  }
+
+  #setInvariants(probes: Probes): void {
+    const facts = probes.invariants()
+    const violations = this.#instruments.counter('millrace_invariant_violations_total')
+    violations.reset()
+    for (const { invariant, violations: count } of facts) violations.inc({ invariant }, count)
+    this.#set('millrace_invariant_incidents', facts, ({ invariant, open }) => [{ invariant }, open])
   }
 
   #setCampaigns(campaigns: readonly CampaignFacts[]): void {

@@ -20,6 +20,7 @@ import {
   requestStateSchema,
   stateSerde,
   topics,
+  upcastOf,
 } from '../schemas/index.ts'
 import { keys, keyValueStore } from '../state/index.ts'
 import { partitionFor, processor, shape, topology } from '../streams/index.ts'
@@ -60,6 +61,7 @@ export const requestStore = keyValueStore<RequestState, [couponId: string, reque
   key: keys.tuple(keys.string, keys.string),
   value: stateSerde(requestStateSchema),
   version: requestStateSchema.version,
+  upcast: upcastOf(requestStateSchema),
   lookups: 'mostly-absent',
 })
 

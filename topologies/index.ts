@@ -10,4 +10,5 @@ export {
   shardPartition,
 } from './coupon-issuance.ts'
 export { couponWallet, walletStore } from './coupon-wallet.ts'
+export { answerStore, sentinel, SENTINEL, type SentinelOptions } from './sentinel.ts'
 export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'

@@ -1,7 +1,7 @@
 /** Campaigns: what operators do to them, and what everyone sees of them. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { Campaign, CampaignCommand, CampaignOperation } from '../../schemas/index.ts'
+import { type Campaign, type CampaignCommand, campaignCommand } from '../../schemas/index.ts'
 import { ADMINS, type ApiContext, type App, EVERYONE } from '../context.ts'
 import { ApiError, isApiErrorCode } from '../errors.ts'
 import {
@@ -178,7 +178,7 @@ function statusRoute(app: App, context: ApiContext, operation: 'pause' | 'resume
       },
     },
     (request, reply) => {
-      const command = commandOn(request.params.couponId, OPERATIONS[operation])
+      const command = campaignCommand(request.params.couponId, OPERATIONS[operation])
       return fromOwner(context, request, reply, { here: () => runCommand(context, request, reply, command) })
     },
   )
@@ -226,7 +226,7 @@ function campaignOf(context: ApiContext, couponId: string, body: Definition): Ca
   if (opensAt >= closesAt) throw invalid('body.closesAt', 'must be after opensAt')
   if (kind === 'PERCENT' && value > 100) throw invalid('body.discount.value', 'must be at most 100 per cent')
   return {
-    ...commandOn(couponId, 'PUT'),
+    ...campaignCommand(couponId, 'PUT'),
     name: body.name ?? '',
     quota: body.quota,
     perUserLimit: body.perUserLimit ?? 1,
@@ -245,28 +245,6 @@ function campaignOf(context: ApiContext, couponId: string, body: Definition): Ca
 /** An edit that does not speak of the status must not open a draft; any other campaign keeps its own under ACTIVE. */
 function statusToAsk({ pipeline }: ApiContext, couponId: string): 'DRAFT' | 'ACTIVE' {
   return pipeline.campaign(couponId).value?.campaign.status === 'DRAFT' ? 'DRAFT' : 'ACTIVE'
-}
-
-/** A command of which only couponId and operation are read, and the ground on which a PUT is built. */
-function commandOn(couponId: string, operation: CampaignOperation): Campaign {
-  return {
-    couponId,
-    name: '',
-    quota: 0,
-    perUserLimit: 1,
-    opensAt: 0,
-    closesAt: 0,
-    validForMs: null,
-    discount: { kind: 'AMOUNT', value: 0, minOrderAmount: null, maxDiscount: null },
-    eligibility: null,
-    fairness: 'FIFO',
-    shards: 1,
-    status: 'DRAFT',
-    revision: 0,
-    operation,
-    seedHash: null,
-    seed: null,
-  }
 }
 
 function invalid(field: string, message: string): ApiError {

@@ -10,9 +10,14 @@ const JSON_TYPE = 'application/json; charset=utf-8'
 
 const Health = Type.Object(
   {
-    status: Type.Literal('ok'),
+    status: Type.Enum(['ok', 'degraded'], { description: 'degraded: it serves, and somebody should look.' }),
     checks: Type.Array(
-      Type.Object({ name: Type.String(), ok: Type.Boolean(), detail: Type.Optional(Type.String()) }),
+      Type.Object({
+        name: Type.String(),
+        ok: Type.Boolean(),
+        degraded: Type.Optional(Type.Boolean()),
+        detail: Type.Optional(Type.String()),
+      }),
     ),
   },
   { description: 'All is well.', examples: [{ status: 'ok', checks: [{ name: 'log', ok: true }] }] },
@@ -65,15 +70,19 @@ function probeRoute(app: App, context: ApiContext, url: string, probe: Probe, su
 }
 
 function checkHealth({ pipeline, isClosing }: ApiContext, probe: Probe): Static<typeof Health> {
-  const checks = pipeline.health(probe).map(({ name, ok, detail }) => ({
+  const checks = pipeline.health(probe).map(({ name, ok, degraded, detail }) => ({
     name,
     ok,
+    ...(degraded === true && { degraded }),
     ...(detail !== undefined && { detail }),
   }))
   // A closing server still lives, but takes no more requests.
   if (probe === 'ready' && isClosing()) checks.push({ name: 'server', ok: false, detail: 'closing' })
   const failing = checks.filter(({ ok }) => !ok)
-  if (failing.length === 0) return { status: 'ok', checks }
+  if (failing.length === 0) {
+    const isDegraded = checks.some((check) => 'degraded' in check)
+    return { status: isDegraded ? 'degraded' : 'ok', checks }
+  }
   const detail = `Failing: ${failing.map(({ name }) => name).join(', ')}.`
   throw new ApiError('NOT_READY', detail, { members: { checks }, retryAfterMs: 1_000 })
 }

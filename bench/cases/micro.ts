@@ -15,6 +15,7 @@ const issued: CouponIssued = {
   sourceOffset: 7_654_321,
   issuedAt: 1_790_000_000_000,
   expiresAt: null,
+  campaignRevision: 0,
 }
 const bytes = topics.couponIssued.value.serialize(issued)
 const key = Buffer.from('summer-sale')

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { HealthCheck } from '../../api/index.ts'
 import { type Config, ConfigError } from '../../config/index.ts'
+import { SENTINEL } from '../../topologies/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
 import type { DirectoryMode } from './recorded.ts'
@@ -22,6 +23,8 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
     ...config.log,
   })
   try {
+    // Switched off, it must not hold records for ever; on again, it begins with what is there.
+    if (!config.sentinel.enabled) await log.resetTopology(SENTINEL, { dryRun: false })
     return {
       mode: await settleMode(log, options.mode),
       cursorSecret: await cursorSecret(log),

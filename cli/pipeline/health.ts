@@ -1,16 +1,22 @@
 /** Whether the process can go on, can serve, and has started. */
 import type { HealthCheck, Probe } from '../../api/index.ts'
-import { type Streams, taskName } from '../../streams/index.ts'
+import { type Streams, taskName, type Topology } from '../../streams/index.ts'
 
-/** @param others what else readiness depends on */
+/**
+ * @param deciding what the shop cannot be without: where another topology fails, it is watched no more, and serves
+ * @param others what else readiness depends on
+ */
 export function healthChecks(
   probe: Probe,
   streams: Streams,
+  deciding: readonly Topology[],
   others: () => readonly HealthCheck[],
 ): readonly HealthCheck[] {
-  const topologies = streams.runners.map(({ topology, state, failure }): HealthCheck => {
+  const names = new Set(deciding.map(({ name }) => name))
+  const topologies = streams.runners.map(({ topology, state, failure, notRunning }): HealthCheck => {
     // Stopping is what was asked for; only a failure needs another process.
     const ok = probe === 'live' ? state !== 'failed' : state === 'running'
+    if (!names.has(topology.name)) return watcherCheck(topology.name, state, notRunning.length)
     const code = failure !== undefined && 'code' in failure ? ` (${String(failure.code)})` : ''
     return { name: `topology ${topology.name}`, ok, detail: `${state}${code}` }
   })
@@ -18,18 +24,25 @@ export function healthChecks(
     case 'live':
       return topologies
     case 'startup':
-      return [...topologies, tasksCheck(streams)]
+      return [...topologies, tasksCheck(streams, names)]
     case 'ready':
-      return [...topologies, tasksCheck(streams), ...others()]
+      return [...topologies, tasksCheck(streams, names), ...others()]
   }
 }
 
 /** One task that is down leaves its keys without answers; the others go on. */
-function tasksCheck(streams: Streams): HealthCheck {
-  const down = streams.runners.flatMap(({ notRunning }) => notRunning.map(taskName))
-  const running = streams.runners
+function tasksCheck(streams: Streams, names: ReadonlySet<string>): HealthCheck {
+  const runners = streams.runners.filter(({ topology }) => names.has(topology.name))
+  const down = runners.flatMap(({ notRunning }) => notRunning.map(taskName))
+  const running = runners
     .flatMap(({ tasks }) => tasks)
     .filter(({ lifecycle }) => lifecycle.state === 'running')
   const detail = down.length === 0 ? `${running.length} run` : `not running: ${down.join(', ')}`
   return { name: 'tasks', ok: down.length === 0, detail }
+}
+
+function watcherCheck(name: string, state: string, notRunning: number): HealthCheck {
+  const degraded = state !== 'running' || notRunning > 0
+  const detail = notRunning === 0 ? state : `${state}, ${notRunning} tasks do not run`
+  return { name: `topology ${name}`, ok: true, degraded, detail }
 }

@@ -55,6 +55,7 @@ export function downstreamTopics(topologies: readonly Topology[], topic: string)
 
 export interface AdmissionOptions {
   readonly streams: Streams
+  /** Those whose lag counts. */
   readonly topologies: readonly Topology[]
   readonly maxLagRecords: number
   /** Milliseconds, never going back. */
@@ -70,11 +71,13 @@ const LOOK_EVERY_MS = 10
 export class Admission {
   readonly #options: AdmissionOptions
   readonly #downstream = new Map<string, ReadonlySet<string>>()
+  readonly #counted: ReadonlySet<string>
   #worst: ReadonlyMap<string, InputLag> = new Map()
   #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(options: AdmissionOptions) {
     this.#options = options
+    this.#counted = new Set(options.topologies.map(({ name }) => name))
     for (const { name } of options.topologies.flatMap(topicsOf)) {
       this.#downstream.set(name, downstreamTopics(options.topologies, name))
     }
@@ -99,7 +102,9 @@ export class Admission {
     if (now - this.#lookedAt < LOOK_EVERY_MS) return
     this.#lookedAt = now
     const worst = new Map<string, InputLag>()
-    for (const lag of inputLags(streams)) if (lag.lagRecords > maxLagRecords) worst.set(lag.topic, lag)
+    for (const lag of inputLags(streams)) {
+      if (lag.lagRecords > maxLagRecords && this.#counted.has(lag.topology)) worst.set(lag.topic, lag)
+    }
     this.#worst = worst
   }
 }

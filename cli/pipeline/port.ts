@@ -10,7 +10,9 @@ import {
   type Log,
   partitionFor,
   type Streams,
+  TaskNotHere,
   toMermaid,
+  type Topology,
 } from '../../streams/index.ts'
 import type { Telemetry } from '../../telemetry/index.ts'
 import {
@@ -26,12 +28,15 @@ import {
 } from '../../topologies/index.ts'
 import { healthChecks } from './health.ts'
 import { Admission, RateMeter } from './lag.ts'
+import type { Incidents } from './incidents.ts'
 import { liveGraph } from './live-graph.ts'
 import { queriesOf, runnerOf } from './queries.ts'
 import type { Replica } from './replica.ts'
 
 export interface PortParts {
   readonly streams: Streams
+  /** Those that an append is waited for in. */
+  readonly deciding: readonly Topology[]
   readonly log: Log
   /** What readiness depends on besides tasks. */
   readonly checks: () => readonly HealthCheck[]
@@ -41,9 +46,11 @@ export interface PortParts {
   readonly rates: RateMeter
   /** Absent where one process has every task. */
   readonly replica?: Replica | undefined
+  /** Absent where the sentinel is off. */
+  readonly incidents?: Incidents | undefined
 }
 
-export function logPort({ streams, log, telemetry, admission }: PortParts): LogPort {
+export function logPort({ streams, deciding, log, telemetry, admission }: PortParts): LogPort {
   return {
     append: (records) => log.append(records),
     admission(topic) {
@@ -53,7 +60,7 @@ export function logPort({ streams, log, telemetry, admission }: PortParts): LogP
     },
     async reached({ topic, partition, offset }, { timeoutMs, signal }) {
       if (signal?.aborted === true) return false
-      const waits = readersOf(streams, topic).map((runner) => {
+      const waits = readersOf(streams, deciding, topic).map((runner) => {
         return runner.progress.reached(topic, partition, offset - 1, timeoutMs)
       })
       if (waits.length === 0) return true
@@ -63,8 +70,9 @@ export function logPort({ streams, log, telemetry, admission }: PortParts): LogP
   }
 }
 
-function readersOf(streams: Streams, topic: string) {
+function readersOf(streams: Streams, deciding: readonly Topology[], topic: string) {
   return streams.runners.filter(({ topology }) => {
+    if (!deciding.some(({ name }) => name === topology.name)) return false
     return topology.subTopologies.some(({ sources }) => sources.some((source) => source.topic.name === topic))
   })
 }
@@ -136,10 +144,10 @@ export function productPort({ streams, replica }: PortParts): ProductPort {
 }
 
 export function operationsPort(parts: PortParts): OperationsPort {
-  const { streams, checks, telemetry, clock } = parts
+  const { streams, deciding, checks, telemetry, clock, incidents } = parts
   const topologies = streams.runners.map(({ topology }) => topology)
   return {
-    health: (probe) => healthChecks(probe, streams, checks),
+    health: (probe) => healthChecks(probe, streams, deciding, checks),
     async metrics() {
       return { contentType: telemetry.contentType, body: await telemetry.metrics() }
     },
@@ -149,6 +157,12 @@ export function operationsPort(parts: PortParts): OperationsPort {
         now: Math.max(...clocks.map((wall) => wall.now()), clocks.length === 0 ? clock.now() : 0),
         frozen: clocks.some(({ frozen }) => frozen),
       }
+    },
+    incidents() {
+      const found = incidents?.list()
+      if (incidents !== undefined && found === undefined)
+        throw new TaskNotHere('what the sentinel found is not read yet', undefined)
+      return found
     },
     topologyJson: () => liveGraph(parts),
     topologyText(format) {

@@ -1,5 +1,6 @@
 /** What telemetry asks of the running system at a scrape. */
-import { campaignStore, couponIssuance, counterStore } from '../../topologies/index.ts'
+import { unanswered } from '../../processors/index.ts'
+import { answerStore, campaignStore, couponIssuance, counterStore, SENTINEL } from '../../topologies/index.ts'
 import type {
   CampaignFacts,
   Probes,
@@ -10,12 +11,15 @@ import type {
 } from '../../telemetry/index.ts'
 import type { CampaignCounters } from '../../schemas/index.ts'
 import { type Log, type Streams, type TaskId, taskName } from '../../streams/index.ts'
+import type { Incidents } from './incidents.ts'
 import { type InputLag, inputLags } from './lag.ts'
 import { queriesOf } from './queries.ts'
 import type { ShopLog } from './shop-log.ts'
 
 /** Campaigns read per scrape. */
 const MAX_CAMPAIGNS = 5_000
+/** Partitions of a topic at most. */
+const MAX_PARTITIONS = 1_024
 /** How long the oldest unprocessed record may take to be read from the disk. */
 const PEEK_TIMEOUT_MS = 100
 const MS_PER_SECOND = 1000
@@ -26,9 +30,11 @@ export interface ProbeOptions {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly watermarkMs: () => number | undefined
+  /** Absent where the sentinel is off. */
+  readonly incidents?: Incidents | undefined
 }
 
-export function createProbes({ streams, shopLog, now, watermarkMs }: ProbeOptions): Probes {
+export function createProbes({ streams, shopLog, now, watermarkMs, incidents }: ProbeOptions): Probes {
   const { log } = shopLog
   return {
     lags: () => Promise.all(inputLags(streams).map((lag) => withSeconds(log, lag, now))),
@@ -37,6 +43,8 @@ export function createProbes({ streams, shopLog, now, watermarkMs }: ProbeOption
     stores: () => storeSizes(streams, shopLog),
     campaigns: () => campaignFacts(streams),
     watermarkMs,
+    invariants: () => incidents?.facts() ?? [],
+    unanswered: () => unansweredRequests(streams),
     log: () => shopLog.facts(),
     states: () =>
       streams.runners.map(({ topology, state, tasks, notRunning }) => {
@@ -136,4 +144,11 @@ function decisionsOf(counts: CampaignCounters | undefined): Record<string, numbe
 /** `soldOut` as `sold_out`. */
 function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+}
+
+/** Nothing where the sentinel does not run here. */
+async function unansweredRequests(streams: Streams): Promise<number[]> {
+  if (!streams.runners.some(({ topology }) => topology.name === SENTINEL)) return []
+  const rows = await queriesOf(streams, SENTINEL, answerStore).pageAll({ limit: MAX_PARTITIONS })
+  return [rows.reduce((sum, [, watch]) => sum + unanswered(watch), 0)]
 }

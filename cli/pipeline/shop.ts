@@ -16,6 +16,7 @@ import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
 import { pipelineGate } from './gate.ts'
 import { openKafkaDirectory } from './kafka-shop-log.ts'
+import { Incidents } from './incidents.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
 import { createProbes } from './probes.ts'
@@ -188,7 +189,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const { config, topologies, shopLog, telemetry, clock } = base
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure
-  const admission = new Admission({ streams, topologies: topologies.all, maxLagRecords, monotonic })
+  const admission = new Admission({ streams, topologies: topologies.deciding, maxLagRecords, monotonic })
   const rates = new RateMeter(streams, monotonic)
   const measuring = setInterval(() => rates.measure(), MEASURE_EVERY_MS).unref()
   closing.add('rates', () => clearInterval(measuring))
@@ -196,11 +197,15 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   closing.add('copies', () => replica?.close())
 
   const { log } = shopLog
-  const checks = () => shopLog.checks()
-  const parts: PortParts = { streams, log, checks, telemetry, clock, admission, rates, replica }
+  const incidents = incidentsOf(base)
+  closing.add('incidents', () => incidents?.close())
+  const checks = () => [...shopLog.checks(), ...(incidents?.checks() ?? [])]
+  const { deciding } = topologies
+  const watched = { telemetry, clock, admission, rates, replica, incidents }
+  const parts: PortParts = { streams, deciding, log, checks, ...watched }
   const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
   const watermarkMs = (): number | undefined => boards.watermarkMs()
-  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs }))
+  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, incidents }))
   closing.add('metrics', () => telemetry.watch(undefined))
   const pipeline: Pipeline = {
     ...logPort(parts),
@@ -223,4 +228,10 @@ function replicaOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Rep
     clock,
     onFault: (topic, fault) => telemetry.logger.warn({ topic, err: fault }, 'a copy cannot be read on'),
   })
+}
+
+/** What the sentinel says, wherever it runs. */
+function incidentsOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Incidents | undefined {
+  if (!config.sentinel.enabled) return undefined
+  return new Incidents({ log: shopLog.log, topics, clock, telemetry })
 }

@@ -29,6 +29,8 @@ export interface TopicViewOptions<V> {
   readonly maxBytes: number
   /** A partition cannot be read just now; it is tried again. */
   readonly onFault: (topic: string, fault: unknown) => void
+  /** A key got a value after everything was read that there was; with the value before. */
+  readonly onNews?: (value: Buffer, before: Buffer | undefined) => void
 }
 
 export interface Viewed<V> {
@@ -64,6 +66,13 @@ export class TopicView<V> {
     return undefined
   }
 
+  /** Every value that is known here, in no order. Throws what the serde throws. */
+  values(): V[] {
+    return this.#partitions.flatMap((partition) =>
+      partition.values().map((bytes) => this.#options.value.deserialize(bytes)),
+    )
+  }
+
   /** Idempotent. */
   close(): void {
     this.#cancelRetry?.()
@@ -72,11 +81,17 @@ export class TopicView<V> {
   }
 
   #open(): void {
-    const { log, topic, clock, maxBytes, onFault } = this.#options
+    const { log, topic, clock, maxBytes, onFault, onNews } = this.#options
     try {
       const count = log.partitions(topic)
       const share = Math.floor(maxBytes / count)
-      const options = { log, clock, maxBytes: share, onFault: (fault: unknown) => onFault(topic, fault) }
+      const options = {
+        log,
+        clock,
+        maxBytes: share,
+        onNews,
+        onFault: (fault: unknown) => onFault(topic, fault),
+      }
       this.#partitions = Array.from({ length: count }, (_, partition) => {
         return new PartitionView({ topic, partition }, options)
       })
@@ -88,6 +103,7 @@ export class TopicView<V> {
 }
 
 interface PartitionViewOptions extends Pick<TopicViewOptions<unknown>, 'log' | 'clock' | 'maxBytes'> {
+  readonly onNews: TopicViewOptions<unknown>['onNews'] | undefined
   readonly onFault: (fault: unknown) => void
 }
 
@@ -123,6 +139,10 @@ class PartitionView {
 
   get(key: string): Buffer | undefined {
     return this.#ready ? this.#values.get(key) : undefined
+  }
+
+  values(): Buffer[] {
+    return this.#ready ? [...this.#values.values()] : []
   }
 
   close(): void {
@@ -179,6 +199,7 @@ class PartitionView {
     const bytes = Buffer.from(value)
     this.#values.set(name, bytes)
     this.#bytes += sizeOf(name, bytes)
+    if (this.#ready) this.#options.onNews?.(bytes, known)
     for (const [oldest, its] of this.#values) {
       if (this.#bytes <= this.#options.maxBytes) return
       this.#delete(oldest, its)

@@ -8,12 +8,15 @@ import {
   catalog,
   couponIssuance,
   couponWallet,
+  sentinel,
 } from '../../topologies/index.ts'
 
 export interface ShopTopologies {
   readonly all: readonly Topology[]
   /** Those that run in this process. */
   readonly here: readonly Topology[]
+  /** Those that writers and readers of a topic wait for: all that decide, not the one that watches. */
+  readonly deciding: readonly Topology[]
   /** Its stores depend on the configuration; those of the others do not. */
   readonly ranking: BestSellers
 }
@@ -23,8 +26,11 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const { closing, graceMs, retentionMs } = config.ranking
   const ranking = bestSellers({ closing, graceMs, retentionMs, timeZone: config.shop.timeZone })
   const find = carriedBy(topics)
-  const all = [couponIssuance, couponWallet, catalog, ranking].map((topology) => withTopics(topology, find))
-  return { all, here: chosen(all, config.topologies), ranking }
+  const withSerdes = (topology: Topology): Topology => withTopics(topology, find)
+  const deciding = [couponIssuance, couponWallet, catalog, ranking].map(withSerdes)
+  const { enabled, ...options } = config.sentinel
+  const all = enabled ? [...deciding, withSerdes(sentinel(options))] : deciding
+  return { all, here: chosen(all, config.topologies), deciding, ranking }
 }
 
 /**

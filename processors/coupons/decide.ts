@@ -52,7 +52,7 @@ export function decide(facts: Facts, request: CouponRequest): Decision {
   const reason = refusal(campaign, facts, request)
   if (reason === undefined) return { kind: 'NEW', verdict: issued(campaign, facts.issued + 1, request) }
   const existing = reason === 'DUPLICATE' ? (facts.claim?.userCouponId ?? null) : null
-  return { kind: 'NEW', verdict: rejected(request, reason, existing) }
+  return { kind: 'NEW', verdict: rejected(request, reason, existing, campaign.revision) }
 }
 
 /** A requestId belongs to the first user and body that came with it. */
@@ -84,10 +84,16 @@ function issued(campaign: Campaign, sequence: number, request: CouponRequest): R
     decidedAt: request.at,
     expiresAt: campaign.validForMs === null ? null : request.at + campaign.validForMs,
     bodyHash: request.bodyHash,
+    campaignRevision: campaign.revision,
   }
 }
 
-function rejected(request: CouponRequest, reason: RejectReason, existing: string | null): RequestState {
+function rejected(
+  request: CouponRequest,
+  reason: RejectReason,
+  existing: string | null,
+  campaignRevision = 0,
+): RequestState {
   return {
     userId: request.userId,
     reason,
@@ -97,6 +103,7 @@ function rejected(request: CouponRequest, reason: RejectReason, existing: string
     decidedAt: request.at,
     expiresAt: null,
     bodyHash: request.bodyHash,
+    campaignRevision,
   }
 }
 

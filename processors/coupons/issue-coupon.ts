@@ -69,7 +69,10 @@ export function issueCoupon(record: StreamRecord<string, CouponIssueRequested>, 
 }
 
 /** Ids that cannot be stored. The producer's shard and clock are only its guess: the issuer does not look at them. */
-function requestFault(key: string, { couponId, requestId, userId }: CouponIssueRequested): Fault | undefined {
+export function requestFault(
+  key: string,
+  { couponId, requestId, userId }: CouponIssueRequested,
+): Fault | undefined {
   return keyFault(key, 'couponId', couponId) ?? idFault('requestId', requestId) ?? idFault('userId', userId)
 }
 

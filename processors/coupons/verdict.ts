@@ -27,6 +27,7 @@ export function issuedRecord(couponId: string, requestId: string, verdict: Reque
     sourceOffset: verdict.sourceOffset,
     issuedAt: verdict.decidedAt,
     expiresAt: verdict.expiresAt,
+    campaignRevision: verdict.campaignRevision,
   }
 }
 
@@ -45,5 +46,6 @@ export function rejectedRecord(
     existingUserCouponId: verdict.userCouponId,
     sourceOffset: verdict.sourceOffset,
     rejectedAt: verdict.decidedAt,
+    campaignRevision: verdict.campaignRevision,
   }
 }

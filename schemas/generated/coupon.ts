@@ -210,11 +210,13 @@ export interface CouponIssueRejected {
   readonly sourceOffset: number
   /** Append time of the request. Epoch milliseconds. */
   readonly rejectedAt: number
+  /** Revision of the campaign that it was decided by; 0 = there was none, or not said. */
+  readonly campaignRevision: number
 }
 
 export const couponIssueRejectedSchema: RecordSchema<CouponIssueRejected> = {
   name: 'millrace.coupon.CouponIssueRejected',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "CouponIssueRejected",
@@ -262,6 +264,12 @@ export const couponIssueRejectedSchema: RecordSchema<CouponIssueRejected> = {
         "name": "rejectedAt",
         "type": {"type": "long", "logicalType": "timestamp-millis"},
         "doc": "Append time of the request."
+      },
+      {
+        "name": "campaignRevision",
+        "type": "long",
+        "default": 0,
+        "doc": "Revision of the campaign that it was decided by; 0 = there was none, or not said."
       }
     ]
   },
@@ -335,11 +343,13 @@ export interface CouponIssued {
   readonly issuedAt: number
   /** First instant at which it can no longer be used; null = never. Epoch milliseconds. */
   readonly expiresAt: number | null
+  /** Revision of the campaign that it was decided by; 0 = not said. */
+  readonly campaignRevision: number
 }
 
 export const couponIssuedSchema: RecordSchema<CouponIssued> = {
   name: 'millrace.coupon.CouponIssued',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "CouponIssued",
@@ -367,6 +377,12 @@ export const couponIssuedSchema: RecordSchema<CouponIssued> = {
         "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
         "default": null,
         "doc": "First instant at which it can no longer be used; null = never."
+      },
+      {
+        "name": "campaignRevision",
+        "type": "long",
+        "default": 0,
+        "doc": "Revision of the campaign that it was decided by; 0 = not said."
       }
     ]
   },

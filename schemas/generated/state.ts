@@ -2,7 +2,115 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 import type { RejectReason } from './coupon.ts'
+import type { Incident } from './ops.ts'
 import type { BoardEntry } from './ranking.ts'
+
+/** Counts of the streams just before a request offset; -1 = the stream is not there yet. */
+export interface AnswerMark {
+  readonly offset: number
+  readonly counts: readonly number[]
+  readonly sums: readonly number[]
+}
+
+/** Whether the requests of a partition are answered once each. */
+export interface AnswerWatch {
+  /** Requests, ISSUED, REJECTED. */
+  readonly streams: readonly StreamWatch[]
+  /** Ascending, not passed by all streams yet. */
+  readonly marks: readonly AnswerMark[]
+  /** Request offset of the last mark that all streams passed; -1 = none yet. */
+  readonly settled: number
+  /** Requests without a verdict before it. */
+  readonly count: number
+  /** Sum of their offsets, modulo 2^32. */
+  readonly sum: number
+}
+
+export const answerWatchSchema: RecordSchema<AnswerWatch> = {
+  name: 'millrace.state.AnswerWatch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "AnswerWatch",
+    "namespace": "millrace.state",
+    "doc": "Whether the requests of a partition are answered once each.",
+    "fields": [
+      {
+        "name": "streams",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "StreamWatch",
+            "namespace": "millrace.state",
+            "doc": "How far one of the three streams of a partition was read: requests, verdicts ISSUED, verdicts REJECTED.",
+            "fields": [
+              {
+                "name": "read",
+                "type": "long",
+                "default": -1,
+                "doc": "Offset of the last record in its own topic; -1 = none."
+              },
+              {
+                "name": "first",
+                "type": "long",
+                "default": -1,
+                "doc": "Request offset from which nothing is missing; -1 = not known."
+              },
+              {
+                "name": "through",
+                "type": "long",
+                "default": -1,
+                "doc": "Request offset of the last record."
+              },
+              {"name": "count", "type": "long", "default": 0, "doc": "Records counted."},
+              {
+                "name": "sum",
+                "type": "long",
+                "default": 0,
+                "doc": "Sum of their request offsets, modulo 2^32."
+              },
+              {"name": "eventId", "type": "string", "default": "", "doc": "Of the last record."}
+            ]
+          }
+        },
+        "doc": "Requests, ISSUED, REJECTED."
+      },
+      {
+        "name": "marks",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "AnswerMark",
+            "namespace": "millrace.state",
+            "doc": "Counts of the streams just before a request offset; -1 = the stream is not there yet.",
+            "fields": [
+              {"name": "offset", "type": "long"},
+              {"name": "counts", "type": {"type": "array", "items": "long"}},
+              {"name": "sums", "type": {"type": "array", "items": "long"}}
+            ]
+          }
+        },
+        "default": [],
+        "doc": "Ascending, not passed by all streams yet."
+      },
+      {
+        "name": "settled",
+        "type": "long",
+        "default": -1,
+        "doc": "Request offset of the last mark that all streams passed; -1 = none yet."
+      },
+      {
+        "name": "count",
+        "type": "long",
+        "default": 0,
+        "doc": "Requests without a verdict before it."
+      },
+      {"name": "sum", "type": "long", "default": 0, "doc": "Sum of their offsets, modulo 2^32."}
+    ]
+  },
+}
 
 /** The last part of a board that the merge task has from one ranker partition. */
 export interface BoardPart {
@@ -96,6 +204,37 @@ export const boardStateSchema: RecordSchema<BoardState> = {
         "default": 0,
         "doc": "Wall time of the last snapshot."
       }
+    ]
+  },
+}
+
+/** The last snapshot of a board. */
+export interface BoardWatch {
+  /** Its offset. */
+  readonly read: number
+  readonly timeZone: string
+  readonly depth: number
+  readonly revision: number
+  readonly final: boolean
+  /** Of its entries. */
+  readonly digest: string
+}
+
+export const boardWatchSchema: RecordSchema<BoardWatch> = {
+  name: 'millrace.state.BoardWatch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "BoardWatch",
+    "namespace": "millrace.state",
+    "doc": "The last snapshot of a board.",
+    "fields": [
+      {"name": "read", "type": "long", "doc": "Its offset."},
+      {"name": "timeZone", "type": "string"},
+      {"name": "depth", "type": "int"},
+      {"name": "revision", "type": "long"},
+      {"name": "final", "type": "boolean"},
+      {"name": "digest", "type": "string", "doc": "Of its entries."}
     ]
   },
 }
@@ -257,6 +396,139 @@ export const claimStateSchema: RecordSchema<ClaimState> = {
   },
 }
 
+/** What was seen of a coupon. */
+export interface CouponWatch {
+  /** Ascending; the newest 16. */
+  readonly revisions: readonly RevisionWatch[]
+  /** Of the last coupon issued; 0 = none seen. */
+  readonly sequence: number
+  /** Highest sequence issued by revisions that are not kept any more. */
+  readonly sequenceBefore: number
+  /** Offset of the last record read of coupon.campaign. */
+  readonly campaignRead: number
+  /** Highest revision of the campaign that was read. */
+  readonly campaignRevision: number
+  /** Offset of the last record read of coupon.quota. */
+  readonly quotaRead: number
+  readonly quotaRevision: number
+  readonly quotaDigest: string
+}
+
+export const couponWatchSchema: RecordSchema<CouponWatch> = {
+  name: 'millrace.state.CouponWatch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponWatch",
+    "namespace": "millrace.state",
+    "doc": "What was seen of a coupon.",
+    "fields": [
+      {
+        "name": "revisions",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "RevisionWatch",
+            "namespace": "millrace.state",
+            "doc": "A revision of a campaign: what it promised, once it was read, and what was decided by it.",
+            "fields": [
+              {"name": "revision", "type": "long"},
+              {
+                "name": "known",
+                "type": "boolean",
+                "default": false,
+                "doc": "The campaign's state of this revision was read."
+              },
+              {"name": "quota", "type": "long", "default": 0},
+              {"name": "perUserLimit", "type": "long", "default": 0},
+              {
+                "name": "opensAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "default": 0
+              },
+              {
+                "name": "closesAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "default": 0
+              },
+              {"name": "digest", "type": "string", "default": "", "doc": "Of the campaign's state."},
+              {
+                "name": "topSequence",
+                "type": "long",
+                "default": 0,
+                "doc": "Highest sequence issued by it."
+              },
+              {
+                "name": "topOfUser",
+                "type": "long",
+                "default": 0,
+                "doc": "Most coupons that a watched user had when one was issued by it."
+              },
+              {
+                "name": "firstIssuedAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "default": 0
+              },
+              {
+                "name": "lastIssuedAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "default": 0
+              },
+              {
+                "name": "lastIssued",
+                "type": "long",
+                "default": -1,
+                "doc": "Highest offset of a request that got one."
+              },
+              {
+                "name": "firstSoldOut",
+                "type": "long",
+                "default": -1,
+                "doc": "Lowest offset of a request that was SOLD_OUT."
+              }
+            ]
+          }
+        },
+        "default": [],
+        "doc": "Ascending; the newest 16."
+      },
+      {
+        "name": "sequence",
+        "type": "long",
+        "default": 0,
+        "doc": "Of the last coupon issued; 0 = none seen."
+      },
+      {
+        "name": "sequenceBefore",
+        "type": "long",
+        "default": 0,
+        "doc": "Highest sequence issued by revisions that are not kept any more."
+      },
+      {
+        "name": "campaignRead",
+        "type": "long",
+        "default": -1,
+        "doc": "Offset of the last record read of coupon.campaign."
+      },
+      {
+        "name": "campaignRevision",
+        "type": "long",
+        "default": 0,
+        "doc": "Highest revision of the campaign that was read."
+      },
+      {
+        "name": "quotaRead",
+        "type": "long",
+        "default": -1,
+        "doc": "Offset of the last record read of coupon.quota."
+      },
+      {"name": "quotaRevision", "type": "long", "default": 0},
+      {"name": "quotaDigest", "type": "string", "default": ""}
+    ]
+  },
+}
+
 /** What a held cancel or return takes back of one line. */
 export interface HeldLine {
   readonly lineNo: number
@@ -321,6 +593,109 @@ export const hourTallySchema: RecordSchema<HourTally> = {
         "default": 0,
         "doc": "Products of this hour with deltas that are not in the sums of its windows yet."
       }
+    ]
+  },
+}
+
+/** An incident as it is, and how much of it was told. */
+export interface IncidentState {
+  readonly incident: Incident
+  /** Occurrences when it was last told. */
+  readonly told: number
+}
+
+export const incidentStateSchema: RecordSchema<IncidentState> = {
+  name: 'millrace.state.IncidentState',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "IncidentState",
+    "namespace": "millrace.state",
+    "doc": "An incident as it is, and how much of it was told.",
+    "fields": [
+      {
+        "name": "incident",
+        "type": {
+          "type": "record",
+          "name": "Incident",
+          "namespace": "millrace.ops",
+          "doc": "An invariant that the facts do not keep, as it is now. One per invariant and subject; no personal data.",
+          "fields": [
+            {
+              "name": "invariant",
+              "type": "string",
+              "doc": "I1, I2 …, as docs/sentinel.md lists them."
+            },
+            {
+              "name": "subject",
+              "type": "string",
+              "doc": "What it was broken for: a couponId, a board's key, or a partition as topic-partition."
+            },
+            {
+              "name": "couponId",
+              "type": ["null", "string"],
+              "default": null,
+              "doc": "The campaign that it concerns, if it is one."
+            },
+            {
+              "name": "status",
+              "type": {
+                "type": "enum",
+                "name": "IncidentStatus",
+                "doc": "RESOLVED: not seen again for a while.",
+                "symbols": ["UNKNOWN", "OPEN", "RESOLVED"],
+                "default": "UNKNOWN",
+                "namespace": "millrace.ops"
+              },
+              "default": "UNKNOWN"
+            },
+            {
+              "name": "detail",
+              "type": "string",
+              "default": "",
+              "doc": "For people: the last of what was found, in numbers and positions."
+            },
+            {
+              "name": "occurrences",
+              "type": "long",
+              "default": 0,
+              "doc": "How often it was found, since ever."
+            },
+            {
+              "name": "openedAt",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "When it was opened last."
+            },
+            {"name": "lastSeenAt", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+            {
+              "name": "resolvedAt",
+              "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+              "default": null
+            },
+            {
+              "name": "topic",
+              "type": "string",
+              "default": "",
+              "doc": "Where the fact lies that it was found by, the last one."
+            },
+            {"name": "partition", "type": "int", "default": 0},
+            {"name": "offset", "type": "long", "default": 0},
+            {
+              "name": "pauseRequested",
+              "type": "boolean",
+              "default": false,
+              "doc": "Whether the campaign was asked to pause when it was opened."
+            },
+            {
+              "name": "revision",
+              "type": "long",
+              "default": 0,
+              "doc": "Grows with every record of this incident."
+            }
+          ]
+        }
+      },
+      {"name": "told", "type": "long", "default": 0, "doc": "Occurrences when it was last told."}
     ]
   },
 }
@@ -436,11 +811,12 @@ export interface RequestState {
   /** Epoch milliseconds. */
   readonly expiresAt: number | null
   readonly bodyHash: string | null
+  readonly campaignRevision: number
 }
 
 export const requestStateSchema: RecordSchema<RequestState> = {
   name: 'millrace.state.RequestState',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "RequestState",
@@ -494,9 +870,37 @@ export const requestStateSchema: RecordSchema<RequestState> = {
         "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
         "default": null
       },
-      {"name": "bodyHash", "type": ["null", "string"], "default": null}
+      {"name": "bodyHash", "type": ["null", "string"], "default": null},
+      {"name": "campaignRevision", "type": "long", "default": 0}
     ]
   },
+}
+
+/** A revision of a campaign: what it promised, once it was read, and what was decided by it. */
+export interface RevisionWatch {
+  readonly revision: number
+  /** The campaign's state of this revision was read. */
+  readonly known: boolean
+  readonly quota: number
+  readonly perUserLimit: number
+  /** Epoch milliseconds. */
+  readonly opensAt: number
+  /** Epoch milliseconds. */
+  readonly closesAt: number
+  /** Of the campaign's state. */
+  readonly digest: string
+  /** Highest sequence issued by it. */
+  readonly topSequence: number
+  /** Most coupons that a watched user had when one was issued by it. */
+  readonly topOfUser: number
+  /** Epoch milliseconds. */
+  readonly firstIssuedAt: number
+  /** Epoch milliseconds. */
+  readonly lastIssuedAt: number
+  /** Highest offset of a request that got one. */
+  readonly lastIssued: number
+  /** Lowest offset of a request that was SOLD_OUT. */
+  readonly firstSoldOut: number
 }
 
 /** One line of a sale and how much of it came back. */
@@ -612,6 +1016,22 @@ export const saleStateSchema: RecordSchema<SaleState> = {
   },
 }
 
+/** How far one of the three streams of a partition was read: requests, verdicts ISSUED, verdicts REJECTED. */
+export interface StreamWatch {
+  /** Offset of the last record in its own topic; -1 = none. */
+  readonly read: number
+  /** Request offset from which nothing is missing; -1 = not known. */
+  readonly first: number
+  /** Request offset of the last record. */
+  readonly through: number
+  /** Records counted. */
+  readonly count: number
+  /** Sum of their request offsets, modulo 2^32. */
+  readonly sum: number
+  /** Of the last record. */
+  readonly eventId: string
+}
+
 export type UserCouponStatus = 'UNKNOWN' | 'ISSUED' | 'USED' | 'EXPIRED' | 'REVOKED'
 
 /** A coupon in a user's wallet. */
@@ -655,6 +1075,40 @@ export const userCouponSchema: RecordSchema<UserCoupon> = {
         "default": null
       }
     ]
+  },
+}
+
+/** The verdict that a watched request was seen to get first. */
+export interface WatchedRequest {
+  readonly digest: string
+}
+
+export const watchedRequestSchema: RecordSchema<WatchedRequest> = {
+  name: 'millrace.state.WatchedRequest',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "WatchedRequest",
+    "namespace": "millrace.state",
+    "doc": "The verdict that a watched request was seen to get first.",
+    "fields": [{"name": "digest", "type": "string"}]
+  },
+}
+
+/** How many of a coupon a watched user was seen to get. */
+export interface WatchedUser {
+  readonly issued: number
+}
+
+export const watchedUserSchema: RecordSchema<WatchedUser> = {
+  name: 'millrace.state.WatchedUser',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "WatchedUser",
+    "namespace": "millrace.state",
+    "doc": "How many of a coupon a watched user was seen to get.",
+    "fields": [{"name": "issued", "type": "long"}]
   },
 }
 

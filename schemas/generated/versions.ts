@@ -3,10 +3,11 @@
 import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, quotaStateSchema } from './coupon.ts'
+import { incidentSchema } from './ops.ts'
 import { orderCancelledSchema, orderConfirmedSchema, orderReturnedSchema } from './order.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { boardPartSchema, boardStateSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, hourTallySchema, mergeProgressSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { userProfileSchema } from './user.ts'
 
 /** Every version ever recorded: by id, then those of stored values, which have none. */
@@ -27,7 +28,56 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: 3,
     name: 'millrace.coupon.CouponIssueRejected',
     version: 1,
-    definition: couponIssueRejectedSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "CouponIssueRejected",
+      "namespace": "millrace.coupon",
+      "doc": "The verdict REJECTED on one request.",
+      "fields": [
+        {"name": "requestId", "type": "string"},
+        {"name": "couponId", "type": "string"},
+        {"name": "userId", "type": "string"},
+        {
+          "name": "reason",
+          "type": {
+            "type": "enum",
+            "name": "RejectReason",
+            "namespace": "millrace.coupon",
+            "doc": "Why a request for a coupon was refused: the first of these that holds.",
+            "symbols": [
+              "UNKNOWN",
+              "IDEMPOTENCY_CONFLICT",
+              "REQUEST_ID_CONFLICT",
+              "UNKNOWN_COUPON",
+              "UNKNOWN_USER",
+              "NOT_OPEN",
+              "CLOSED",
+              "PAUSED",
+              "NOT_ELIGIBLE",
+              "DUPLICATE",
+              "SOLD_OUT"
+            ],
+            "default": "UNKNOWN"
+          }
+        },
+        {
+          "name": "existingUserCouponId",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "DUPLICATE: the coupon that the user already has."
+        },
+        {
+          "name": "sourceOffset",
+          "type": "long",
+          "doc": "Offset of the request in its partition of coupon.issue.requested."
+        },
+        {
+          "name": "rejectedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "doc": "Append time of the request."
+        }
+      ]
+    },
   },
   {
     id: 4,
@@ -39,7 +89,36 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: 5,
     name: 'millrace.coupon.CouponIssued',
     version: 1,
-    definition: couponIssuedSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "CouponIssued",
+      "namespace": "millrace.coupon",
+      "doc": "The verdict ISSUED on one request.",
+      "fields": [
+        {"name": "requestId", "type": "string"},
+        {"name": "couponId", "type": "string"},
+        {"name": "userCouponId", "type": "string", "doc": "The coupon in the user's wallet."},
+        {"name": "userId", "type": "string"},
+        {"name": "sequence", "type": "long", "doc": "Dense 1..n within the shard."},
+        {"name": "shard", "type": "int", "default": 0},
+        {
+          "name": "sourceOffset",
+          "type": "long",
+          "doc": "Offset of the request in its partition of coupon.issue.requested."
+        },
+        {
+          "name": "issuedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "doc": "Append time of the request."
+        },
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null,
+          "doc": "First instant at which it can no longer be used; null = never."
+        }
+      ]
+    },
   },
   {
     id: 6,
@@ -96,6 +175,30 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     definition: userProfileSchema.definition,
   },
   {
+    id: 15,
+    name: 'millrace.coupon.CouponIssueRejected',
+    version: 2,
+    definition: couponIssueRejectedSchema.definition,
+  },
+  {
+    id: 16,
+    name: 'millrace.coupon.CouponIssued',
+    version: 2,
+    definition: couponIssuedSchema.definition,
+  },
+  {
+    id: 17,
+    name: 'millrace.ops.Incident',
+    version: 1,
+    definition: incidentSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.AnswerWatch',
+    version: 1,
+    definition: answerWatchSchema.definition,
+  },
+  {
     id: null,
     name: 'millrace.state.BoardPart',
     version: 1,
@@ -106,6 +209,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.BoardState',
     version: 1,
     definition: boardStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.BoardWatch',
+    version: 1,
+    definition: boardWatchSchema.definition,
   },
   {
     id: null,
@@ -127,9 +236,21 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.CouponWatch',
+    version: 1,
+    definition: couponWatchSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.HourTally',
     version: 1,
     definition: hourTallySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.IncidentState',
+    version: 1,
+    definition: incidentStateSchema.definition,
   },
   {
     id: null,
@@ -147,6 +268,67 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.RequestState',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "RequestState",
+      "namespace": "millrace.state",
+      "doc": "The verdict on one (coupon, requestId): with the two, enough to say it again, byte for byte.",
+      "fields": [
+        {"name": "userId", "type": "string"},
+        {
+          "name": "reason",
+          "type": [
+            "null",
+            {
+              "type": "enum",
+              "name": "RejectReason",
+              "namespace": "millrace.coupon",
+              "doc": "Why a request for a coupon was refused: the first of these that holds.",
+              "symbols": [
+                "UNKNOWN",
+                "IDEMPOTENCY_CONFLICT",
+                "REQUEST_ID_CONFLICT",
+                "UNKNOWN_COUPON",
+                "UNKNOWN_USER",
+                "NOT_OPEN",
+                "CLOSED",
+                "PAUSED",
+                "NOT_ELIGIBLE",
+                "DUPLICATE",
+                "SOLD_OUT"
+              ],
+              "default": "UNKNOWN"
+            }
+          ],
+          "default": null,
+          "doc": "REJECTED: why; null = ISSUED."
+        },
+        {
+          "name": "userCouponId",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "ISSUED: which. DUPLICATE: which the user already had."
+        },
+        {"name": "sequence", "type": "long", "default": 0, "doc": "ISSUED: 1..n; 0 when rejected."},
+        {"name": "sourceOffset", "type": "long"},
+        {
+          "name": "decidedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "doc": "issuedAt or rejectedAt of the verdict."
+        },
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null
+        },
+        {"name": "bodyHash", "type": ["null", "string"], "default": null}
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.RequestState',
+    version: 2,
     definition: requestStateSchema.definition,
   },
   {
@@ -160,6 +342,18 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.UserCoupon',
     version: 1,
     definition: userCouponSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.WatchedRequest',
+    version: 1,
+    definition: watchedRequestSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.WatchedUser',
+    version: 1,
+    definition: watchedUserSchema.definition,
   },
   {
     id: null,

@@ -109,6 +109,7 @@ const everything = [
   ['PUT', '/v1/products/p1', 'admin'],
   ['GET', '/v1/rankings/day', 'read producer service admin'],
   ['POST', '/v1/events/coupon.issue.requested', 'producer service admin'],
+  ['GET', '/v1/ops/incidents', 'read service admin'],
   ['GET', '/v1/ops/topology', 'read service admin'],
   ['GET', '/metrics', 'read service admin'],
 ] as const

@@ -20,6 +20,7 @@ import {
   type Campaign,
   type CampaignCommand,
   type CouponIssueRequested,
+  type Incident,
   type ProductCatalog,
   type RankingSnapshot,
   type RequestState,
@@ -56,6 +57,8 @@ export class FakePipeline implements Pipeline {
   hanging = 0
   /** Ends the last of them. */
   unhang = () => {}
+  /** Of the sentinel; absent: it is off. */
+  found: readonly Incident[] | undefined
   /** Reads of stores throw TASK_NOT_HERE. */
   restoring = false
   /** Address of the process that has all tasks, in place of this one. */
@@ -213,6 +216,10 @@ export class FakePipeline implements Pipeline {
     return { now: 1_767_225_600_000, frozen: false }
   }
 
+  incidents(): readonly Incident[] | undefined {
+    return this.found
+  }
+
   topologyJson(): object {
     return { topologies: [{ name: 'coupon-issuance', nodes: [] }] }
   }
@@ -277,7 +284,8 @@ export class FakePipeline implements Pipeline {
     const id = `${couponId}/${requestId}`
     const view = this.#campaigns.get(couponId)
     if (this.#requests.has(id) || view === undefined) return
-    const common = { userId, sourceOffset: record.offset, decidedAt: record.timestamp, bodyHash }
+    const decided = { sourceOffset: record.offset, decidedAt: record.timestamp, campaignRevision: 1 }
+    const common = { userId, bodyHash, ...decided }
     if (view.issued >= view.campaign.quota) {
       this.#requests.set(id, {
         ...common,

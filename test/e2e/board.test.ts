@@ -68,7 +68,8 @@ test('a real Prometheus has numbers for all of them, and an alert for a dead let
 /** With tokens, as in a container. */
 async function openShop(): Promise<Shop> {
   const args = ['start', '--json', '--port', '0', '--data-dir', freshDirectory()]
-  const shop = start(args, { MILLRACE_READ_TOKEN: READ_TOKEN, MILLRACE_ADMIN_TOKEN: ADMIN_TOKEN })
+  const tokens = { MILLRACE_READ_TOKEN: READ_TOKEN, MILLRACE_ADMIN_TOKEN: ADMIN_TOKEN }
+  const shop = start(args, { ...tokens, MILLRACE_SENTINEL_ENABLED: 'true' })
   const { url } = JSON.parse(await shop.said(/"pid":\d+\}\n/)) as { url: string }
   return { ...shop, url }
 }

@@ -56,15 +56,16 @@ export class CouponModel {
     const { couponId, requestId, userId } = request.value
     const campaign = this.campaigns.get(couponId)
     if (campaign === undefined) return rejection(request, 'UNKNOWN_COUPON')
-    if (campaign.status === 'DRAFT' || at < campaign.opensAt) return rejection(request, 'NOT_OPEN')
-    if (campaign.status === 'CLOSED' || at >= campaign.closesAt) return rejection(request, 'CLOSED')
-    if (campaign.status === 'PAUSED') return rejection(request, 'PAUSED')
+    if (campaign.status === 'DRAFT' || at < campaign.opensAt) return rejection(request, 'NOT_OPEN', campaign)
+    if (campaign.status === 'CLOSED' || at >= campaign.closesAt) return rejection(request, 'CLOSED', campaign)
+    if (campaign.status === 'PAUSED') return rejection(request, 'PAUSED', campaign)
     const listed = campaign.eligibility?.userIds
-    if (listed !== undefined && !listed.includes(userId)) return rejection(request, 'NOT_ELIGIBLE')
+    if (listed !== undefined && !listed.includes(userId)) return rejection(request, 'NOT_ELIGIBLE', campaign)
     const issues = this.#issues(couponId)
     const own = issues.filter((each) => each.userId === userId)
-    if (own.length >= campaign.perUserLimit) return rejection(request, 'DUPLICATE', own.at(-1)?.userCouponId)
-    if (issues.length >= campaign.quota) return rejection(request, 'SOLD_OUT')
+    if (own.length >= campaign.perUserLimit)
+      return rejection(request, 'DUPLICATE', campaign, own.at(-1)?.userCouponId)
+    if (issues.length >= campaign.quota) return rejection(request, 'SOLD_OUT', campaign)
     return {
       requestId,
       couponId,
@@ -75,6 +76,7 @@ export class CouponModel {
       sourceOffset: offset,
       issuedAt: at,
       expiresAt: campaign.validForMs === null ? null : at + campaign.validForMs,
+      campaignRevision: campaign.revision,
     }
   }
 
@@ -109,9 +111,19 @@ export class CouponModel {
 function rejection(
   request: Request,
   reason: RejectReason,
+  { revision = 0 }: Partial<Campaign> = {},
   existing: string | null = null,
 ): CouponIssueRejected {
   const { requestId, couponId, userId } = request.value
   const { offset: sourceOffset, at: rejectedAt } = request
-  return { requestId, couponId, userId, reason, existingUserCouponId: existing, sourceOffset, rejectedAt }
+  return {
+    requestId,
+    couponId,
+    userId,
+    reason,
+    existingUserCouponId: existing,
+    sourceOffset,
+    rejectedAt,
+    campaignRevision: revision,
+  }
 }

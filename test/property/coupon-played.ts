@@ -4,6 +4,7 @@ import {
   type CommandContext,
   type IssueContext,
   issueCoupon,
+  type Place as FactPlace,
   sendQuota,
 } from '../../processors/index.ts'
 import {
@@ -37,14 +38,28 @@ export interface Verdict {
   readonly rejected?: CouponIssueRejected
   readonly bytes: Buffer
   readonly timestamp: number
+  /** Its own place in the log. */
+  readonly place: FactPlace
 }
+
+/** What an issuer would do that is not right: other rows than there are, other words than it was told. */
+export interface Faults {
+  readonly stores?: (stores: Stores) => Stores
+  readonly emit?: (emit: Emits) => Emits
+}
+type Stores = CommandContext['stores'] & IssueContext['stores']
+type Emits = CommandContext['emit'] & IssueContext['emit']
 
 export interface Played {
   /** In the order of their append times. */
   readonly inputs: readonly Input[]
   readonly verdicts: readonly Verdict[]
-  readonly campaigns: readonly { readonly at: number; readonly value: Campaign }[]
-  readonly quotas: readonly QuotaState[]
+  readonly campaigns: readonly {
+    readonly at: number
+    readonly value: Campaign
+    readonly place: FactPlace
+  }[]
+  readonly quotas: readonly { readonly value: QuotaState; readonly place: FactPlace }[]
 }
 
 export const placeOf = ({ partition, offset }: Pick<Place, 'partition' | 'offset'>) =>
@@ -54,33 +69,47 @@ export const placeOf = ({ partition, offset }: Pick<Place, 'partition' | 'offset
 const plain = <V extends object>(value: V): V => structuredClone({ ...value })
 
 /** On the processors alone: many histories a second. */
-export function playOnProcessors(history: readonly Step[]): Played {
+export function playOnProcessors(history: readonly Step[], faults: Faults = {}): Played {
   let now = START
   const inputs: Input[] = []
   const played = {
     verdicts: [] as Verdict[],
-    campaigns: [] as { at: number; value: Campaign }[],
-    quotas: [] as QuotaState[],
+    campaigns: [] as { at: number; value: Campaign; place: FactPlace }[],
+    quotas: [] as { value: QuotaState; place: FactPlace }[],
   }
   const due = new Map<string, number>()
   let current: Input | undefined
+  const offsets = new Map<string, number>()
+  const placed = (topic: string): FactPlace => {
+    const offset = offsets.get(topic) ?? 0
+    offsets.set(topic, offset + 1)
+    const eventId = `${topic} ${offset}`
+    if (current === undefined) return { topic, partition: 0, offset, lineage: { eventId } }
+    const from = current.kind === 'command' ? topics.couponCampaignRequested : topics.couponIssueRequested
+    const cause = { topic: from.name, partition: 0, offset: current.offset, timestamp: current.at }
+    return { topic, partition: 0, offset, lineage: { eventId, cause } }
+  }
   const verdict = (value: object, topic: Topic<string, never>, timestamp: number) => {
     const bytes = topic.value.serialize(value as never)
-    return { cause: placeOf(current as Input), bytes, timestamp }
+    return { cause: placeOf(current as Input), bytes, timestamp, place: placed(topic.name) }
+  }
+  const stores = storesInMemory()
+  const emit: Emits = {
+    issued: (_: string, issued: CouponIssued, timestamp: number) =>
+      void played.verdicts.push({ issued, ...verdict(issued, topics.couponIssued as never, timestamp) }),
+    rejected: (_: string, rejected: CouponIssueRejected, timestamp: number) =>
+      void played.verdicts.push({
+        rejected,
+        ...verdict(rejected, topics.couponIssueRejected as never, timestamp),
+      }),
+    campaign: (_: string, value: Campaign) =>
+      void played.campaigns.push({ at: now, value, place: placed(topics.couponCampaign.name) }),
+    quota: (_: string, value: QuotaState) =>
+      void played.quotas.push({ value, place: placed(topics.couponQuota.name) }),
   }
   const context = {
-    stores: storesInMemory(),
-    emit: {
-      issued: (_: string, issued: CouponIssued, timestamp: number) =>
-        void played.verdicts.push({ issued, ...verdict(issued, topics.couponIssued as never, timestamp) }),
-      rejected: (_: string, rejected: CouponIssueRejected, timestamp: number) =>
-        void played.verdicts.push({
-          rejected,
-          ...verdict(rejected, topics.couponIssueRejected as never, timestamp),
-        }),
-      campaign: (_: string, value: Campaign) => void played.campaigns.push({ at: now, value }),
-      quota: (_: string, value: QuotaState) => void played.quotas.push(value),
-    },
+    stores: faults.stores?.(stores) ?? stores,
+    emit: faults.emit?.(emit) ?? emit,
     timers: {
       quota: {
         schedule: (key: string, at: number) => void due.set(key, at),
@@ -114,6 +143,7 @@ export function playOnProcessors(history: readonly Step[]): Played {
     }
     if (step.kind === 'wait') {
       now += step.ms
+      current = undefined
       for (const key of due.keys()) sendQuota(key, context)
       due.clear()
     }
@@ -121,7 +151,7 @@ export function playOnProcessors(history: readonly Step[]): Played {
   return { inputs, ...played }
 }
 
-function storesInMemory(): CommandContext['stores'] & IssueContext['stores'] {
+function storesInMemory(): Stores {
   return { campaigns: store(), counters: store(), commands: store(), claims: store(), requests: store() }
 }
 
@@ -182,14 +212,16 @@ export async function playOnEngine(
 function outputsOf(driver: TopologyTestDriver): Pick<Played, 'verdicts' | 'campaigns' | 'quotas'> {
   const cause = (record: LogRecord) => placeOf(record.lineage?.cause ?? record)
   const issued = driver.read(topics.couponIssued).map(({ value, record, timestamp }): Verdict => {
-    return { cause: cause(record), issued: plain(value!), bytes: record.value!, timestamp }
+    return { cause: cause(record), issued: plain(value!), bytes: record.value!, timestamp, place: record }
   })
   const rejected = driver.read(topics.couponIssueRejected).map(({ value, record, timestamp }): Verdict => {
-    return { cause: cause(record), rejected: plain(value!), bytes: record.value!, timestamp }
+    return { cause: cause(record), rejected: plain(value!), bytes: record.value!, timestamp, place: record }
   })
-  const campaigns = driver.read(topics.couponCampaign).map(({ value, timestamp }) => {
-    return { at: timestamp, value: plain(value!) }
+  const campaigns = driver.read(topics.couponCampaign).map(({ value, timestamp, record }) => {
+    return { at: timestamp, value: plain(value!), place: record }
   })
-  const quotas = driver.read(topics.couponQuota).map(({ value }) => plain(value!))
+  const quotas = driver
+    .read(topics.couponQuota)
+    .map(({ value, record }) => ({ value: plain(value!), place: record }))
   return { verdicts: [...issued, ...rejected], campaigns, quotas }
 }

@@ -1,6 +1,12 @@
 /** A shop that is ranked: the topology on the test driver, and words for what happens in it. */
-import { boardRoute, snapshotKey, type WindowName } from '../../processors/index.ts'
-import type { OrderCancelled, OrderConfirmed, OrderReturned, RankingSnapshot } from '../../schemas/index.ts'
+import { boardRoute, snapshotKey, watchBoard, type WindowName } from '../../processors/index.ts'
+import type {
+  BoardWatch,
+  OrderCancelled,
+  OrderConfirmed,
+  OrderReturned,
+  RankingSnapshot,
+} from '../../schemas/index.ts'
 import { topics } from '../../schemas/index.ts'
 import { partitionFor } from '../../streams/index.ts'
 import { type DriverOptions, type ReadRecord, TopologyTestDriver } from '../../testing/index.ts'
@@ -124,28 +130,16 @@ export function productIn(partition: number, partitions = 3): string {
   for (let i = 0; ; i++) if (partitionFor(Buffer.from(`p${i}`), partitions) === partition) return `p${i}`
 }
 
-/**
- * I15, I23: of each board, every snapshot has a higher revision, or it lists the same and is the first final one of its
- * revision. What is wrong, in words.
- */
+/** I15, I23, by the rules that the sentinel runs: what is wrong, in words. */
 export function regressions(snapshots: readonly ReadRecord<string, RankingSnapshot>[]): string[] {
-  const last = new Map<string, RankingSnapshot>()
-  return snapshots.flatMap(({ key, value }) => {
-    const before = last.get(key)
+  const last = new Map<string, BoardWatch>()
+  return snapshots.flatMap(({ key, value, offset }) => {
     if (value === null) {
       last.delete(key)
       return []
     }
-    last.set(key, value)
-    if (before === undefined || value.revision > before.revision) return []
-    const finishes = value.revision === before.revision && value.final && !before.final
-    if (finishes && listed(value) === listed(before)) return []
-    return [`${key}: ${before.revision} ${before.final} → ${value.revision} ${value.final}`]
+    const { watch, found } = watchBoard(last.get(key), key, value, offset)
+    last.set(key, watch)
+    return found.map(({ invariant, detail }) => `${invariant} ${key}: ${detail}`)
   })
-}
-
-function listed({ entries }: RankingSnapshot): string {
-  return entries
-    .map(({ rank, productId, quantity, amount }) => `${rank} ${productId} ${quantity} ${amount}`)
-    .join()
 }

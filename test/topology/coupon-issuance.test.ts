@@ -40,6 +40,7 @@ describe.each(modes)('%s', (_, mode) => {
           sourceOffset: 0,
           issuedAt: START + 5,
           expiresAt: START + 5 + MINUTE,
+          campaignRevision: 1,
         },
       ],
     ])
@@ -53,6 +54,7 @@ describe.each(modes)('%s', (_, mode) => {
           existingUserCouponId: 'spring-1',
           sourceOffset: 1,
           rejectedAt: START + 5,
+          campaignRevision: 1,
         },
       ],
     ])

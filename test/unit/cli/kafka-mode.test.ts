@@ -12,7 +12,7 @@ import { queriesOf, runnerOf } from '../../../cli/pipeline/queries.ts'
 import { shopTopologies } from '../../../cli/pipeline/topologies.ts'
 import { type Config, ConfigError, loadConfig } from '../../../config/index.ts'
 import { createTopics, embeddedSchemas } from '../../../schemas/index.ts'
-import type { Streams } from '../../../streams/index.ts'
+import type { Streams, Topology } from '../../../streams/index.ts'
 import { createLogger, Telemetry } from '../../../telemetry/index.ts'
 import { campaignStore, couponIssuance } from '../../../topologies/index.ts'
 
@@ -82,8 +82,9 @@ describe('health', () => {
   const task = { topology: 'catalog', subTopology: 0, partition: 3 }
   const runner = { topology: { name: 'catalog' }, state: 'running', tasks: [], notRunning: [task] }
   const streams = { runners: [runner] } as unknown as Streams
+  const deciding = [{ name: 'catalog' }] as Topology[]
   const failing = (probe: 'live' | 'ready' | 'startup'): string[] => {
-    const checks = healthChecks(probe, streams, () => [{ name: 'other', ok: false }])
+    const checks = healthChecks(probe, streams, deciding, () => [{ name: 'other', ok: false }])
     return checks.filter(({ ok }) => !ok).map(({ name }) => name)
   }
 
@@ -91,6 +92,20 @@ describe('health', () => {
     expect(failing('live')).toEqual([])
     expect(failing('startup')).toEqual(['tasks'])
     expect(failing('ready')).toEqual(['tasks', 'other'])
+  })
+})
+
+describe('health of a sentinel', () => {
+  const task = { topology: 'sentinel', subTopology: 0, partition: 3 }
+  const failed = { topology: { name: 'sentinel' }, state: 'failed', tasks: [], notRunning: [task] }
+  const streams = { runners: [failed] } as unknown as Streams
+
+  test('that has failed: the shop lives and serves, degraded', () => {
+    for (const probe of ['live', 'startup', 'ready'] as const) {
+      const checks = healthChecks(probe, streams, [], () => [])
+      expect(checks.every(({ ok }) => ok)).toBe(true)
+      expect(checks.find(({ degraded }) => degraded)?.detail).toBe('failed, 1 tasks do not run')
+    }
   })
 })
 

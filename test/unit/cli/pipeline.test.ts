@@ -70,6 +70,19 @@ describe('back-pressure', () => {
     expect(topics).not.toContain('coupon.issue.requested')
   })
 
+  test('a sentinel that is behind holds nobody up', () => {
+    const { all, deciding } = shopTopologies(configOf({ 'sentinel.enabled': 'true' }))
+    expect(all.map(({ name }) => name)).toContain('sentinel')
+    expect(deciding.map(({ name }) => name)).not.toContain('sentinel')
+    const engine = fakeEngine('coupon.issue.requested', 'sentinel')
+    engine.input.lag = 1_000
+    const options = { streams: engine.streams, maxLagRecords: 100, monotonic: () => 0 }
+    const refusal = (topologies: typeof all) =>
+      new Admission({ ...options, topologies }).refusal('coupon.issue.requested')
+    expect(refusal(deciding)).toBeUndefined()
+    expect(refusal(all)).toBeDefined()
+  })
+
   test('refuses writes that end up with a task which is too far behind, and takes them again later', () => {
     const engine = fakeEngine('ranking.sales.delta')
     let now = 0
@@ -113,12 +126,12 @@ describe('back-pressure', () => {
 })
 
 /** An engine of one task with one input, whose lag and position the test sets. */
-function fakeEngine(topic: string) {
+function fakeEngine(topic: string, topology = 'best-sellers') {
   const input = { source: { topic: { name: topic } }, partition: 0, lag: 0 }
   const engine = { input, position: 0, streams: undefined as unknown as Streams }
   const runner = {
-    topology: { name: 'best-sellers' },
-    tasks: [{ name: 'best-sellers.1_0', inputs: [input] }],
+    topology: { name: topology },
+    tasks: [{ name: `${topology}.1_0`, inputs: [input] }],
     progress: { position: () => engine.position },
   }
   engine.streams = { runners: [runner] } as unknown as Streams

@@ -391,6 +391,19 @@ describe('Kafka mode', () => {
   test.each([
     ['a broker without a port', 'kafka.brokers[0]', { MILLRACE_KAFKA_BROKERS: 'broker' }],
     ['workers without brokers', 'workers', { MILLRACE_WORKERS: '2' }],
+    [
+      'a sentinel where verdicts come twice by design',
+      'sentinel.enabled',
+      { MILLRACE_SENTINEL_ENABLED: 'true', MILLRACE_KAFKA_GUARANTEE: 'at-least-once' },
+    ],
+    [
+      'a sentinel over topics of other partitions',
+      'topics.overrides',
+      {
+        MILLRACE_SENTINEL_ENABLED: 'true',
+        MILLRACE_TOPIC_OVERRIDES: '{"coupon.issued":{"partitions":3}}',
+      },
+    ],
     ['a flag that is neither true nor false', 'kafka.tls', { MILLRACE_KAFKA_TLS: 'yes' }],
     [
       'a password in the clear',

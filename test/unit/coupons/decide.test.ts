@@ -145,7 +145,12 @@ describe('a requestId that is known (I4)', () => {
     const decision = given({ known: first }).when({ userId: 'eve', offset: 8 })
     expect(decision).toEqual({
       kind: 'CONFLICT',
-      verdict: rejection({ userId: 'eve', reason: 'REQUEST_ID_CONFLICT', sourceOffset: 8 }),
+      verdict: rejection({
+        userId: 'eve',
+        reason: 'REQUEST_ID_CONFLICT',
+        sourceOffset: 8,
+        campaignRevision: 0,
+      }),
     })
   })
 

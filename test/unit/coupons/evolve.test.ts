@@ -87,6 +87,7 @@ describe('the records of a verdict', () => {
       sourceOffset: 7,
       issuedAt: OPENS,
       expiresAt: OPENS + 60_000,
+      campaignRevision: 1,
     })
   })
 
@@ -101,6 +102,7 @@ describe('the records of a verdict', () => {
       existingUserCouponId: 'spring-3',
       sourceOffset: 7,
       rejectedAt: OPENS,
+      campaignRevision: 1,
     })
   })
 })

@@ -71,6 +71,7 @@ export function rejection(changes: Partial<RequestState>): RequestState {
     decidedAt: OPENS,
     expiresAt: null,
     bodyHash: null,
+    campaignRevision: 1,
     ...changes,
   }
 }

@@ -24,6 +24,7 @@ const issued: CouponIssued = {
   sourceOffset: 41,
   issuedAt: 1_700_000_000_000,
   expiresAt: null,
+  campaignRevision: 0,
 }
 const { value: serde } = topics.couponIssued
 const good = serde.serialize(issued)

@@ -25,23 +25,21 @@ const issued: CouponIssued = {
   sourceOffset: 41,
   issuedAt: 1_700_000_000_000,
   expiresAt: null,
+  campaignRevision: 0,
 }
 const { value: serde } = topics.couponIssued
 
 describe('a message', () => {
+  const fields =
+    '06722d31' + '06632d31' + '0875632d31' + '06752d31' + '02' + '00' + '52' + '80a0abfef962' + '00'
+
   it('has the bytes that it has always had', () => {
-    expect(serde.serialize(issued).toString('hex')).toBe(
-      '0000000005' +
-        '06722d31' +
-        '06632d31' +
-        '0875632d31' +
-        '06752d31' +
-        '02' +
-        '00' +
-        '52' +
-        '80a0abfef962' +
-        '00',
-    )
+    const bytes = serde.serialize({ ...issued, campaignRevision: 3 })
+    expect(bytes.toString('hex')).toBe(`0000000010${fields}06`)
+  })
+
+  it('of an earlier version is read with what it did not say yet', () => {
+    expect(serde.deserialize(Buffer.from(`0000000005${fields}`, 'hex'))).toEqual(issued)
   })
 
   it('keeps its bytes while others are written', () => {

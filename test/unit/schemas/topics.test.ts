@@ -34,6 +34,9 @@ describe('schema ids', () => {
       '12 millrace.ranking.RankingSalesDelta v1',
       '13 millrace.ranking.RankingSnapshot v1',
       '14 millrace.user.UserProfile v1',
+      '15 millrace.coupon.CouponIssueRejected v2',
+      '16 millrace.coupon.CouponIssued v2',
+      '17 millrace.ops.Incident v1',
     ])
   })
 
@@ -72,6 +75,7 @@ describe('the catalogue', () => {
       'ranking.snapshot',
       'product.catalog',
       'user.profile',
+      'ops.incident',
     ])
   })
 

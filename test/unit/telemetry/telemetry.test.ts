@@ -38,6 +38,8 @@ function busySystem(campaigns: readonly CampaignFacts[] = []): Probes {
     stores: async () => [{ topology: 'shop', store: 'sums', bytes: 1024 }],
     campaigns: async () => campaigns,
     watermarkMs: () => Date.now() - 5_000,
+    invariants: () => [{ invariant: 'I1', violations: 3, open: 1 }],
+    unanswered: async () => [4],
     log: () => ({ waitingRecords: 1, waitingBytes: 2, diskBytes: 3, diskLimitBytes: 4 }),
     states: () => [{ topology: 'shop', state: 'running', tasks: { restoring: 2, running: 5, failed: 1 } }],
   }
