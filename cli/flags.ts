@@ -59,3 +59,9 @@ export type DirectoryFlags = StartFlags
 export type SchemasFlags = StartFlags
 
 export type TopicsFlags = StartFlags
+
+export interface ResetFlags extends StartFlags {
+  readonly yes?: true
+  /** Kafka mode: only what this machine has. */
+  readonly local?: true
+}

@@ -7,6 +7,7 @@ import type {
   DirectoryFlags,
   LoadFlags,
   ReplayFlags,
+  ResetFlags,
   SchemasFlags,
   StartFlags,
   TopicsFlags,
@@ -33,6 +34,7 @@ export function buildProgram(context: Context): Command {
   addTopics(program, context)
   addBackup(program, context)
   addRestore(program, context)
+  addReset(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addUp(program, context)
@@ -208,6 +210,21 @@ function addRestore(program: Command, context: Context): void {
     async (directory: string, flags: DirectoryFlags) => {
       const { restore } = await import('./commands/restore.ts')
       await restore(context, directory, flags)
+    },
+  )
+}
+
+function addReset(program: Command, context: Context): void {
+  const command = program
+    .command('reset')
+    .description('Let a topology that does not run begin anew: positions, state and internal topics go.')
+    .argument('<topology>', 'as millrace topology names it')
+    .option('--yes', 'do it; else it is only said what would go')
+    .option('--local', 'in Kafka mode: only the databases in this data directory')
+  json(withKafka(withDataDir(command)), 'print what goes as JSON').action(
+    async (topology: string, flags: ResetFlags) => {
+      const { reset } = await import('./commands/reset.ts')
+      await reset(context, topology, flags)
     },
   )
 }

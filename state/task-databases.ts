@@ -7,7 +7,7 @@
  *
  * Writes are not synced: what a machine loses with its power comes back from the changelogs.
  */
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry, KeyRange, PageOptions, StateBackend, WriteOp } from './backend.ts'
 import { StateError } from './errors.ts'
@@ -97,6 +97,18 @@ export class TaskDatabases {
     const directory = this.#directoryOf(task)
     const now = (this.#options.now ?? Date.now)()
     await rename(directory, `${directory}.damaged-${now}`).catch(ifMissing)
+  }
+
+  /**
+   * Deletes a database that nobody has open. It loses its name first, so that what a crash leaves of it is taken for no
+   * database, and goes with the next removal.
+   */
+  async remove(task: TaskKey): Promise<void> {
+    const directory = this.#directoryOf(task)
+    const doomed = `${directory}.removed`
+    await rm(doomed, { recursive: true, force: true })
+    await rename(directory, doomed).catch(ifMissing)
+    await rm(doomed, { recursive: true, force: true })
   }
 
   #directoryOf({ topology, subTopology, partition }: TaskKey): string {

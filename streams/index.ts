@@ -23,6 +23,7 @@ export {
   type TopicUse,
 } from './graph.ts'
 export type { SourceOptions } from './graph-draft.ts'
+export { groupSpecOf } from './group-spec.ts'
 export type { StreamsHooks } from './hooks.ts'
 export type { RunnerState, TaskPhase } from './lifecycle.ts'
 export type {

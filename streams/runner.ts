@@ -14,6 +14,7 @@ import type { Clock } from './clock.ts'
 import { type Backends, type CommitResult, commitSealed, sealTasks } from './commit.ts'
 import { reactionOf, StreamsError, TaskNotHere } from './errors.ts'
 import { findStore, type SubTopology, type Topology } from './graph.ts'
+import { groupSpecOf } from './group-spec.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, runnerLifecycle, type RunnerState } from './lifecycle.ts'
 import type { Assignment, GroupListener, Log, Membership, TaskCommit } from './log.ts'
@@ -122,13 +123,8 @@ export class TopologyRunner implements GroupListener {
   async start(): Promise<void> {
     this.#lifecycle.to('joining')
     const { application, topology, log } = this.#options
-    const subTopologies = topology.subTopologies.map((sub) => ({
-      id: sub.id,
-      inputs: sub.sources.map((source) => source.topic.name),
-      stores: sub.stores.map((spec) => spec.name),
-    }))
     try {
-      this.#membership = await log.join({ application, topology: topology.name, subTopologies }, this)
+      this.#membership = await log.join(groupSpecOf(application, topology), this)
     } catch (error) {
       this.#fail(error)
       throw error

@@ -17,7 +17,7 @@ import type { Hold } from './holds.ts'
 import type { HousekeepingReport } from './housekeeping.ts'
 import { holdKey, journalRange, settingKey } from './keys.ts'
 import { LogPort } from './log-port.ts'
-import { planReset, resetTasks, type TaskReset } from './reset.ts'
+import { planReset, type ResetReport, type ResetRequest, resetTopology } from './reset.ts'
 import { decodeJournal, sealedJson, unsealed, unsealedJson } from './small-rows.ts'
 
 /** Journal rows read at a time. */
@@ -113,12 +113,18 @@ export class EmbeddedLog extends LogPort {
   }
 
   /**
-   * Forgets the tasks of a topology that is not running, so that it starts anew: positions, state, journals. Answers what
-   * goes; with `dryRun`, what would. Throws `TOPOLOGY_INVALID` while the topology has a member.
+   * Forgets the tasks of a topology that is not running, so that it starts anew: positions, state, journals, and the
+   * records of its internal topics. Answers what goes; with `dryRun`, what would. Throws `TOPOLOGY_RUNNING` while the
+   * topology has a member.
    */
-  async resetTopology(topology: string, options: { dryRun: boolean }): Promise<readonly TaskReset[]> {
+  async resetTopology(request: ResetRequest, options: { readonly dryRun: boolean }): Promise<ResetReport> {
     this.checkOpen()
-    return options.dryRun ? planReset(this.parts, topology) : resetTasks(this.parts, topology)
+    return options.dryRun ? planReset(this.parts, request) : resetTopology(this.parts, request)
+  }
+
+  /** Topologies that have tasks here, whether or not the program still has them. */
+  storedTopologies(): readonly string[] {
+    return [...new Set(this.parts.groups.tasks.map(({ task }) => task.topology))].toSorted()
   }
 
   // --- held positions

@@ -1,7 +1,7 @@
 export { restoreBackup, type Verified, verifyLog } from './backup.ts'
 export { EmbeddedLog, type LogStats, type PartitionStats } from './embedded-log.ts'
 export type { HousekeepingReport } from './housekeeping.ts'
-export type { TaskReset } from './reset.ts'
+export type { ResetReport, ResetRequest, TaskReset, TopicReset } from './reset.ts'
 export { openEmbeddedLog } from './open.ts'
 export {
   type BatchEvent,

@@ -31,6 +31,7 @@ import { type ConnectionOptions, Connections } from './connections.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
+import { type ClusterReset, type ClusterResetRequest, planClusterReset, resetOnCluster } from './reset.ts'
 import { Router } from './router.ts'
 import { selfTest } from './self-test.ts'
 import { Sender } from './sender.ts'
@@ -152,6 +153,16 @@ export class KafkaLog implements Log {
   /** What `ensureTopics` would do, in the order of the specs; changes nothing. Throws `ACCESS_DENIED`. */
   planTopics(specs: readonly TopicSpec[]): Promise<readonly TopicPlan[]> {
     return this.#topics.planTopics(specs)
+  }
+
+  /** What `resetTopology` would take; changes nothing. Throws as `planClusterReset`. */
+  planReset(request: ClusterResetRequest): Promise<ClusterReset> {
+    return planClusterReset({ cluster: this.#cluster, connections: this.#questions }, request)
+  }
+
+  /** Makes the cluster forget a topology that has no members. Throws as `resetOnCluster`. */
+  resetTopology(request: ClusterResetRequest): Promise<ClusterReset> {
+    return resetOnCluster({ cluster: this.#cluster, connections: this.#questions }, request)
   }
 
   partitions(topic: string): number {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { describeConfigs, incrementalAlterConfigs } from '../../../transports/kafka/protocol/configs.ts'
 import { fetch } from '../../../transports/kafka/protocol/fetch.ts'
-import { describeGroups } from '../../../transports/kafka/protocol/group-list.ts'
+import { deleteGroups, describeGroups } from '../../../transports/kafka/protocol/group-list.ts'
 import {
   findCoordinator,
   heartbeat,
@@ -187,6 +187,7 @@ const requests: Readonly<Record<string, KafkaRequest<unknown>>> = {
     { member: '', instance: 'i-2', reason: null },
   ]),
   'DescribeGroups v5 request': describeGroups(['shop']),
+  'DeleteGroups v2 request': deleteGroups(['shop', 'other']),
   'OffsetFetch v8 request': offsetFetch(
     [
       { group: 'shop', topics: [{ topic: 'orders', partitions: [0, 1] }] },

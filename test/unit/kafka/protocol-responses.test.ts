@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { describeConfigs, incrementalAlterConfigs } from '../../../transports/kafka/protocol/configs.ts'
 import { fetch } from '../../../transports/kafka/protocol/fetch.ts'
-import { describeGroups } from '../../../transports/kafka/protocol/group-list.ts'
+import { deleteGroups, describeGroups } from '../../../transports/kafka/protocol/group-list.ts'
 import {
   findCoordinator,
   heartbeat,
@@ -351,6 +351,16 @@ const answers: Readonly<Record<string, [KafkaRequest<unknown>, unknown]>> = {
             },
           ],
         },
+      ],
+    },
+  ],
+  'DeleteGroups v2 response': [
+    deleteGroups([]),
+    {
+      throttleMs: 1,
+      results: [
+        { group: 'shop', errorCode: 0 },
+        { group: 'other', errorCode: 68 },
       ],
     },
   ],

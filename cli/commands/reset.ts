@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs'
+import { type Config, nearest } from '../../config/index.ts'
+import { type Position, taskName } from '../../streams/index.ts'
+import { openEmbeddedLog, type ResetReport } from '../../transports/embedded/index.ts'
+import { closeAfter } from '../closing.ts'
+import { configure } from '../configure.ts'
+import type { Context } from '../context.ts'
+import { DirectoryError, UsageError } from '../errors.ts'
+import type { ResetFlags } from '../flags.ts'
+import { table } from '../output.ts'
+import { type KafkaReset, planKafkaReset, resetOnKafka } from '../pipeline/kafka-reset.ts'
+import { shopTopologies } from '../pipeline/topologies.ts'
+
+/** Prints what a topology would lose, or has lost where `--yes` is given. */
+export async function reset(context: Context, topology: string, flags: ResetFlags): Promise<void> {
+  const { config } = configure(context, flags)
+  if (config.kafka.brokers.length === 0) {
+    if (flags.local === true) throw new UsageError('--local is for Kafka mode')
+    const taken = await resetEmbedded(config, topology, flags.yes === true)
+    return print(context, flags, topology, { ...taken }, rowsOf(taken))
+  }
+  const work = flags.yes === true ? resetOnKafka : planKafkaReset
+  const taken = await work({
+    config,
+    version: context.version,
+    topology: knownTopology(config, topology),
+    isLocal: flags.local === true,
+  })
+  print(context, flags, topology, { ...taken }, kafkaRowsOf(taken))
+}
+
+async function resetEmbedded(config: Config, name: string, isMeant: boolean): Promise<ResetReport> {
+  const { dataDir: directory, application } = config
+  if (!existsSync(directory))
+    throw new DirectoryError(`there is no data directory ${directory}; see --data-dir`)
+  const log = await openEmbeddedLog({ directory, application, housekeepingIntervalMs: 0 })
+  const work = (): Promise<ResetReport> => {
+    // One that the program has no more leaves tasks behind that hold their topics.
+    const isRetired = log.storedTopologies().includes(name)
+    const known = isRetired
+      ? shopTopologies(config).all.find((one) => one.name === name)
+      : knownTopology(config, name)
+    const internalTopics = known?.internalTopics.map((topic) => topic.name) ?? []
+    return log.resetTopology({ topology: name, internalTopics }, { dryRun: !isMeant })
+  }
+  return closeAfter(work, () => log.close())
+}
+
+/** Throws a `UsageError` where the program has no such topology. */
+function knownTopology(config: Config, name: string) {
+  const { all } = shopTopologies(config)
+  const found = all.find((one) => one.name === name)
+  if (found !== undefined) return found
+  const names = all.map((one) => one.name)
+  const near = nearest(name, names)
+  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}?`
+  throw new UsageError(`there is no topology ${name}; ${hint}`)
+}
+
+type Row = readonly [what: string, name: string, detail: string]
+
+function rowsOf({ tasks, topics }: ResetReport): readonly Row[] {
+  return [
+    ...tasks.map(({ task, sequence, stateBytes, positions }): Row => {
+      const detail = [`${sequence} batches`, `about ${stateBytes} bytes of state`, ...positions.map(placeOf)]
+      return ['task', taskName(task), detail.join(', ')]
+    }),
+    ...topics.map(({ topic, partition, start, end }): Row => {
+      return ['records', `${topic}-${partition}`, `offsets ${start} to ${end}`]
+    }),
+  ]
+}
+
+function kafkaRowsOf({ cluster, databases }: KafkaReset): readonly Row[] {
+  const rows: Row[] = databases.map(({ directory, task }) => ['database', taskName(task), `in ${directory}`])
+  if (cluster === undefined) return rows
+  const { group, positions, changelogs, internalTopics } = cluster
+  return [
+    ['group', group, positions.map(placeOf).join(', ')],
+    ...changelogs.map((name): Row => ['changelog', name, '']),
+    ...internalTopics.map((name): Row => ['internal topic', name, '']),
+    ...rows,
+  ]
+}
+
+function placeOf({ topic, partition, offset }: Position): string {
+  return `${topic}-${partition} at ${offset}`
+}
+
+function print(
+  { output }: Context,
+  { json, yes }: ResetFlags,
+  topology: string,
+  taken: object,
+  rows: readonly Row[],
+): void {
+  if (json === true) output.data(JSON.stringify({ topology, done: yes === true, ...taken }, null, 2))
+  else output.data(table(['what', 'name', 'has'], rows))
+  output.say(
+    yes === true
+      ? `${topology} begins anew at its next start: from the oldest records that its inputs still have.`
+      : `Nothing was changed: this is what --yes would take.`,
+  )
+}

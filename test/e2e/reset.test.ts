@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { freshDirectory, getJson, run, start, startShop, stop } from './command.ts'
+import { eventually } from '../support/kafka/eventually.ts'
+import { ask, openCoupon } from './coupons.ts'
+
+interface Report {
+  readonly done: boolean
+  readonly tasks: readonly { readonly sequence: number }[]
+  readonly topics: readonly { readonly topic: string; readonly start: number; readonly end: number }[]
+}
+
+/** A shop's directory in which ann and bob have a coupon each, and nobody else. */
+async function usedDirectory(): Promise<string> {
+  const dataDir = freshDirectory()
+  const shop = await startShop(dataDir)
+  await openCoupon(shop, 'spring', 2)
+  await ask(shop, 'spring', 'ann', 'r1')
+  await ask(shop, 'spring', 'bob', 'r2')
+  await walletOf(shop.url, 'ann')
+  await walletOf(shop.url, 'bob')
+  await stop(shop)
+  return dataDir
+}
+
+/** The coupons of a user, as soon as there is one. */
+function walletOf(url: string, userId: string): Promise<readonly object[]> {
+  return eventually(async () => {
+    const { items } = await getJson(`${url}/v1/users/${userId}/coupons`)
+    const coupons = items as readonly object[]
+    return coupons.length > 0 && coupons
+  })
+}
+
+async function planned(dataDir: string, topology: string): Promise<Report> {
+  const { code, stdout, stderr } = await run(['reset', topology, '--json', '--data-dir', dataDir])
+  expect(stderr).toContain('Nothing was changed')
+  expect(code).toBe(0)
+  return JSON.parse(stdout) as Report
+}
+
+describe('millrace reset', () => {
+  test('says what would go, and takes nothing before it is told to', async () => {
+    const dataDir = await usedDirectory()
+    const plan = await planned(dataDir, 'coupon-wallet')
+    expect(plan.done).toBe(false)
+    expect(plan.tasks.length).toBeGreaterThan(0)
+    expect(plan.topics.reduce((sum, { start: first, end }) => sum + end - first, 0)).toBe(2)
+    expect(await planned(dataDir, 'coupon-wallet')).toEqual(plan)
+  })
+
+  test('lets a topology begin anew from what its inputs have, and comes to the same answers', async () => {
+    const dataDir = await usedDirectory()
+    const before = await startShop(dataDir)
+    const wallet = await walletOf(before.url, 'ann')
+    const refused = await run(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
+    expect(refused.stderr).toContain(`locked by pid ${before.pid}`)
+    expect(refused.code).toBe(4)
+    await stop(before)
+
+    const done = await run(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
+    expect(done.stdout).toMatch(/task +coupon-wallet\.0_0/)
+    expect(done.code).toBe(0)
+    const after = await planned(dataDir, 'coupon-wallet')
+    expect(after.tasks).toEqual([])
+    expect(after.topics.every(({ start: first, end }) => first === end)).toBe(true)
+
+    const shop = await startShop(dataDir)
+    expect(await walletOf(shop.url, 'ann')).toEqual(wallet)
+    // What was not reset goes on where it was.
+    expect(await ask(shop, 'spring', 'eve', 'r3')).toMatchObject({ status: 'REJECTED' })
+    await stop(shop)
+  })
+
+  test('that is killed at whatever moment is completed by running it again', async () => {
+    const dataDir = await usedDirectory()
+    let isDone = false
+    for (let delayMs = 400; !isDone; delayMs *= 1.1) {
+      const child = start(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
+      const kill = setTimeout(() => child.kill('SIGKILL'), delayMs)
+      isDone = (await child.finished).code === 0
+      clearTimeout(kill)
+    }
+    const shop = await startShop(dataDir)
+    expect(await walletOf(shop.url, 'bob')).toHaveLength(1)
+    await stop(shop)
+  })
+
+  test('knows the topologies', async () => {
+    const { code, stderr } = await run(['reset', 'coupon-walet', '--data-dir', await usedDirectory()])
+    expect(stderr).toContain('did you mean coupon-wallet?')
+    expect(code).toBe(2)
+  })
+})
