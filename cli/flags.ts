@@ -65,3 +65,14 @@ export interface ResetFlags extends StartFlags {
   /** Kafka mode: only what this machine has. */
   readonly local?: true
 }
+
+export type StateFlags = StartFlags
+
+export interface DumpFlags extends StartFlags {
+  readonly prefix?: string
+  readonly limit?: number
+}
+
+export interface RebuildFlags extends StartFlags {
+  readonly to: string
+}

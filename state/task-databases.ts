@@ -69,18 +69,37 @@ export class TaskDatabases {
    * missing.
    */
   async open(task: TaskKey): Promise<StateBackend> {
-    const { application } = this.#options
     const directory = this.#directoryOf(task)
-    await mkdir(join(directory, '..'), { recursive: true })
-    const share = this.#share()
-    const owner = `${application}/${task.topology}/${task.subTopology}_${task.partition}`
-    const database = await openLevelDb(directory, { application: owner, ...share })
+    const database = await this.#openLevel(task)
     try {
-      return await numbered(database, directory, share.writeBufferSize)
+      return await numbered(database, directory, this.#share().writeBufferSize)
     } catch (error) {
       await database.close()
       throw error
     }
+  }
+
+  async #openLevel(task: TaskKey): Promise<LevelDatabase> {
+    const directory = this.#directoryOf(task)
+    await mkdir(join(directory, '..'), { recursive: true })
+    const application = `${this.#options.application}/${task.topology}/${task.subTopology}_${task.partition}`
+    return openLevelDb(directory, { application, ...this.#share() })
+  }
+
+  /** As `LevelDatabase.compact`, of a database that nobody has open. */
+  async compact(task: TaskKey): Promise<void> {
+    const database = await this.#openLevel(task)
+    try {
+      await database.compact()
+    } finally {
+      await database.close()
+    }
+  }
+
+  /** Topologies that have a directory here. */
+  async topologies(): Promise<readonly string[]> {
+    const entries = await readdir(this.#options.directory).catch(ifMissing)
+    return entries.filter((name) => TOPOLOGY_NAME.test(name))
   }
 
   /** Tasks of a topology that have a database here. */

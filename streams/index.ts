@@ -71,7 +71,14 @@ export type {
   Position,
   TopicPartition,
 } from './record.ts'
-export { changelogTopic, isChangelog, TOMBSTONE_RETENTION_MS } from './restore.ts'
+export {
+  changelogTopic,
+  isChangelog,
+  restoreState,
+  type RestoreOptions,
+  storedPositions,
+  TOMBSTONE_RETENTION_MS,
+} from './restore.ts'
 export type { StateDirectory } from './state-directory.ts'
 export type { Stream } from './stream.ts'
 export { Streams, type StreamsOptions } from './streams.ts'

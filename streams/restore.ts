@@ -10,7 +10,13 @@
  * (`RESET_REQUIRED`); one that is older than tombstones are kept is damaged for all purposes (`STATE_CORRUPT`).
  */
 import { crc32 } from 'node:zlib'
-import { StateError, type StateBackend, type TaskState, type WriteOp } from '../state/index.ts'
+import {
+  StateError,
+  type StateBackend,
+  type StateReader,
+  type TaskState,
+  type WriteOp,
+} from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
 import type { SubTopology } from './graph.ts'
@@ -97,8 +103,8 @@ export function positionsRow(
 }
 
 /** Nothing for a database that never had a batch. Throws `STATE_CORRUPT`. */
-export function storedPositions(backend: StateBackend): StoredPositions | undefined {
-  const value = backend.get(Buffer.concat([backend.prefix, POSITIONS_KEY]))
+export function storedPositions(reader: StateReader): StoredPositions | undefined {
+  const value = reader.get(Buffer.concat([reader.prefix, POSITIONS_KEY]))
   if (value === undefined) return undefined
   const text = value.subarray(CRC_BYTES)
   if (value.length < CRC_BYTES || value.readUInt32BE(0) !== crc32(text))

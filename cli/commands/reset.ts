@@ -1,15 +1,15 @@
-import { existsSync } from 'node:fs'
-import { type Config, nearest } from '../../config/index.ts'
+import type { Config } from '../../config/index.ts'
 import { type Position, taskName } from '../../streams/index.ts'
-import { openEmbeddedLog, type ResetReport } from '../../transports/embedded/index.ts'
+import type { ResetReport } from '../../transports/embedded/index.ts'
 import { closeAfter } from '../closing.ts'
 import { configure } from '../configure.ts'
 import type { Context } from '../context.ts'
-import { DirectoryError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import type { ResetFlags } from '../flags.ts'
 import { table } from '../output.ts'
+import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 import { type KafkaReset, planKafkaReset, resetOnKafka } from '../pipeline/kafka-reset.ts'
-import { shopTopologies } from '../pipeline/topologies.ts'
+import { knownTopology, shopTopologies } from '../pipeline/topologies.ts'
 
 /** Prints what a topology would lose, or has lost where `--yes` is given. */
 export async function reset(context: Context, topology: string, flags: ResetFlags): Promise<void> {
@@ -29,32 +29,18 @@ export async function reset(context: Context, topology: string, flags: ResetFlag
   print(context, flags, topology, { ...taken }, kafkaRowsOf(taken))
 }
 
-async function resetEmbedded(config: Config, name: string, isMeant: boolean): Promise<ResetReport> {
-  const { dataDir: directory, application } = config
-  if (!existsSync(directory))
-    throw new DirectoryError(`there is no data directory ${directory}; see --data-dir`)
-  const log = await openEmbeddedLog({ directory, application, housekeepingIntervalMs: 0 })
+async function resetEmbedded(given: Config, name: string, isMeant: boolean): Promise<ResetReport> {
+  const { log, config } = await openOfflineLog(given)
   const work = (): Promise<ResetReport> => {
     // One that the program has no more leaves tasks behind that hold their topics.
-    const isRetired = log.storedTopologies().includes(name)
-    const known = isRetired
+    const isStored = log.storedTasks().some((task) => task.topology === name)
+    const known = isStored
       ? shopTopologies(config).all.find((one) => one.name === name)
       : knownTopology(config, name)
     const internalTopics = known?.internalTopics.map((topic) => topic.name) ?? []
     return log.resetTopology({ topology: name, internalTopics }, { dryRun: !isMeant })
   }
   return closeAfter(work, () => log.close())
-}
-
-/** Throws a `UsageError` where the program has no such topology. */
-function knownTopology(config: Config, name: string) {
-  const { all } = shopTopologies(config)
-  const found = all.find((one) => one.name === name)
-  if (found !== undefined) return found
-  const names = all.map((one) => one.name)
-  const near = nearest(name, names)
-  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean ${near}?`
-  throw new UsageError(`there is no topology ${name}; ${hint}`)
 }
 
 type Row = readonly [what: string, name: string, detail: string]

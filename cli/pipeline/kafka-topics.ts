@@ -2,7 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/index.ts'
 import { topicSpecsOf } from '../../streams/index.ts'
-import { type KafkaLog, openKafkaLog, type TopicPlan } from '../../transports/kafka/index.ts'
+import {
+  type KafkaLog,
+  openKafkaLog,
+  type TopicPlan,
+  type TopicsOptions,
+} from '../../transports/kafka/index.ts'
 import { connectionOptions } from './kafka-connection.ts'
 import { checkOverrides, topicSpecs } from './topic-specs.ts'
 import { shopTopologies } from './topologies.ts'
@@ -34,7 +39,12 @@ export async function openTopicCluster(config: Config, version: string): Promise
 }
 
 /** A log for a command that joins no group. Throws a `ConfigError` and what `openKafkaLog` throws. */
-export function openToolLog(config: Config, version: string, purpose: string): Promise<KafkaLog> {
+export function openToolLog(
+  config: Config,
+  version: string,
+  purpose: string,
+  topics: TopicsOptions = {},
+): Promise<KafkaLog> {
   const { application, kafka } = config
   const { replicationFactor, minInSyncReplicas } = kafka
   return openKafkaLog({
@@ -43,6 +53,6 @@ export function openToolLog(config: Config, version: string, purpose: string): P
     // Joins no group: any place will do.
     slot: randomBytes(4).toString('hex'),
     version,
-    topics: { replicationFactor, minInSyncReplicas },
+    topics: { replicationFactor, minInSyncReplicas, ...topics },
   })
 }

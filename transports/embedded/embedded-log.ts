@@ -9,6 +9,7 @@ import {
   StreamsError,
   type TaskId,
   taskName,
+  type Topology,
   type TopicPartition,
   type TopicSpec,
 } from '../../streams/index.ts'
@@ -17,6 +18,7 @@ import type { Hold } from './holds.ts'
 import type { HousekeepingReport } from './housekeeping.ts'
 import { holdKey, journalRange, settingKey } from './keys.ts'
 import { LogPort } from './log-port.ts'
+import { rebuildInto, type RebuildReport } from './rebuild.ts'
 import { planReset, type ResetReport, type ResetRequest, resetTopology } from './reset.ts'
 import { decodeJournal, sealedJson, unsealed, unsealedJson } from './small-rows.ts'
 
@@ -122,9 +124,9 @@ export class EmbeddedLog extends LogPort {
     return options.dryRun ? planReset(this.parts, request) : resetTopology(this.parts, request)
   }
 
-  /** Topologies that have tasks here, whether or not the program still has them. */
-  storedTopologies(): readonly string[] {
-    return [...new Set(this.parts.groups.tasks.map(({ task }) => task.topology))].toSorted()
+  /** Every task that ever joined, also of topologies that the program does not have any more. */
+  storedTasks(): readonly TaskId[] {
+    return this.parts.groups.tasks.map(({ task }) => task)
   }
 
   // --- held positions
@@ -180,6 +182,22 @@ export class EmbeddedLog extends LogPort {
   }
 
   // --- upkeep
+
+  /**
+   * Makes the topology's stores anew from the log, in a copy of the log in `directory`, which must not be there. Only
+   * while nothing is written. Throws `STATE_INCOMPATIBLE` where something is there already.
+   */
+  async rebuildInto(directory: string, topology: Topology): Promise<RebuildReport> {
+    this.checkOpen()
+    return rebuildInto(this.parts, { topology, directory, log: this })
+  }
+
+  /** Writes the database anew, without what was deleted or replaced. */
+  async compact(): Promise<void> {
+    this.checkOpen()
+    await (await this.parts.storage.ready()).compact()
+    await this.parts.disk.measure()
+  }
 
   /**
    * One round of retention, compaction and trimming of journals, as of `now` (epoch milliseconds; the log's clock unless

@@ -45,7 +45,7 @@ describe('a backup', () => {
       for (let i = 1; !stop; i++) {
         await log.append([appendRecord('in', `${i}`)])
         const state = [
-          { type: 'put', key: Buffer.concat([prefix, Buffer.from('n')]), value: Buffer.from(`${i}`) },
+          { type: 'put', key: Buffer.concat([prefix, Buffer.from('N')]), value: Buffer.from(`${i}`) },
         ] as const
         await log.commit([
           commitOf(assignment.epoch, checkpointAt(i, i), { outputs: [output(`${i}`)], state }),

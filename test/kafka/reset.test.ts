@@ -1,0 +1,151 @@
+/** Resets on a real cluster: what goes, what stays, and what a crash between two steps leaves. */
+import { expect, test } from 'vitest'
+import { groupSpecOf, isChangelog } from '../../streams/index.ts'
+import { couponWallet } from '../../topologies/index.ts'
+import { Cluster } from '../../transports/kafka/cluster.ts'
+import { Connections } from '../../transports/kafka/connections.ts'
+import type { KafkaRequest } from '../../transports/kafka/protocol/request.ts'
+import { resetOnCluster } from '../../transports/kafka/reset.ts'
+import { freshDirectory, getJson, run, type Shop, startShop, stop } from '../e2e/command.ts'
+import { ask, openCoupon } from '../e2e/coupons.ts'
+import { eventually } from '../support/kafka/eventually.ts'
+import { oneBroker } from '../support/kafka/own-cluster.ts'
+import { topicOffsets } from '../support/kafka/topics.ts'
+
+const cluster = oneBroker({ registry: false })
+const kafka = (): string[] => ['--kafka', cluster().bootstrap, '--set', 'kafka.leaveOnStop=true']
+const OWN_TOPIC = 'coupon-wallet-issued-by-user-repartition'
+const CHANGELOGS = ['millrace-coupon-wallet-wallet-changelog', 'millrace-coupon-wallet-1-timers-changelog']
+
+interface Report {
+  readonly done: boolean
+  readonly cluster: {
+    readonly group: string
+    readonly positions: readonly unknown[]
+    readonly changelogs: readonly string[]
+    readonly internalTopics: readonly string[]
+  }
+  readonly databases: readonly unknown[]
+}
+
+async function reset(dataDir: string, ...more: readonly string[]): Promise<Report> {
+  const { code, stdout, stderr } = await run([
+    'reset',
+    'coupon-wallet',
+    '--json',
+    '--data-dir',
+    dataDir,
+    ...kafka(),
+    ...more,
+  ])
+  expect(stderr).not.toContain('millrace:')
+  expect(code).toBe(0)
+  return JSON.parse(stdout) as Report
+}
+
+async function startReady(dataDir: string): Promise<Shop> {
+  const shop = await startShop(dataDir, ...kafka())
+  await eventually(async () => (await fetch(`${shop.url}/readyz`)).ok)
+  return shop
+}
+
+function walletOf({ url }: Shop, userId: string): Promise<readonly object[]> {
+  return eventually(async () => {
+    const { items } = await getJson(`${url}/v1/users/${userId}/coupons`)
+    const coupons = items as readonly object[]
+    return coupons.length > 0 && coupons
+  })
+}
+
+test('a reset is refused while the topology runs, then takes all that is its own and nothing else', async () => {
+  const dataDir = freshDirectory()
+  const shop = await startReady(dataDir)
+  await openCoupon(shop, 'spring', 5)
+  await ask(shop, 'spring', 'ann', 'r1')
+  const wallet = await walletOf(shop, 'ann')
+  const refused = await run(['reset', 'coupon-wallet', '--yes', '--data-dir', freshDirectory(), ...kafka()])
+  expect(refused.stderr).toContain('The topology is running: group millrace.coupon-wallet has')
+  expect(refused.code).toBe(4)
+  await stop(shop)
+
+  const issued = await topicOffsets(cluster().bootstrap, 'coupon.issued')
+  const plan = await reset(dataDir)
+  expect(plan.cluster.changelogs).toEqual(expect.arrayContaining(CHANGELOGS))
+  expect(plan.cluster.internalTopics).toEqual([OWN_TOPIC])
+  expect(plan.databases.length).toBeGreaterThan(0)
+  expect(await reset(dataDir)).toEqual(plan)
+  expect(await reset(dataDir, '--yes')).toEqual({ ...plan, done: true })
+  const after = await reset(dataDir)
+  expect(after.cluster).toMatchObject({ positions: [], changelogs: [], internalTopics: [] })
+  expect(after.databases).toEqual([])
+  expect(await topicOffsets(cluster().bootstrap, 'coupon.issued')).toEqual(issued)
+
+  const again = await startReady(dataDir)
+  expect(await walletOf(again, 'ann')).toEqual(wallet)
+  expect(await ask(again, 'spring', 'bob', 'r2')).toMatchObject({ status: 'ISSUED', sequence: 2 })
+  await stop(again)
+})
+
+test.each(['DeleteTopics', 'DeleteGroups'])(
+  'a reset that ends before %s keeps the topology from starting, and is completed by another one',
+  async (last) => {
+    const dataDir = freshDirectory()
+    const shop = await startReady(dataDir)
+    const coupon = `before-${last}`
+    await openCoupon(shop, coupon, 5)
+    await ask(shop, coupon, last, 'r1')
+    await walletOf(shop, last)
+    await stop(shop)
+
+    await expect(resetUntil(last)).rejects.toThrow('the process dies here')
+    const half = await startShop(dataDir, ...kafka())
+    const failed = await eventually(async () => {
+      const { checks } = (await (await fetch(`${half.url}/readyz`)).json()) as { checks: readonly Check[] }
+      return checks.find(({ name, detail }) => name === 'tasks' && detail.includes('coupon-wallet.0_'))
+    })
+    expect(failed.ok).toBe(false)
+    await stop(half)
+    const { stderr } = await half.finished
+    expect(stderr).toContain('RESET_REQUIRED')
+    expect(stderr).toContain('a reset was begun and not finished')
+
+    expect((await reset(dataDir, '--yes')).done).toBe(true)
+    const whole = await startReady(dataDir)
+    expect(await walletOf(whole, last)).toHaveLength(1)
+    await stop(whole)
+  },
+)
+
+interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+}
+
+/** As the command does it, up to the first request of this name. */
+async function resetUntil(apiName: string): Promise<void> {
+  const options = { brokers: [cluster().bootstrap], clientId: 'half-a-reset' }
+  const connections = new Connections(options, 'questions')
+  const directory = new Cluster(connections)
+  const dying = new Proxy(connections, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      if (name !== 'send' && name !== 'sendToAny') return value.bind(target) as unknown
+      return (...args: unknown[]) => {
+        if ((args.at(-1) as KafkaRequest<unknown>).apiName === apiName)
+          throw new Error('the process dies here')
+        return Reflect.apply(value, target, args) as unknown
+      }
+    },
+  })
+  try {
+    await directory.open()
+    const changelogs = CHANGELOGS.filter((name) => isChangelog('millrace', name))
+    const request = { spec: groupSpecOf('millrace', couponWallet), changelogs, internalTopics: [OWN_TOPIC] }
+    await resetOnCluster({ cluster: directory, connections: dying }, request)
+  } finally {
+    directory.close()
+    await connections.close()
+  }
+}
