@@ -67,10 +67,10 @@ export interface UnreadableRow {
  * text itself. Throws a `TypeError` for parts that no key has.
  */
 export function keyBeginning(spec: AnyStoreSpec | undefined, text: string): string {
-  const ofParts = spec === undefined ? undefined : tableSpec(spec).key.prefix
-  if (ofParts === undefined || text === '') return utf8Bytes(text)
+  const codec = spec === undefined ? undefined : tableSpec(spec).key
+  if (codec?.prefix === undefined || text === '') return utf8Bytes(text)
   try {
-    return ofParts(JSON.parse(text) as readonly unknown[])
+    return codec.prefix(JSON.parse(text) as readonly unknown[])
   } catch (cause) {
     throw new TypeError(`${text} is no JSON array of a key's first parts, like ["a"]`, { cause })
   }

@@ -72,6 +72,7 @@ export type {
   TopicPartition,
 } from './record.ts'
 export {
+  changeHeaders,
   changelogTopic,
   isChangelog,
   restoreState,

@@ -21,7 +21,7 @@ import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
 import type { SubTopology } from './graph.ts'
 import type { Log, PartitionReader } from './log.ts'
-import type { Position } from './record.ts'
+import { type Headers, NO_HEADERS, type Position } from './record.ts'
 import { type TaskId, taskName } from './task-id.ts'
 
 /** Changes applied per database batch. */
@@ -35,6 +35,8 @@ const TIMERS = 'timers'
 /** Where the positions lie in the task's database; no store's name begins like this. */
 const POSITIONS_KEY = Buffer.from('\x00changelog-positions')
 const CRC_BYTES = 4
+const VERSION_HEADER = 'millrace-version'
+const FIRST_VERSION = 1
 
 /** How far the rows of a task's database are, per changelog. */
 export interface StoredPositions {
@@ -69,6 +71,19 @@ export function changelogTopic(application: string, task: TaskId, store: string)
   const name =
     store === TIMERS ? `${task.topology}-${task.subTopology}-${TIMERS}` : `${task.topology}-${store}`
   return `${application}-${name}-changelog`
+}
+
+/**
+ * Headers of a change in a changelog: none for values of the first version, which most are, so that other programs see
+ * key and value alone.
+ */
+export function changeHeaders(version: number): Headers {
+  return version === FIRST_VERSION ? NO_HEADERS : [[VERSION_HEADER, Buffer.from(String(version))]]
+}
+
+function versionOf(headers: Headers): number {
+  const header = headers.find(([name]) => name === VERSION_HEADER)
+  return header === undefined ? FIRST_VERSION : Number(header[1].toString())
 }
 
 /** Whether a topic is named as the changelogs of this application are. */
@@ -126,15 +141,12 @@ export async function restoreState(options: RestoreOptions): Promise<number> {
       `${taskName(task)} is ${hours} h old: its changelog forgot deletions`,
     )
   }
-  const versions = [
-    ...subTopology.stores.map((spec) => [spec.name, spec.version] as const),
-    [TIMERS, 1] as const,
-  ]
+  const stores = [...subTopology.stores.map((spec) => spec.name), TIMERS]
   const changelogs = await Promise.all(
-    versions.map(async ([store, version]) => {
+    stores.map(async (store) => {
       const topic = changelogTopic(application, task, store)
       const position = stored?.changelogs.find((candidate) => candidate.topic === topic)
-      return { store, version, topic, ...(await startOf(options, topic, position)) }
+      return { store, topic, ...(await startOf(options, topic, position)) }
     }),
   )
   const restored = await new Restore(options, changelogs).run()
@@ -169,7 +181,6 @@ async function startOf(
 
 interface ChangelogRange {
   readonly store: string
-  readonly version: number
   readonly topic: string
   readonly from: number
   readonly to: number
@@ -229,11 +240,12 @@ class Restore {
   #takeSlice(): number {
     const { state } = this.#options
     let left = SLICE_RECORDS
-    for (const { reader, to, store, version } of this.#changelogs) {
+    for (const { reader, to, store } of this.#changelogs) {
       if (left === 0 || reader.position >= to) continue
       const records = reader.take(left)
       if (reader.fault !== undefined) throw reader.fault
-      for (const { key, value } of records) if (key !== null) state.applyChange(store, key, value, version)
+      for (const { key, value, headers } of records)
+        if (key !== null) state.applyChange(store, key, value, versionOf(headers))
       left -= records.length
     }
     return SLICE_RECORDS - left

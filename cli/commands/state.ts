@@ -79,13 +79,13 @@ async function verifyTasks(config: Config, found: (error: Error) => void): Promi
   return closeAfter(check, () => state.close())
 }
 
-async function verifyTask({ reader, close }: StoredRows, told: (error: Error) => void): Promise<number> {
+async function verifyTask(rows: StoredRows, told: (error: Error) => void): Promise<number> {
   try {
-    const stores = await verifyStores(reader, told)
-    storedPositions(reader)
+    const stores = await verifyStores(rows.reader, told)
+    storedPositions(rows.reader)
     return [...stores.values()].reduce((sum, some) => sum + some, 0)
   } finally {
-    await close()
+    await rows.close()
   }
 }
 
@@ -126,14 +126,14 @@ async function* rowsOf(
   let left = limit
   for (const task of tasks) {
     if (found !== undefined && found.subTopology.id !== task.subTopology) continue
-    const { reader, close } = await state.open(task)
+    const rows = await state.open(task)
     try {
-      for await (const row of dumpStore(reader, { store, spec: found?.spec, begins })) {
+      for await (const row of dumpStore(rows.reader, { store, spec: found?.spec, begins })) {
         if (left-- <= 0) return
         yield { task: taskName(task), ...row }
       }
     } finally {
-      await close()
+      await rows.close()
     }
   }
 }
