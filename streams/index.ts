@@ -15,6 +15,7 @@ export { EventIdMaker, formatUuid7 } from './event-id.ts'
 export {
   deadLetterTopic,
   findStore,
+  intermediateTopics,
   type Node,
   type SubTopology,
   type Topology,

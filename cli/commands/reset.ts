@@ -1,5 +1,5 @@
 import type { Config } from '../../config/index.ts'
-import { type Position, taskName } from '../../streams/index.ts'
+import { intermediateTopics, type Position, taskName } from '../../streams/index.ts'
 import type { ResetReport } from '../../transports/embedded/index.ts'
 import { closeAfter } from '../closing.ts'
 import { configure } from '../configure.ts'
@@ -37,8 +37,12 @@ async function resetEmbedded(given: Config, name: string, isMeant: boolean): Pro
     const known = isStored
       ? shopTopologies(config).all.find((one) => one.name === name)
       : knownTopology(config, name)
-    const internalTopics = known?.internalTopics.map((topic) => topic.name) ?? []
-    return log.resetTopology({ topology: name, internalTopics }, { dryRun: !isMeant })
+    const request = {
+      topology: name,
+      internalTopics: known?.internalTopics.map((topic) => topic.name) ?? [],
+      intermediateTopics: known === undefined ? [] : intermediateTopics(known),
+    }
+    return log.resetTopology(request, { dryRun: !isMeant })
   }
   return closeAfter(work, () => log.close())
 }

@@ -4,7 +4,14 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../config/index.ts'
 import { TaskDatabases } from '../../state/index.ts'
-import { groupSpecOf, isChangelog, type TaskId, type Topology, topicSpecsOf } from '../../streams/index.ts'
+import {
+  groupSpecOf,
+  intermediateTopics,
+  isChangelog,
+  type TaskId,
+  type Topology,
+  topicSpecsOf,
+} from '../../streams/index.ts'
 import type { ClusterReset, ClusterResetRequest } from '../../transports/kafka/index.ts'
 import { Closing, closeAfter } from '../closing.ts'
 import { lockKafkaDirectory, taskDirectory } from './kafka-shop-log.ts'
@@ -68,6 +75,7 @@ async function onCluster(
     spec: groupSpecOf(application, topology),
     changelogs: specs.map(({ name }) => name).filter((name) => isChangelog(application, name)),
     internalTopics: topology.internalTopics.map(({ name }) => name),
+    intermediateTopics: intermediateTopics(topology),
   }
   const log = await openToolLog(config, version, 'reset')
   return closeAfter(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { freshDirectory, getJson, run, start, startShop, stop } from './command.ts'
+import { freshDirectory, getJson, run, sendJson, start, startShop, stop } from './command.ts'
 import { eventually } from '../support/kafka/eventually.ts'
 import { ask, openCoupon } from './coupons.ts'
 
@@ -29,6 +29,36 @@ function walletOf(url: string, userId: string): Promise<readonly object[]> {
     const coupons = items as readonly object[]
     return coupons.length > 0 && coupons
   })
+}
+
+/** One mug. */
+async function sell(url: string, orderId: string): Promise<void> {
+  const now = Date.now()
+  await sendJson('POST', `${url}/v1/events/order.confirmed`, {
+    orderId,
+    userId: 'ann',
+    finalAmount: 600,
+    currency: 'GBP',
+    pointsUsed: 0,
+    items: [{ lineNo: 1, productId: 'mug', quantity: 1, unitPrice: 600 }],
+    paidAt: now,
+    confirmedAt: now,
+  })
+}
+
+/** Today's board, once it has so many mugs; never more. */
+function boardOf(url: string, mugs: number): Promise<unknown> {
+  return eventually(async () => {
+    const { entries } = await getJson(`${url}/v1/rankings/day?metric=quantity`)
+    const [mug] = entries as readonly { readonly quantity: number }[]
+    if (mug !== undefined && mug.quantity > mugs) throw new Error(`${mug.quantity} mugs`)
+    return mug?.quantity === mugs && entries
+  })
+}
+
+async function sums(dataDir: string): Promise<readonly string[]> {
+  const { stdout } = await run(['state', 'dump', 'best-sellers', 'product-sums-utc', '--data-dir', dataDir])
+  return stdout.split('\n').filter((line) => line !== '')
 }
 
 async function planned(dataDir: string, topology: string): Promise<Report> {
@@ -83,6 +113,24 @@ describe('millrace reset', () => {
     const shop = await startShop(dataDir)
     expect(await walletOf(shop.url, 'bob')).toHaveLength(1)
     await stop(shop)
+  })
+
+  test('counts nothing twice where a topology reads what it wrote itself', async () => {
+    const dataDir = freshDirectory()
+    const first = await startShop(dataDir)
+    for (let i = 0; i < 20; i++) await sell(first.url, `o-${i}`)
+    const board = await boardOf(first.url, 20)
+    await stop(first)
+    const before = await sums(dataDir)
+    const done = await run(['reset', 'best-sellers', '--yes', '--data-dir', dataDir])
+    expect(done.code).toBe(0)
+    expect(await sums(dataDir)).toEqual([])
+    const second = await startShop(dataDir)
+    expect(await boardOf(second.url, 20)).toEqual(board)
+    await sell(second.url, 'o-20')
+    await boardOf(second.url, 21)
+    await stop(second)
+    expect(await sums(dataDir)).toHaveLength(before.length)
   })
 
   test('knows the topologies', async () => {

@@ -134,8 +134,9 @@ async function resetUntil(apiName: string): Promise<void> {
   try {
     await directory.open()
     const spec = groupSpecOf('millrace', couponWallet)
-    const request = { spec, changelogs: CHANGELOGS, internalTopics: [OWN_TOPIC] }
-    await resetOnCluster({ cluster: directory, connections: dying }, request)
+    const request = { spec, changelogs: CHANGELOGS, internalTopics: [OWN_TOPIC], intermediateTopics: [] }
+    const endOf = () => Promise.reject(new Error('there are no topics that stay'))
+    await resetOnCluster({ cluster: directory, connections: dying, endOf }, request)
   } finally {
     directory.close()
     await connections.close()

@@ -6,17 +6,23 @@
  * | --- | --- | --- |
  * | 1 | every identity is marked, and its checkpoint goes with the mark | the topology cannot join; the reset can be run again |
  * | 2 | state, journals and the records of internal topics go, slice by slice | the same |
- * | 3 | the identities go | the topology starts anew |
+ * | 3 | the identities go; tasks that read what the topology itself wrote get positions behind it | the topology starts anew |
  *
  * A task's number is free for another task only after step 3, so rows of two tasks never mix. An internal topic goes on
  * with the next offset: positions and tickets of before never name a record of after.
  */
 import type { KeyRange, WriteOp } from '../../state/index.ts'
-import { type Position, StreamsError, type TaskId, type TopicPartition } from '../../streams/index.ts'
+import {
+  type Checkpoint,
+  type Position,
+  StreamsError,
+  type TaskId,
+  type TopicPartition,
+} from '../../streams/index.ts'
 import type { Catalog, PartitionState } from './catalog.ts'
 import type { Groups, TaskEntry } from './groups.ts'
 import { checkpointKey, journalRange, lastOffsetOf, logRange, stateRange, taskKey } from './keys.ts'
-import { sealedJson } from './small-rows.ts'
+import { encodeCheckpoint, sealed, sealedJson } from './small-rows.ts'
 import type { Storage } from './storage.ts'
 import type { Upkeep } from './upkeep.ts'
 
@@ -51,6 +57,8 @@ export interface ResetRequest {
   readonly topology: string
   /** Topics of the topology's own. Those that the log does not have are passed over. */
   readonly internalTopics: readonly string[]
+  /** Topics that it writes and reads and that stay: it goes on behind what is in them, as all of that comes again. */
+  readonly intermediateTopics: readonly string[]
 }
 
 export interface ResetParts {
@@ -94,7 +102,10 @@ export async function resetTopology(parts: ResetParts, request: ResetRequest): P
     // 1
     await upkeep.write((draft) => {
       for (const entry of entries) {
-        draft.ops.push(markOf(entry), { type: 'del', key: checkpointKey(entry.ordinal) })
+        draft.ops.push(identityOf(entry, { resetting: true }), {
+          type: 'del',
+          key: checkpointKey(entry.ordinal),
+        })
         draft.applied.push(() => {
           entry.resetting = true
           entry.checkpoint = undefined
@@ -110,8 +121,16 @@ export async function resetTopology(parts: ResetParts, request: ResetRequest): P
     // 3
     await upkeep.write((draft) => {
       for (const entry of entries) {
-        draft.ops.push({ type: 'del', key: taskKey(entry.ordinal) })
-        draft.applied.push(() => groups.forget(entry.task))
+        const checkpoint = beginning(catalog, entry, request.intermediateTopics)
+        if (checkpoint === undefined) {
+          draft.ops.push({ type: 'del', key: taskKey(entry.ordinal) })
+          draft.applied.push(() => groups.forget(entry.task))
+          continue
+        }
+        const key = checkpointKey(entry.ordinal)
+        const value = sealed(key, encodeCheckpoint(checkpoint))
+        draft.ops.push(identityOf(entry, {}), { type: 'put', key, value })
+        draft.applied.push(() => Object.assign(entry, { resetting: false, checkpoint }))
       }
     })
     return taken
@@ -122,9 +141,22 @@ function partitionsOf(catalog: Catalog, topics: readonly string[]): readonly Par
   return topics.flatMap((topic) => catalog.find(topic)?.partitions ?? [])
 }
 
-function markOf({ ordinal, task, stores, inputs }: TaskEntry): WriteOp {
+function identityOf({ ordinal, task, stores, inputs }: TaskEntry, mark: { resetting?: true }): WriteOp {
   const key = taskKey(ordinal)
-  return { type: 'put', key, value: sealedJson(key, { task, stores, inputs, resetting: true }) }
+  return { type: 'put', key, value: sealedJson(key, { task, stores, inputs, ...mark }) }
+}
+
+/** Behind what is in the topics, of which the task reads some; nothing where it reads none. */
+function beginning(
+  catalog: Catalog,
+  { task: { partition }, inputs }: TaskEntry,
+  topics: readonly string[],
+): Checkpoint | undefined {
+  const positions = inputs
+    .filter((topic) => topics.includes(topic))
+    .map((topic) => ({ topic, partition, offset: catalog.partition({ topic, partition }).end }))
+  if (positions.length === 0) return undefined
+  return { positions, times: { streamTime: -1, wallTime: -1, lastRecordAt: -1 }, sequence: 0 }
 }
 
 async function deleteRange({ storage, upkeep }: ResetParts, { gte, lt }: KeyRange): Promise<void> {

@@ -9,19 +9,23 @@
  * | 2 | changelogs go, then internal topics | the same: positions in the other inputs still are marks, and a task that reads internal topics only finds either its old changelog, which it refuses, or nothing at all |
  * | 3 | the group goes, with the marks; the coordinator refuses that while there are members | the topology starts anew |
  *
+ * Where the topology reads what it wrote to a topic that stays, 3 is: (a) the positions there become the topic's end, as
+ * all that is in it comes again; (b) the other marks go. Between the two, tasks that read only such topics may start
+ * anew, and all others are refused.
+ *
  * Positions must not go first: a start in between would read the inputs again, over old records in internal topics.
  * Changelogs must not go before the mark: a start in between would go on from old positions without its state.
  *
  * Not its job: the tasks' databases on any disk. One of before names a changelog that is not there any more, and is
  * refused.
  */
-import { type GroupSpec, type Position, StreamsError } from '../../streams/index.ts'
+import { type GroupSpec, type Position, StreamsError, type TopicPartition } from '../../streams/index.ts'
 import { askCoordinator } from './ask-coordinator.ts'
 import type { Cluster } from './cluster.ts'
 import type { Connections } from './connections.ts'
 import { refusal } from './errors.ts'
 import { fence, listProducers } from './group/fence.ts'
-import { RESET_MARK } from './offset-metadata.ts'
+import { encodeOffsetMetadata, inputTag, RESET_MARK, topicTag } from './offset-metadata.ts'
 import { deleteGroups, describeGroups } from './protocol/group-list.ts'
 import {
   GROUP_ID_NOT_FOUND,
@@ -32,7 +36,7 @@ import {
   UNKNOWN_TOPIC_OR_PARTITION,
 } from './protocol/errors.ts'
 import { metadata } from './protocol/metadata.ts'
-import { type GroupOffsets, offsetCommit, offsetFetch } from './protocol/offsets.ts'
+import { type GroupOffsets, offsetCommit, offsetDelete, offsetFetch } from './protocol/offsets.ts'
 import type { KafkaRequest } from './protocol/request.ts'
 import { deleteTopics } from './protocol/topics.ts'
 import { withRetries } from './retry.ts'
@@ -58,11 +62,15 @@ export interface ClusterResetRequest {
   /** Of the topology's own, each with all that there may be. */
   readonly changelogs: readonly string[]
   readonly internalTopics: readonly string[]
+  /** Topics that it writes and reads and that stay: it goes on behind what is in them. */
+  readonly intermediateTopics: readonly string[]
 }
 
 export interface ClusterResetParts {
   readonly cluster: Cluster
   readonly connections: Connections
+  /** End of a partition. */
+  readonly endOf: (partition: TopicPartition) => Promise<number>
 }
 
 /** What `resetOnCluster` would take; changes nothing. Throws `TOPOLOGY_RUNNING`, `ACCESS_DENIED`, the broker's answer. */
@@ -96,7 +104,11 @@ export async function resetOnCluster(
   await removeTopics(parts, taken.changelogs)
   await removeTopics(parts, taken.internalTopics)
   // 3
-  await removeGroup(parts, taken.group)
+  if (request.intermediateTopics.length === 0) await removeGroup(parts, taken.group)
+  else {
+    await positionBehind(parts, request)
+    await removePositions(parts, request)
+  }
   return taken
 }
 
@@ -188,6 +200,51 @@ async function removeGroup(parts: ClusterResetParts, group: string): Promise<voi
     const code = result?.errorCode ?? NONE
     return code === GROUP_ID_NOT_FOUND ? NONE : code
   })
+}
+
+/** (a) As a task's commit leaves them; one that was never read begins where its topic does. */
+async function positionBehind(
+  parts: ClusterResetParts,
+  { spec, intermediateTopics }: ClusterResetRequest,
+): Promise<void> {
+  const { cluster } = parts
+  const group = groupName(spec)
+  const infos = await cluster.learn(intermediateTopics)
+  const offsets = await Promise.all(
+    infos.map(async ({ name, id, partitions }) => {
+      const reader = spec.subTopologies.find(({ inputs }) => inputs.includes(name))
+      const together = (reader?.inputs ?? []).filter((topic) => intermediateTopics.includes(topic))
+      const metadata = encodeOffsetMetadata({
+        times: { streamTime: -1, wallTime: -1, lastRecordAt: -1 },
+        sequence: 0,
+        topicTag: topicTag(id),
+        inputTags: together.map(inputTag),
+      })
+      const ends = partitions.map((_, partition) => parts.endOf({ topic: name, partition }))
+      return {
+        topic: name,
+        partitions: (await Promise.all(ends)).map((offset, partition) => ({ partition, offset, metadata })),
+      }
+    }),
+  )
+  const request = offsetCommit({ group, ...NOBODY }, offsets)
+  await ask(parts, group, request, (answer) => codeOfPartitions(answer, offsets))
+}
+
+/** (b) All but those. */
+async function removePositions(
+  parts: ClusterResetParts,
+  { spec, intermediateTopics }: ClusterResetRequest,
+): Promise<void> {
+  const group = groupName(spec)
+  const left = Map.groupBy(await positionsOf(parts, group), ({ topic }) => topic)
+  const topics = [...left]
+    .filter(([topic]) => !intermediateTopics.includes(topic))
+    .map(([topic, some]) => ({ topic, partitions: some.map(({ partition }) => partition) }))
+  if (topics.length === 0) return
+  await ask(parts, group, offsetDelete(group, topics), (answer) =>
+    answer.errorCode === NONE ? codeOfPartitions(answer, topics) : answer.errorCode,
+  )
 }
 
 /** Throws `TOPOLOGY_RUNNING` where the coordinator says that the group has members. */

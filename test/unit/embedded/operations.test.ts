@@ -21,7 +21,11 @@ import { type Faults, freshDirectory, openLog } from './support.ts'
 const application = 'contract'
 const input = { topic: 'in', partition: 0 }
 const result = { topic: 'out', partition: 0 }
-const orders = { topology: 'orders', internalTopics: ['orders-by-user-repartition'] }
+const orders = {
+  topology: 'orders',
+  internalTopics: ['orders-by-user-repartition'],
+  intermediateTopics: [],
+}
 
 /** A member that has nothing to do. */
 const idle: GroupListener = {
@@ -404,5 +408,23 @@ describe('state', () => {
     expect(next?.offset).toBe(40)
     expect(values(await readAll(last, own, 40))).toEqual(['next'])
     expect(values(await readAll(last, input))).toEqual(['kept'])
+  })
+  test('goes without what the topology itself wrote to a topic that stays: the new tasks go on behind it', async () => {
+    const directory = await freshDirectory()
+    const { log, membership } = await withState(directory)
+    for (const partition of [0, 0, 0, 1]) await log.append([appendRecord('in', 'a', { partition })])
+    await membership.leave()
+    await log.resetTopology({ ...orders, intermediateTopics: ['in'] }, { dryRun: false })
+    await log.close()
+    const again = await openLog(directory)
+    await joined(again, stores('totals'))
+    expect(await again.committed(taskOf(0))).toMatchObject({
+      positions: [{ topic: 'in', offset: 3 }],
+      sequence: 0,
+    })
+    expect(await again.committed(taskOf(1))).toMatchObject({ positions: [{ topic: 'in', offset: 1 }] })
+    const { prefix } = await again.taskState(taskOf(0))
+    const range = { gte: prefix, lt: Buffer.concat([prefix, Buffer.of(255)]) }
+    expect(await (await again.taskState(taskOf(0))).page(range, { limit: 5 })).toEqual([])
   })
 })
