@@ -33,6 +33,11 @@ export class Description {
     return this.#oldRows?.done === false
   }
 
+  /** Nothing old is left, and that is to be written. */
+  get isDone(): boolean {
+    return this.#oldRows?.done === true && this.#row === 'missing'
+  }
+
   async rewriteSome(): Promise<void> {
     await this.#oldRows?.rewriteSome()
     this.#dueWhenDone()
@@ -40,7 +45,7 @@ export class Description {
 
   /** The write that goes with a batch, if it is due; from then on it is pending. */
   seal(hasWrites: boolean): WriteOp | undefined {
-    const isDone = this.#oldRows?.done === true
+    const { isDone } = this
     if (this.#row !== 'missing' || !(hasWrites || isDone)) return undefined
     const { spec, reader } = this.#table
     this.#pendingOldest = isDone ? spec.version : this.#oldest

@@ -131,11 +131,14 @@ export class TaskState {
   }
 
   /**
-   * Puts some values of older versions again, as values of the present one, into the running batch. Not while a record
-   * is processed. Throws `STATE_CORRUPT`, `STATE_INCOMPATIBLE`, what an `upcast` throws.
+   * Puts some values of older versions again, as values of the present one, into the running batch; answers whether
+   * there is something to commit. Not while a record is processed. Throws `STATE_CORRUPT`, `STATE_INCOMPATIBLE`, what an
+   * `upcast` throws.
    */
-  async rewriteSome(): Promise<void> {
-    for (const { description } of this.#tables.values()) await description.rewriteSome()
+  async rewriteSome(): Promise<boolean> {
+    const descriptions = [...this.#tables.values()].map(({ description }) => description)
+    for (const description of descriptions) await description.rewriteSome()
+    return this.overlayBytes > 0 || descriptions.some(({ isDone }) => isDone)
   }
 
   /** The same handle on every call. Throws a `RangeError` for a spec that is not of this task. */

@@ -249,9 +249,9 @@ export class Task implements NodeHost {
     await this.#openBatch(now, this.#options.expiriesFrozen() ? 0 : WALL_TIMERS_PER_BATCH, punctuators)
     // Not when a batch is decided again: what is stored is no part of what decides.
     if (!this.state.hasOldRows) return
-    await this.state.rewriteSome()
+    const isEffective = await this.state.rewriteSome()
     const batch = this.#batch as Batch | undefined
-    if (batch !== undefined && this.state.overlayBytes > 0) batch.effective = true
+    if (batch !== undefined && isEffective) batch.effective = true
   }
 
   async #openBatch(wallTime: number, timerLimit: number, punctuators: number[]): Promise<void> {

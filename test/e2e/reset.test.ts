@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { freshDirectory, getJson, run, sendJson, start, startShop, stop } from './command.ts'
-import { eventually } from '../support/kafka/eventually.ts'
-import { ask, openCoupon } from './coupons.ts'
+import { freshDirectory, run, start, startShop, stop } from './command.ts'
+import { ask, openCoupon, walletOf } from './coupons.ts'
+import { boardWith, sellMug } from './orders.ts'
 
 interface Report {
   readonly done: boolean
@@ -16,44 +16,10 @@ async function usedDirectory(): Promise<string> {
   await openCoupon(shop, 'spring', 2)
   await ask(shop, 'spring', 'ann', 'r1')
   await ask(shop, 'spring', 'bob', 'r2')
-  await walletOf(shop.url, 'ann')
-  await walletOf(shop.url, 'bob')
+  await walletOf(shop, 'ann')
+  await walletOf(shop, 'bob')
   await stop(shop)
   return dataDir
-}
-
-/** The coupons of a user, as soon as there is one. */
-function walletOf(url: string, userId: string): Promise<readonly object[]> {
-  return eventually(async () => {
-    const { items } = await getJson(`${url}/v1/users/${userId}/coupons`)
-    const coupons = items as readonly object[]
-    return coupons.length > 0 && coupons
-  })
-}
-
-/** One mug. */
-async function sell(url: string, orderId: string): Promise<void> {
-  const now = Date.now()
-  await sendJson('POST', `${url}/v1/events/order.confirmed`, {
-    orderId,
-    userId: 'ann',
-    finalAmount: 600,
-    currency: 'GBP',
-    pointsUsed: 0,
-    items: [{ lineNo: 1, productId: 'mug', quantity: 1, unitPrice: 600 }],
-    paidAt: now,
-    confirmedAt: now,
-  })
-}
-
-/** Today's board, once it has so many mugs; never more. */
-function boardOf(url: string, mugs: number): Promise<unknown> {
-  return eventually(async () => {
-    const { entries } = await getJson(`${url}/v1/rankings/day?metric=quantity`)
-    const [mug] = entries as readonly { readonly quantity: number }[]
-    if (mug !== undefined && mug.quantity > mugs) throw new Error(`${mug.quantity} mugs`)
-    return mug?.quantity === mugs && entries
-  })
 }
 
 async function sums(dataDir: string): Promise<readonly string[]> {
@@ -81,7 +47,7 @@ describe('millrace reset', () => {
   test('lets a topology begin anew from what its inputs have, and comes to the same answers', async () => {
     const dataDir = await usedDirectory()
     const before = await startShop(dataDir)
-    const wallet = await walletOf(before.url, 'ann')
+    const wallet = await walletOf(before, 'ann')
     const refused = await run(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
     expect(refused.stderr).toContain(`locked by pid ${before.pid}`)
     expect(refused.code).toBe(4)
@@ -95,7 +61,7 @@ describe('millrace reset', () => {
     expect(after.topics.every(({ start: first, end }) => first === end)).toBe(true)
 
     const shop = await startShop(dataDir)
-    expect(await walletOf(shop.url, 'ann')).toEqual(wallet)
+    expect(await walletOf(shop, 'ann')).toEqual(wallet)
     // What was not reset goes on where it was.
     expect(await ask(shop, 'spring', 'eve', 'r3')).toMatchObject({ status: 'REJECTED' })
     await stop(shop)
@@ -111,24 +77,24 @@ describe('millrace reset', () => {
       clearTimeout(kill)
     }
     const shop = await startShop(dataDir)
-    expect(await walletOf(shop.url, 'bob')).toHaveLength(1)
+    expect(await walletOf(shop, 'bob')).toHaveLength(1)
     await stop(shop)
   })
 
   test('counts nothing twice where a topology reads what it wrote itself', async () => {
     const dataDir = freshDirectory()
     const first = await startShop(dataDir)
-    for (let i = 0; i < 20; i++) await sell(first.url, `o-${i}`)
-    const board = await boardOf(first.url, 20)
+    for (let i = 0; i < 20; i++) await sellMug(first, `o-${i}`)
+    const board = await boardWith(first, 20)
     await stop(first)
     const before = await sums(dataDir)
     const done = await run(['reset', 'best-sellers', '--yes', '--data-dir', dataDir])
     expect(done.code).toBe(0)
     expect(await sums(dataDir)).toEqual([])
     const second = await startShop(dataDir)
-    expect(await boardOf(second.url, 20)).toEqual(board)
-    await sell(second.url, 'o-20')
-    await boardOf(second.url, 21)
+    expect(await boardWith(second, 20)).toEqual(board)
+    await sellMug(second, 'o-20')
+    await boardWith(second, 21)
     await stop(second)
     expect(await sums(dataDir)).toHaveLength(before.length)
   })

@@ -1,4 +1,5 @@
-/** Resets on a real cluster: what goes, what stays, and what a crash between two steps leaves. */
+/** Resets on a real cluster: what goes, what stays, what a crash between two steps leaves; and stores made anew. */
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { groupSpecOf } from '../../streams/index.ts'
 import { couponWallet } from '../../topologies/index.ts'
@@ -6,8 +7,9 @@ import { Cluster } from '../../transports/kafka/cluster.ts'
 import { Connections } from '../../transports/kafka/connections.ts'
 import type { KafkaRequest } from '../../transports/kafka/protocol/request.ts'
 import { resetOnCluster } from '../../transports/kafka/reset.ts'
-import { freshDirectory, getJson, run, type Shop, startShop, stop } from '../e2e/command.ts'
-import { ask, openCoupon } from '../e2e/coupons.ts'
+import { freshDirectory, run, type Shop, startShop, stop } from '../e2e/command.ts'
+import { ask, openCoupon, walletOf } from '../e2e/coupons.ts'
+import { boardWith, sellMug } from '../e2e/orders.ts'
 import { eventually } from '../support/kafka/eventually.ts'
 import { oneBroker } from '../support/kafka/own-cluster.ts'
 import { topicOffsets } from '../support/kafka/topics.ts'
@@ -49,14 +51,6 @@ async function startReady(dataDir: string): Promise<Shop> {
   const shop = await startShop(dataDir, ...kafka())
   await eventually(async () => (await fetch(`${shop.url}/readyz`)).ok)
   return shop
-}
-
-function walletOf({ url }: Shop, userId: string): Promise<readonly object[]> {
-  return eventually(async () => {
-    const { items } = await getJson(`${url}/v1/users/${userId}/coupons`)
-    const coupons = items as readonly object[]
-    return coupons.length > 0 && coupons
-  })
 }
 
 test('a reset is refused while the topology runs, then takes all that is its own and nothing else', {
@@ -113,6 +107,60 @@ test.each(['DeleteTopics', 'DeleteGroups'])(
     await stop(whole)
   },
 )
+
+test('counts nothing twice where a topology reads what it wrote itself', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const dataDir = freshDirectory()
+  const first = await startReady(dataDir)
+  for (let i = 0; i < 10; i++) await sellMug(first, `o-${i}`)
+  const board = await boardWith(first, 10)
+  await stop(first)
+  const done = await run(['reset', 'best-sellers', '--yes', '--data-dir', dataDir, ...kafka()])
+  expect(done.code).toBe(0)
+  const second = await startReady(dataDir)
+  expect(await boardWith(second, 10)).toEqual(board)
+  await sellMug(second, 'o-10')
+  await boardWith(second, 11)
+  await stop(second)
+})
+
+test('stores are made anew from the changelogs, beside those that are there', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const dataDir = freshDirectory()
+  const shop = await startReady(dataDir)
+  await openCoupon(shop, 'rebuilt', 5)
+  await ask(shop, 'rebuilt', 'zoe', 'r1')
+  const wallet = await walletOf(shop, 'zoe')
+  await stop(shop)
+  const target = join(freshDirectory(), 'rebuilt')
+  const rebuild = ['state', 'rebuild', 'coupon-wallet', '--data-dir', dataDir, ...kafka()]
+  const { code, stdout } = await run([...rebuild, '--to', target, '--json'])
+  expect(code).toBe(0)
+  const { restored } = JSON.parse(stdout) as { restored: readonly { rows: number }[] }
+  expect(restored.length).toBeGreaterThan(0)
+  const verified = await run(['state', 'verify', '--data-dir', target, ...kafka()])
+  expect(verified.code).toBe(0)
+  expect(await walletRows(target)).toEqual(await walletRows(dataDir))
+  const again = await startReady(target)
+  expect(await walletOf(again, 'zoe')).toEqual(wallet)
+  await stop(again)
+})
+
+async function walletRows(dataDir: string): Promise<string> {
+  const { stdout } = await run([
+    'state',
+    'dump',
+    'coupon-wallet',
+    'wallet',
+    '--data-dir',
+    dataDir,
+    ...kafka(),
+  ])
+  expect(stdout).toContain('zoe')
+  return stdout
+}
 
 /** As the command does it, up to the first request of this name. */
 async function resetUntil(apiName: string): Promise<void> {
