@@ -3,6 +3,9 @@ import { freshDirectory, run, start, startShop, stop } from './command.ts'
 import { ask, openCoupon, walletOf } from './coupons.ts'
 import { boardWith, sellMug } from './orders.ts'
 
+/** A command started a dozen times, on a busy machine. */
+const KILLS_MS = 600_000
+
 interface Report {
   readonly done: boolean
   readonly tasks: readonly { readonly sequence: number }[]
@@ -67,7 +70,9 @@ describe('millrace reset', () => {
     await stop(shop)
   })
 
-  test('that is killed at whatever moment is completed by running it again', async () => {
+  test('that is killed at whatever moment is completed by running it again', {
+    timeout: KILLS_MS,
+  }, async () => {
     const dataDir = await usedDirectory()
     let isDone = false
     for (let delayMs = 400; !isDone; delayMs *= 1.1) {

@@ -4,6 +4,9 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { freshDirectory, getJson, run, start, startShop, stop } from './command.ts'
 import { ask, openCoupon } from './coupons.ts'
 
+/** A command started a dozen times, on a busy machine. */
+const KILLS_MS = 600_000
+
 let dataDir: string
 
 /** Ann has a coupon, bob came too late; everything lies in tables. */
@@ -75,7 +78,9 @@ describe('millrace state', () => {
     expect(wrong.code).toBe(2)
   })
 
-  test('rebuild makes the same stores from the log; a kill on the way leaves nothing that looks whole', async () => {
+  test('rebuild makes the same stores from the log; a kill on the way leaves nothing that looks whole', {
+    timeout: KILLS_MS,
+  }, async () => {
     const target = join(freshDirectory(), 'rebuilt')
     const args = ['state', 'rebuild', 'coupon-issuance', '--to', target, '--data-dir', dataDir]
     for (let delayMs = 500; !existsSync(target); delayMs *= 1.2) {

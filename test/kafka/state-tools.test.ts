@@ -17,7 +17,7 @@ import { topicOffsets } from '../support/kafka/topics.ts'
 const cluster = oneBroker({ registry: false })
 const kafka = (): string[] => ['--kafka', cluster().bootstrap, '--set', 'kafka.leaveOnStop=true']
 /** Whole shops start and end, each with 24 topics and their changelogs. */
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 600_000
 const OWN_TOPIC = 'coupon-wallet-issued-by-user-repartition'
 const CHANGELOGS = ['millrace-coupon-wallet-wallet-changelog', 'millrace-coupon-wallet-1-timers-changelog']
 

@@ -79,7 +79,7 @@ describe('a backup', () => {
     )
     expect(await copy.committed(taskOf(0))).toEqual(checkpointAt(end, end))
     const state = await copy.taskState(taskOf(0))
-    expect(state.get(Buffer.concat([state.prefix, Buffer.from('n')]))?.toString()).toBe(`${end}`)
+    expect(state.get(Buffer.concat([state.prefix, Buffer.from('N')]))?.toString()).toBe(`${end}`)
     await copy.append([appendRecord('in', 'goes on')])
   })
 
