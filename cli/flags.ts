@@ -59,3 +59,20 @@ export type DirectoryFlags = StartFlags
 export type SchemasFlags = StartFlags
 
 export type TopicsFlags = StartFlags
+
+export interface ResetFlags extends StartFlags {
+  readonly yes?: true
+  /** Kafka mode: only what this machine has. */
+  readonly local?: true
+}
+
+export type StateFlags = StartFlags
+
+export interface DumpFlags extends StartFlags {
+  readonly prefix?: string
+  readonly limit?: number
+}
+
+export interface RebuildFlags extends StartFlags {
+  readonly to: string
+}

@@ -7,6 +7,8 @@ type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 export interface Output {
   /** Data: what a pipe behind the command is to get. */
   data(text: string): void
+  /** Lines of data, no faster than they are taken; ends early when nobody takes them any more. */
+  lines(lines: AsyncIterable<string>): Promise<void>
   /** For people. */
   say(text: string): void
   /** A style where stderr shows colours and `NO_COLOR` does not forbid them. */
@@ -16,11 +18,29 @@ export interface Output {
 
 export const terminal: Output = {
   data: (text) => void process.stdout.write(`${text}\n`),
+  async lines(lines) {
+    for await (const line of lines) {
+      if (process.stdout.writableEnded || process.stdout.destroyed) return
+      if (!process.stdout.write(`${line}\n`)) await takenOrEnded()
+    }
+  },
   say: (text) => void process.stderr.write(`${text}\n`),
   paint: (style, text) => styleText(style, text, { stream: process.stderr }),
   get interactive() {
     return process.stderr.isTTY === true
   },
+}
+
+/** What was written is taken, or whoever was to take it is gone. */
+function takenOrEnded(): Promise<void> {
+  return new Promise((resolve) => {
+    const events = ['drain', 'close'] as const
+    const done = (): void => {
+      for (const event of events) process.stdout.off(event, done)
+      resolve()
+    }
+    for (const event of events) process.stdout.once(event, done)
+  })
 }
 
 /** Columns in line; numbers to the right. */

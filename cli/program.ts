@@ -5,10 +5,14 @@ import type { Context } from './context.ts'
 import type {
   DemoFlags,
   DirectoryFlags,
+  DumpFlags,
   LoadFlags,
+  RebuildFlags,
   ReplayFlags,
+  ResetFlags,
   SchemasFlags,
   StartFlags,
+  StateFlags,
   TopicsFlags,
   TopologyFlags,
 } from './flags.ts'
@@ -33,6 +37,8 @@ export function buildProgram(context: Context): Command {
   addTopics(program, context)
   addBackup(program, context)
   addRestore(program, context)
+  addReset(program, context)
+  addState(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addUp(program, context)
@@ -210,6 +216,58 @@ function addRestore(program: Command, context: Context): void {
       await restore(context, directory, flags)
     },
   )
+}
+
+function addReset(program: Command, context: Context): void {
+  const command = program
+    .command('reset')
+    .description('Let a topology that does not run begin anew: positions, state and internal topics go.')
+    .argument('<topology>', 'as millrace topology names it')
+    .option('--yes', 'do it; else it is only said what would go')
+    .option('--local', 'in Kafka mode: only the databases in this data directory')
+  json(withKafka(withDataDir(command)), 'print what goes as JSON').action(
+    async (topology: string, flags: ResetFlags) => {
+      const { reset } = await import('./commands/reset.ts')
+      await reset(context, topology, flags)
+    },
+  )
+}
+
+function addState(program: Command, context: Context): void {
+  const state = program
+    .command('state')
+    .description('What a data directory, or a backup, has stored; while no process has it open.')
+  const add = (name: string, description: string): Command =>
+    withKafka(withDataDir(state.command(name).description(description)))
+  json(
+    add('verify', 'Check every row, and how they join; exit code 3 where something is damaged.'),
+    'print what was found as JSON',
+  ).action(async (flags: StateFlags) => {
+    const { verifyState } = await import('./commands/state.ts')
+    await verifyState(context, flags)
+  })
+  add('dump', 'Print the rows of a store, a line of JSON each.')
+    .argument('<topology>', 'as millrace topology names it')
+    .argument('<store>', "one of its stores, or 'timers'")
+    .option('--prefix <prefix>', 'only keys that begin so: text, or a JSON array of the first parts')
+    .option('--limit <number>', 'rows at most', whole(0, Number.MAX_SAFE_INTEGER))
+    .action(async (topology: string, store: string, flags: DumpFlags) => {
+      const { dumpState } = await import('./commands/state.ts')
+      await dumpState(context, { topology, store }, flags)
+    })
+  json(add('compact', 'Write the database anew, without what was deleted.'), 'print sizes as JSON').action(
+    async (flags: StateFlags) => {
+      const { compactState } = await import('./commands/state.ts')
+      await compactState(context, flags)
+    },
+  )
+  const rebuild = add('rebuild', 'Make the stores of a topology anew, in a new directory.')
+    .argument('<topology>', 'as millrace topology names it')
+    .requiredOption('--to <directory>', 'must not be there')
+  json(rebuild, 'print the result as JSON').action(async (topology: string, flags: RebuildFlags) => {
+    const { rebuildState } = await import('./commands/rebuild.ts')
+    await rebuildState(context, topology, flags)
+  })
 }
 
 function addConfig(program: Command, context: Context): void {

@@ -44,7 +44,8 @@ function exitCodeOf(error: unknown): number {
 
 function isDirectoryTrouble(error: unknown): boolean {
   const codes = ['STATE_LOCKED', 'STATE_INCOMPATIBLE', 'STATE_MISSING'] as const
-  return codes.some((code) => isStateError(error, code)) || isStreamsError(error, 'RESET_REQUIRED')
+  const inUse = ['RESET_REQUIRED', 'TOPOLOGY_RUNNING'] as const
+  return codes.some((code) => isStateError(error, code)) || inUse.some((code) => isStreamsError(error, code))
 }
 
 function linesOf(error: unknown): readonly string[] {
@@ -55,6 +56,16 @@ function linesOf(error: unknown): readonly string[] {
   if (isStreamsError(error, 'TOPIC_MISMATCH')) {
     return [
       `${error.message}. Set topics.partitions or topics.overrides to what it has, or use another --data-dir or cluster.`,
+    ]
+  }
+  if (isStreamsError(error, 'RESET_REQUIRED')) {
+    return [
+      `${error.message}. 'millrace reset <topology>' lets it begin anew; without --yes it says what goes.`,
+    ]
+  }
+  if (isStreamsError(error, 'TOPOLOGY_RUNNING')) {
+    return [
+      `${error.message}. Stop them first; one that was killed counts until its session ends (kafka.sessionTimeoutMs).`,
     ]
   }
   if (isStateError(error, 'STATE_LOCKED')) {

@@ -6,6 +6,14 @@ export {
   stateErrorTable,
   type StateReaction,
 } from './errors.ts'
+export {
+  dumpStore,
+  type DumpedRow,
+  type DumpOptions,
+  keyBeginning,
+  type UnreadableRow,
+  verifyStores,
+} from './inspect.ts'
 export { defaultWriteBufferBytes, LevelDatabase, type LevelOptions, openLevelDb } from './level.ts'
 export { type Identity, stateFormat } from './level-dir.ts'
 export { keys } from './keys.ts'

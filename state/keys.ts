@@ -5,12 +5,17 @@ import { endOfPart, int64At, int64Bytes, terminated, unterminated, utf8Bytes, ut
 import type { KeyCodec } from './serde.ts'
 import type { WindowedKey } from './stores.ts'
 
-const string: KeyCodec<string> = { encode: utf8Bytes, decode: utf8Text }
+const string: KeyCodec<string> = { name: 'string', encode: utf8Bytes, decode: utf8Text }
 
 const int64: KeyCodec<number> = {
+  name: 'int64',
   fixedLength: 8,
   encode: (key) => int64Bytes(key),
   decode: (bytes) => int64At(bytes),
+}
+
+function nameOf({ name = 'custom' }: { readonly name?: string }): string {
+  return name
 }
 
 type Codecs<T extends readonly unknown[]> = { readonly [I in keyof T]: KeyCodec<T[I]> }
@@ -37,6 +42,7 @@ function tuple<T extends readonly [unknown, unknown, ...unknown[]]>(...parts: Co
   }
 
   return {
+    name: `tuple(${codecs.map(nameOf).join(',')})`,
     encode(key) {
       if (key.length !== codecs.length) throw new RangeError(`A key needs ${codecs.length} parts`)
       return prefix(key)
@@ -66,6 +72,7 @@ export function windowPrefix(window: string, start: number): string {
 /** Keys in a window: by window name, then start, then the key. */
 function windowed<K>(key: KeyCodec<K>): KeyCodec<WindowedKey<K>> {
   return {
+    name: `windowed(${nameOf(key)})`,
     encode: (at) => windowPrefix(at.window, at.start) + key.encode(at.key),
     decode(bytes) {
       const end = endOfPart(bytes, 0)

@@ -1,6 +1,6 @@
 /** Makes the index rows of a store anew from its value rows: after an index was added, dropped or given a new version. */
 import type { StateReader, WriteOp } from './backend.ts'
-import { descriptorOp } from './descriptor.ts'
+import { descriptorOp, oldestStored } from './descriptor.ts'
 import { Journal } from './journal.ts'
 import { ReadCache } from './read-cache.ts'
 import { rowKey, rowPayload, rowVersion, sealRow } from './rows.ts'
@@ -40,7 +40,7 @@ export async function* rebuildIndexes(
     yield page.flatMap((entry) => indexRowsOf(table, entry))
     gte = Buffer.concat([last.key], last.key.length + 1)
   }
-  yield [descriptorOp(erased, reader)]
+  yield [descriptorOp(erased, reader, oldestStored(erased, reader))]
 }
 
 function indexRowsOf(table: Table, entry: { readonly key: Buffer; readonly value: Buffer }): WriteOp[] {

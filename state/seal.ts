@@ -1,6 +1,5 @@
 /** Turns the running overlay of a table into the writes of one atomic batch. */
 import type { WriteOp } from './backend.ts'
-import { descriptorOp } from './descriptor.ts'
 import { absent } from './read-cache.ts'
 import { rowKey, sealRow } from './rows.ts'
 import type { Table } from './table.ts'
@@ -10,6 +9,8 @@ export interface SealedChange {
   readonly store: string
   readonly key: Buffer
   readonly value: Buffer | null
+  /** Of the value's schema. */
+  readonly version: number
 }
 
 /**
@@ -30,12 +31,12 @@ export function sealTable(table: Table, ops: WriteOp[], changes: SealedChange[] 
         : sealRow(prefix, table.rows + key, version, payload)
     ops.push(op)
     if (changes !== undefined)
-      changes.push({ store: table.name, key: op.key.subarray(keyStart), value: payload })
+      changes.push({ store: table.name, key: op.key.subarray(keyStart), value: payload, version })
     if (table.indexes.length > 0) sealIndexRows(table, key, payload, table.indexKeysOf(key, cell), ops)
   }
-  const describes = table.described === 'missing' && ops.length > opsBefore
-  if (describes) ops.push(descriptorOp(table.spec, table.reader))
-  return describes
+  const description = table.description.seal(ops.length > opsBefore)
+  if (description !== undefined) ops.push(description)
+  return description !== undefined
 }
 
 /** A delete of what was never committed needs no write. Only an index makes it worth asking the backend. */

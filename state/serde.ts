@@ -9,6 +9,11 @@ export interface Serde<T> {
  * 0–255 (latin1), so that maps and comparisons work on it directly.
  */
 export interface KeyCodec<K> {
+  /**
+   * Says how keys become bytes, the same for all codecs that do it alike: stored with the rows, so that keys are never
+   * read as others than they were. `custom` unless told.
+   */
+  readonly name?: string
   /** Bytes of every encoded key, where all have the same length. */
   readonly fixedLength?: number
   encode(key: K): string

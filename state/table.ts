@@ -7,6 +7,7 @@
 import type { Entry, StateReader } from './backend.ts'
 import { int64Bytes, terminated, utf8Bytes } from './bytes.ts'
 import { PageCache } from './committed-pages.ts'
+import { Description } from './description.ts'
 import { DirtyIndex } from './dirty-index.ts'
 import { StateError } from './errors.ts'
 import type { Cell, Journal, Undoable } from './journal.ts'
@@ -56,8 +57,7 @@ export class Table implements Undoable {
   readonly filter: AbsenceFilter | undefined
   running = new OrderedMap<Cell>()
   pending: OrderedMap<Cell> | undefined
-  /** Whether the store's descriptor is stored, or goes with the pending batch. */
-  described: 'stored' | 'pending' | 'missing'
+  readonly description: Description
   readonly #journal: Journal
   readonly #undone: ((key: string) => void) | undefined
   readonly #placed: RowCache
@@ -67,7 +67,7 @@ export class Table implements Undoable {
     this.name = spec.name
     this.reader = parts.reader
     this.rows = valueRowsPrefix(spec.name)
-    this.described = 'missing'
+    this.description = new Description(this)
     this.cache = parts.cache
     this.filter = parts.filter
     this.#placed = parts.placed ?? ReadCache.none
@@ -208,7 +208,7 @@ export class Table implements Undoable {
   settle(): void {
     const pending = this.pending
     this.pending = undefined
-    if (this.described === 'pending') this.described = 'stored'
+    this.description.settle()
     for (const index of this.indexes) {
       index.dirty.forget()
       index.pages.clear()
@@ -229,7 +229,7 @@ export class Table implements Undoable {
     }
     this.running = new OrderedMap()
     this.pending = undefined
-    if (this.described === 'pending') this.described = 'missing'
+    this.description.discard()
     for (const index of this.indexes) {
       index.dirty.forget()
       index.pages.clear()

@@ -7,7 +7,7 @@
  *
  * Writes are not synced: what a machine loses with its power comes back from the changelogs.
  */
-import { mkdir, readdir, rename } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Entry, KeyRange, PageOptions, StateBackend, WriteOp } from './backend.ts'
 import { StateError } from './errors.ts'
@@ -69,18 +69,37 @@ export class TaskDatabases {
    * missing.
    */
   async open(task: TaskKey): Promise<StateBackend> {
-    const { application } = this.#options
     const directory = this.#directoryOf(task)
-    await mkdir(join(directory, '..'), { recursive: true })
-    const share = this.#share()
-    const owner = `${application}/${task.topology}/${task.subTopology}_${task.partition}`
-    const database = await openLevelDb(directory, { application: owner, ...share })
+    const database = await this.#openLevel(task)
     try {
-      return await numbered(database, directory, share.writeBufferSize)
+      return await numbered(database, directory, this.#share().writeBufferSize)
     } catch (error) {
       await database.close()
       throw error
     }
+  }
+
+  async #openLevel(task: TaskKey): Promise<LevelDatabase> {
+    const directory = this.#directoryOf(task)
+    await mkdir(join(directory, '..'), { recursive: true })
+    const application = `${this.#options.application}/${task.topology}/${task.subTopology}_${task.partition}`
+    return openLevelDb(directory, { application, ...this.#share() })
+  }
+
+  /** As `LevelDatabase.compact`, of a database that nobody has open. */
+  async compact(task: TaskKey): Promise<void> {
+    const database = await this.#openLevel(task)
+    try {
+      await database.compact()
+    } finally {
+      await database.close()
+    }
+  }
+
+  /** Topologies that have a directory here. */
+  async topologies(): Promise<readonly string[]> {
+    const entries = await readdir(this.#options.directory).catch(ifMissing)
+    return entries.filter((name) => TOPOLOGY_NAME.test(name))
   }
 
   /** Tasks of a topology that have a database here. */
@@ -97,6 +116,18 @@ export class TaskDatabases {
     const directory = this.#directoryOf(task)
     const now = (this.#options.now ?? Date.now)()
     await rename(directory, `${directory}.damaged-${now}`).catch(ifMissing)
+  }
+
+  /**
+   * Deletes a database that nobody has open. It loses its name first, so that what a crash leaves of it is taken for no
+   * database, and goes with the next removal.
+   */
+  async remove(task: TaskKey): Promise<void> {
+    const directory = this.#directoryOf(task)
+    const doomed = `${directory}.removed`
+    await rm(doomed, { recursive: true, force: true })
+    await rename(directory, doomed).catch(ifMissing)
+    await rm(doomed, { recursive: true, force: true })
   }
 
   #directoryOf({ topology, subTopology, partition }: TaskKey): string {

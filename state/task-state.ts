@@ -13,7 +13,7 @@
  */
 import { AbsenceFilter } from './absence-filter.ts'
 import type { StateReader, WriteOp } from './backend.ts'
-import { isDescribed } from './descriptor.ts'
+import { readDescriptor } from './descriptor.ts'
 import { KeyValueHandle, WindowHandle } from './handles.ts'
 import { Journal } from './journal.ts'
 import { ReadCache } from './read-cache.ts'
@@ -69,8 +69,8 @@ export class TaskState {
   #learning: Promise<void> | undefined
 
   /**
-   * Throws a `RangeError` when two specs have the same name, and `STATE_INCOMPATIBLE` when a store was written with other
-   * indexes (`rebuildIndexes`).
+   * Throws a `RangeError` when two specs have the same name, and `STATE_INCOMPATIBLE` when a store was written otherwise than
+   * its spec says (`descriptor.ts`).
    */
   constructor(options: TaskStateOptions) {
     const {
@@ -106,7 +106,7 @@ export class TaskState {
     const placed = Object.keys(spec.indexes).length > 0 ? cache.store() : ReadCache.none
     const parts = { reader: this.#reader, journal: this.#journal, placed, ...rows }
     const table = new Table(spec, undone === undefined ? parts : { ...parts, undone })
-    if (isDescribed(spec, this.#reader)) table.described = 'stored'
+    table.description.openAs(readDescriptor(spec, this.#reader))
     this.#tables.set(spec.name, table)
     return table
   }
@@ -123,6 +123,22 @@ export class TaskState {
   async #learnKeys(): Promise<void> {
     const life = this.#life
     for (const { table } of this.#stores.values()) await table.learnKeys(() => this.#life !== life)
+  }
+
+  /** Values of older versions may be stored: `rewriteSome` is to be called, once per batch, until this is false. */
+  get hasOldRows(): boolean {
+    return [...this.#tables.values()].some(({ description }) => description.hasOldRows)
+  }
+
+  /**
+   * Puts some values of older versions again, as values of the present one, into the running batch; answers whether
+   * there is something to commit. Not while a record is processed. Throws `STATE_CORRUPT`, `STATE_INCOMPATIBLE`, what an
+   * `upcast` throws.
+   */
+  async rewriteSome(): Promise<boolean> {
+    const descriptions = [...this.#tables.values()].map(({ description }) => description)
+    for (const description of descriptions) await description.rewriteSome()
+    return this.overlayBytes > 0 || descriptions.some(({ isDone }) => isDone)
   }
 
   /** The same handle on every call. Throws a `RangeError` for a spec that is not of this task. */
@@ -212,7 +228,7 @@ export class TaskState {
     const changes: SealedChange[] = []
     const tables = [...this.#tables.values()]
     const described = tables.filter((table) => sealTable(table, ops, this.#withChanges ? changes : undefined))
-    for (const table of described) table.described = 'pending'
+    for (const table of described) table.description.sealed()
     for (const table of tables) table.advance()
     this.#hasPending = true
     this.#journal.runningBytes = 0

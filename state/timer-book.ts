@@ -32,8 +32,9 @@ const due: IndexSpec<string, number> = {
 
 /** Key: clock (`s` or `w`), name, zero byte, key. Value: when it is due. */
 export const timerTableSpec: TableSpec = {
+  kind: 'timers',
   name: timerStoreName,
-  key: { encode: (key) => key as string, decode: (bytes) => bytes },
+  key: { name: 'timer', encode: (key) => key as string, decode: (bytes) => bytes },
   value: serdes.int64,
   version: 1,
   indexes: { due: due as IndexSpec<unknown, unknown> },

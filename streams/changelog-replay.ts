@@ -21,6 +21,7 @@ import {
   type StoredPosition,
   storedPositions,
   TOMBSTONE_RETENTION_MS,
+  versionOf,
 } from './changelogs.ts'
 import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
@@ -154,11 +155,12 @@ export class ChangelogReplay {
     const { state, until } = this.#options
     const limit = SLICE_RECORDS[until]
     let left: number = limit
-    for (const { reader, mark, store, version } of this.#changelogs) {
+    for (const { reader, mark, store } of this.#changelogs) {
       if (left === 0 || (until === 'now' && reader.position >= mark)) continue
       const records = reader.take(left)
       if (reader.fault !== undefined) throw reader.fault
-      for (const { key, value } of records) if (key !== null) state.applyChange(store, key, value, version)
+      for (const { key, value, headers } of records)
+        if (key !== null) state.applyChange(store, key, value, versionOf(headers))
       left -= records.length
     }
     return limit - left

@@ -1,9 +1,9 @@
 /** Changelogs: how they are named, and how far a task's database is along each of them. */
 import { crc32 } from 'node:zlib'
-import { StateError, type StateBackend, type WriteOp } from '../state/index.ts'
+import { StateError, type StateBackend, type StateReader, type WriteOp } from '../state/index.ts'
 import type { SubTopology } from './graph.ts'
 import type { Log } from './log.ts'
-import type { Position } from './record.ts'
+import { type Headers, NO_HEADERS, type Position } from './record.ts'
 import type { TaskId } from './task-id.ts'
 
 /** Milliseconds that changelogs keep deletions (`delete.retention.ms`): an older database may miss some. */
@@ -13,6 +13,8 @@ const TIMERS = 'timers'
 /** Where the positions lie in the task's database; no store's name begins like this. */
 const POSITIONS_KEY = Buffer.from('\x00changelog-positions')
 const CRC_BYTES = 4
+const VERSION_HEADER = 'millrace-version'
+const FIRST_VERSION = 1
 
 /** How far the rows of a task's database are, per changelog. */
 export interface StoredPositions {
@@ -26,10 +28,9 @@ export interface StoredPosition extends Position {
   readonly topicId: string
 }
 
-/** What a task logs under one name, and the version that its values are written with. */
+/** What a task logs under one name. */
 export interface LoggedStore {
   readonly store: string
-  readonly version: number
   readonly topic: string
 }
 
@@ -40,6 +41,20 @@ export function changelogTopic(application: string, task: TaskId, store: string)
   return `${application}-${name}-changelog`
 }
 
+/**
+ * Headers of a change in a changelog: none for values of the first version, which most are, so that other programs see
+ * key and value alone.
+ */
+export function changeHeaders(version: number): Headers {
+  return version === FIRST_VERSION ? NO_HEADERS : [[VERSION_HEADER, Buffer.from(String(version))]]
+}
+
+/** Which version of its store's values a change was written with. */
+export function versionOf(headers: Headers): number {
+  const header = headers.find(([name]) => name === VERSION_HEADER)
+  return header === undefined ? FIRST_VERSION : Number(header[1].toString())
+}
+
 /** Whether a topic is named as the changelogs of this application are. */
 export function isChangelog(application: string, topic: string): boolean {
   return topic.startsWith(`${application}-`) && topic.endsWith('-changelog')
@@ -47,10 +62,8 @@ export function isChangelog(application: string, topic: string): boolean {
 
 /** Everything that a task logs. */
 export function loggedStores(application: string, task: TaskId, subTopology: SubTopology): LoggedStore[] {
-  const versions = subTopology.stores.map((spec) => [spec.name, spec.version] as const)
-  return [...versions, [TIMERS, 1] as const].map(([store, version]) => {
-    return { store, version, topic: changelogTopic(application, task, store) }
-  })
+  const stores = [...subTopology.stores.map((spec) => spec.name), TIMERS]
+  return stores.map((store) => ({ store, topic: changelogTopic(application, task, store) }))
 }
 
 /** The row that keeps the changelog positions beside the data they belong to: CRC-32 ∣ JSON. */
@@ -73,8 +86,8 @@ export function positionsRow(
 }
 
 /** Nothing for a database that never had a batch. Throws `STATE_CORRUPT`. */
-export function storedPositions(backend: StateBackend): StoredPositions | undefined {
-  const value = backend.get(Buffer.concat([backend.prefix, POSITIONS_KEY]))
+export function storedPositions(reader: StateReader): StoredPositions | undefined {
+  const value = reader.get(Buffer.concat([reader.prefix, POSITIONS_KEY]))
   if (value === undefined) return undefined
   const text = value.subarray(CRC_BYTES)
   if (value.length < CRC_BYTES || value.readUInt32BE(0) !== crc32(text))

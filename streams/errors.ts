@@ -11,6 +11,7 @@ export type Reaction = 'continue' | 'retry' | 'restore' | 'drop-task' | 'stop'
 
 const table = {
   TOPOLOGY_INVALID: { reaction: 'stop', message: 'The topology is not valid' },
+  TOPOLOGY_RUNNING: { reaction: 'stop', message: 'The topology is running' },
   TOPIC_MISMATCH: { reaction: 'stop', message: 'A topic exists with other settings' },
   UNKNOWN_TOPIC: { reaction: 'stop', message: 'The topic does not exist' },
   UNKNOWN_STORE: { reaction: 'stop', message: 'The topology has no such store' },

@@ -100,6 +100,20 @@ export function topicsOf(topology: Topology): readonly TopicUse[] {
   return [...uses.values()]
 }
 
+/**
+ * Topics that the topology writes and reads itself, under names that others may know: not its own, and yet what lies in
+ * them comes again when it begins anew.
+ */
+export function intermediateTopics(topology: Topology): readonly string[] {
+  const internal = new Set(topology.internalTopics.map(({ name }) => name))
+  const nodes = nodesOf(topology)
+  const written = new Set(
+    nodes.flatMap((node) => (node.kind === 'sink' ? node.topics.map(({ name }) => name) : [])),
+  )
+  const read = nodes.flatMap((node) => (node.kind === 'source' ? [node.topic.name] : []))
+  return read.filter((name) => written.has(name) && !internal.has(name))
+}
+
 /** The sub-topology and spec of a store, or nothing. */
 export function findStore(
   topology: Topology,

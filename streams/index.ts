@@ -15,6 +15,7 @@ export { EventIdMaker, formatUuid7 } from './event-id.ts'
 export {
   deadLetterTopic,
   findStore,
+  intermediateTopics,
   type Node,
   type SubTopology,
   type Topology,
@@ -23,6 +24,7 @@ export {
   type TopicUse,
 } from './graph.ts'
 export type { SourceOptions } from './graph-draft.ts'
+export { groupSpecOf } from './group-spec.ts'
 export type { StreamsHooks } from './hooks.ts'
 export type { RunnerState, StandbyPhase, TaskPhase } from './lifecycle.ts'
 export type {
@@ -71,7 +73,14 @@ export type {
   Position,
   TopicPartition,
 } from './record.ts'
-export { changelogTopic, isChangelog, TOMBSTONE_RETENTION_MS } from './changelogs.ts'
+export {
+  changeHeaders,
+  changelogTopic,
+  isChangelog,
+  storedPositions,
+  TOMBSTONE_RETENTION_MS,
+} from './changelogs.ts'
+export { restoreState, type RestoreOptions } from './restore.ts'
 export type { StateDirectory } from './state-directory.ts'
 export type { Stream } from './stream.ts'
 export { Streams, type StreamsOptions } from './streams.ts'

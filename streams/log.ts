@@ -103,6 +103,8 @@ export interface StoreChange {
   readonly store: string
   readonly key: Buffer
   readonly value: Buffer | null
+  /** Of the value's schema; `changeHeaders` keeps it in the changelog. */
+  readonly version: number
 }
 
 /** What one task puts into a commit. */

@@ -8,6 +8,7 @@ import { type StateBackend, TaskState } from '../state/index.ts'
 import type { SubTopology, Topology } from './graph.ts'
 import { noHooks } from './hooks.ts'
 import type { BatchJournal, Log } from './log.ts'
+import type { Position } from './record.ts'
 import { Task } from './task.ts'
 import type { TaskId } from './task-id.ts'
 import type { Head, TaskInput } from './task-input.ts'
@@ -18,6 +19,8 @@ export interface RedecideOptions {
   readonly task: TaskId
   readonly log: Log
   readonly journal: AsyncIterable<BatchJournal> | Iterable<BatchJournal>
+  /** Where the inputs were first read; one that is not named, at 0. */
+  readonly positions?: readonly Position[]
   /** Empty; afterwards it holds the state that the inputs make. */
   readonly backend: StateBackend
 }
@@ -44,7 +47,7 @@ export async function redecide(options: RedecideOptions): Promise<RedecideResult
     subTopology,
     log,
     state,
-    checkpoint: NO_CHECKPOINT,
+    checkpoint: { ...NO_CHECKPOINT, positions: options.positions ?? [] },
     hooks: noHooks,
     wallTime: () => 0,
     expiriesFrozen: () => true,

@@ -15,6 +15,7 @@ import { Commits } from './commits.ts'
 import { asError, reactionOf } from './errors.ts'
 import { ExclusiveDatabases } from './exclusive-databases.ts'
 import type { Topology } from './graph.ts'
+import { groupSpecOf } from './group-spec.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, runnerLifecycle, type RunnerState } from './lifecycle.ts'
 import type { Assignment, GroupListener, Log, Membership, StoredTask } from './log.ts'
@@ -137,13 +138,8 @@ export class TopologyRunner implements GroupListener {
   async start(): Promise<void> {
     this.#lifecycle.to('joining')
     const { application, topology, log } = this.#options
-    const subTopologies = topology.subTopologies.map((sub) => ({
-      id: sub.id,
-      inputs: sub.sources.map((source) => source.topic.name),
-      stores: sub.stores.map((spec) => spec.name),
-    }))
     try {
-      this.#membership = await log.join({ application, topology: topology.name, subTopologies }, this)
+      this.#membership = await log.join(groupSpecOf(application, topology), this)
     } catch (error) {
       this.#fail(error)
       throw error

@@ -237,6 +237,7 @@ export class Task implements NodeHost {
 
   #wallWorkDue(): boolean {
     if (this.#batch !== undefined) return false
+    if (this.state.hasOldRows) return true
     const now = this.#options.wallTime()
     if (!this.#options.expiriesFrozen() && this.#timers.due('wall', now)) return true
     return this.#timers.duePunctuators('wall', this.#times.wallTime, now).length > 0
@@ -246,6 +247,11 @@ export class Task implements NodeHost {
     const now = Math.max(this.#options.wallTime(), this.#times.wallTime)
     const punctuators = this.#timers.duePunctuators('wall', this.#times.wallTime, now)
     await this.#openBatch(now, this.#options.expiriesFrozen() ? 0 : WALL_TIMERS_PER_BATCH, punctuators)
+    // Not when a batch is decided again: what is stored is no part of what decides.
+    if (!this.state.hasOldRows) return
+    const isEffective = await this.state.rewriteSome()
+    const batch = this.#batch as Batch | undefined
+    if (batch !== undefined && isEffective) batch.effective = true
   }
 
   async #openBatch(wallTime: number, timerLimit: number, punctuators: number[]): Promise<void> {
@@ -338,6 +344,7 @@ export class Task implements NodeHost {
   /** Wall time at which the task next has something to do by itself; `Infinity` while it waits for others. */
   nextWallWork(): number {
     if (this.lifecycle.state !== 'running' || this.#batch !== undefined) return Number.POSITIVE_INFINITY
+    if (this.state.hasOldRows) return this.#options.wallTime()
     if (this.#waitingSince !== undefined) return this.#options.wallTime() + INPUT_WAIT_LIMIT_MS
     const timers = this.#options.expiriesFrozen() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
     return Math.min(timers, this.#timers.nextWallPunctuation(this.#times.wallTime))

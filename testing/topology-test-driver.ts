@@ -65,10 +65,12 @@ export class TopologyTestDriver {
   /** Empty after every restart: all state comes back from the changelogs. */
   readonly #stateDirectory = new MemoryStateDirectory()
   #streams: Streams
+  #topologies: readonly Topology[]
   #piped = 0
 
   private constructor(options: DriverOptions) {
     this.#options = options
+    this.#topologies = options.topologies
     this.clock = new ManualClock(options.now ?? Date.UTC(2026, 0, 1))
     this.log = new MemoryLog({ stateHome: options.stateHome ?? 'log', now: () => this.clock.now() })
     this.#streams = this.#makeStreams()
@@ -131,10 +133,14 @@ export class TopologyTestDriver {
     throw new Error('the topologies feed each other without end')
   }
 
-  /** Closes everything without a further commit and opens it again from what was committed. */
-  async restart(): Promise<void> {
+  /**
+   * Closes everything without a further commit and opens it again from what was committed; with other topologies, as a
+   * newer program does.
+   */
+  async restart(topologies: readonly Topology[] = this.#topologies): Promise<void> {
     await this.#streams.close()
     this.#stateDirectory.clear()
+    this.#topologies = topologies
     this.#streams = this.#makeStreams()
     await this.#streams.open()
     await this.#streams.ready()
@@ -187,10 +193,10 @@ export class TopologyTestDriver {
   }
 
   #makeStreams(): Streams {
-    const { topologies, partitions = 1, stateHome, hooks } = this.#options
+    const { partitions = 1, stateHome, hooks } = this.#options
     return new Streams({
       application: APPLICATION,
-      topologies,
+      topologies: this.#topologies,
       log: this.log,
       clock: this.clock,
       topicSpec: (use: TopicUse) => ({

@@ -1,13 +1,12 @@
 import { resolve } from 'node:path'
-import { existsSync } from 'node:fs'
 import { type Config } from '../../config/index.ts'
-import { openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { configure } from '../configure.ts'
 import type { Context } from '../context.ts'
 import { askProcess, NotRunningError } from '../control/client.ts'
 import { readRunFile } from '../control/run-file.ts'
 import { DirectoryError, UsageError } from '../errors.ts'
 import type { DirectoryFlags } from '../flags.ts'
+import { assertDirectory, openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 
 /** Codes of a running process's answer that mean that one of the directories will not do. */
 const DIRECTORY_CODES: ReadonlySet<string> = new Set(['STATE_INCOMPATIBLE', 'STATE_MISSING'])
@@ -17,8 +16,7 @@ export async function backup(context: Context, directory: string, flags: Directo
   const { config } = configure(context, flags)
   assertOwnLog(config)
   const target = resolve(context.cwd, directory)
-  if (!existsSync(config.dataDir))
-    throw new DirectoryError(`there is no data directory ${config.dataDir}; see --data-dir`)
+  assertDirectory(config)
   const startedAt = performance.now()
   const by = (await askRunning(config, target)) ? 'the running process' : 'this command'
   if (by === 'this command') await copyStopped(config, target)
@@ -49,8 +47,8 @@ async function askRunning({ dataDir }: Config, directory: string): Promise<boole
   }
 }
 
-async function copyStopped({ dataDir, application }: Config, directory: string): Promise<void> {
-  const log = await openEmbeddedLog({ directory: dataDir, application, housekeepingIntervalMs: 0 })
+async function copyStopped(config: Config, directory: string): Promise<void> {
+  const { log } = await openOfflineLog(config)
   try {
     await log.backup(directory)
   } finally {

@@ -1,11 +1,12 @@
 /** A log that is in the data directory, together with the tasks' state: one process, one LevelDB. */
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import type { HealthCheck } from '../../api/index.ts'
 import { type Config, ConfigError } from '../../config/index.ts'
 import { SENTINEL } from '../../topologies/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
-import type { DirectoryMode } from './recorded.ts'
+import { configFor, type DirectoryMode } from './recorded.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 
 const MODE = 'cli.mode'
@@ -24,7 +25,7 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
   })
   try {
     // Switched off, it must not hold records for ever; on again, it begins with what is there.
-    if (!config.sentinel.enabled) await log.resetTopology(SENTINEL, { dryRun: false })
+    if (!config.sentinel.enabled) await forgetSentinel(log)
     return {
       mode: await settleMode(log, options.mode),
       cursorSecret: await cursorSecret(log),
@@ -36,6 +37,37 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
     await log.close()
     throw error
   }
+}
+
+/** It has no topics of its own, and reads nothing that it writes. */
+async function forgetSentinel(log: EmbeddedLog): Promise<void> {
+  const request = { topology: SENTINEL, internalTopics: [], intermediateTopics: [] }
+  await log.resetTopology(request, { dryRun: false })
+}
+
+/** Throws a `DirectoryError` where there is no data directory: a command that looks at one must not make it. */
+export function assertDirectory({ dataDir }: Config): void {
+  if (existsSync(dataDir)) return
+  throw new DirectoryError(`there is no data directory ${dataDir}; see --data-dir`)
+}
+
+/** A log that no process has open, for a command that works on it. */
+export interface OfflineLog {
+  readonly log: EmbeddedLog
+  /** As the directory's mode changes it. */
+  readonly config: Config
+}
+
+/**
+ * Throws a `DirectoryError` where there is no data directory, and what `openEmbeddedLog` throws. Without `checkTables` a
+ * damaged row is found only when it is read.
+ */
+export async function openOfflineLog(config: Config, { checkTables = true } = {}): Promise<OfflineLog> {
+  assertDirectory(config)
+  const { dataDir: directory, application } = config
+  const log = await openEmbeddedLog({ directory, application, housekeepingIntervalMs: 0, checkTables })
+  const mode = await log.setting(MODE)
+  return { log, config: configFor(mode === 'as-recorded' ? mode : 'live', config) }
 }
 
 /** Its records have the ids of this program; those of a registry would mean something else. */

@@ -10,7 +10,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Config } from '../../config/index.ts'
-import { openLevelDb } from '../../state/index.ts'
+import { type LevelDatabase, openLevelDb } from '../../state/index.ts'
 import { type KafkaLog, type KafkaLogOptions, openKafkaLog } from '../../transports/kafka/index.ts'
 import { Closing } from '../closing.ts'
 import { UsageError } from '../errors.ts'
@@ -31,9 +31,9 @@ const CURSOR_SECRET: KeptValue = {
   pattern: /^[0-9a-f]{64}$/,
   draw: () => randomBytes(32).toString('hex'),
 }
-/** Addresses to listen on that are none to be reached at. */
 /** A transaction costs as much for few records as for many: its interval decides, and this only keeps memory low. */
 const COMMIT_BYTES = 16 * 1024 * 1024
+/** Addresses to listen on that are none to be reached at. */
 const EVERY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '[::]'])
 
 /** Rejects with what `openLevelDb` rejects with, a `DirectoryError`, and a `UsageError` for orders as recorded. */
@@ -42,8 +42,7 @@ export async function openKafkaDirectory(options: DirectoryOptions): Promise<Sho
   const { dataDir, peers } = config
   if (options.mode === 'as-recorded') throw new UsageError('--as-recorded is for a data directory with a log')
   const closing = new Closing()
-  const application = `${config.application} on Kafka`
-  const lock = await openLevelDb(dataDir, { application, ...LOCK_DATABASE })
+  const lock = await lockKafkaDirectory(dataDir, config.application)
   closing.add('lock', () => lock.close())
   try {
     const slot = config.kafka.slot ?? (await keptValue(dataDir, SLOT))
@@ -72,8 +71,18 @@ export async function openKafkaDirectory(options: DirectoryOptions): Promise<Sho
   }
 }
 
+/** Keeps everybody else out until it is closed; makes the directory. Rejects with what `openLevelDb` rejects with. */
+export function lockKafkaDirectory(directory: string, application: string): Promise<LevelDatabase> {
+  return openLevelDb(directory, { application: `${application} on Kafka`, ...LOCK_DATABASE })
+}
+
+/** Where the tasks' databases are. */
+export function taskDirectory(directory: string): string {
+  return join(directory, 'tasks')
+}
+
 function shopLog(log: KafkaLog, { dataDir, application, kafka }: Config): ShopLog {
-  const stores = new TaskStores(join(dataDir, 'tasks'), application)
+  const stores = new TaskStores(taskDirectory(dataDir), application)
   return {
     log,
     engine: {

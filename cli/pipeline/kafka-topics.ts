@@ -2,7 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/index.ts'
 import { topicSpecsOf } from '../../streams/index.ts'
-import { openKafkaLog, type TopicPlan } from '../../transports/kafka/index.ts'
+import {
+  type KafkaLog,
+  openKafkaLog,
+  type TopicPlan,
+  type TopicsOptions,
+} from '../../transports/kafka/index.ts'
 import { connectionOptions } from './kafka-connection.ts'
 import { checkOverrides, topicSpecs } from './topic-specs.ts'
 import { shopTopologies } from './topologies.ts'
@@ -21,22 +26,33 @@ export interface TopicCluster {
  * and what `openKafkaLog` throws.
  */
 export async function openTopicCluster(config: Config, version: string): Promise<TopicCluster> {
-  const { application, kafka } = config
-  const { replicationFactor, minInSyncReplicas } = kafka
+  const { application } = config
   const { all: topologies } = shopTopologies(config)
   checkOverrides(config, topologies)
   const specs = topicSpecsOf({ application, topologies, topicSpec: topicSpecs(config), changelogs: true })
-  const log = await openKafkaLog({
-    application,
-    connection: connectionOptions(config, `${application}-topics`),
-    // Joins no group: any place will do.
-    slot: randomBytes(4).toString('hex'),
-    version,
-    topics: { replicationFactor, minInSyncReplicas },
-  })
+  const log = await openToolLog(config, version, 'topics')
   return {
     plan: () => log.planTopics(specs),
     apply: () => log.ensureTopics(specs),
     close: () => log.close(),
   }
+}
+
+/** A log for a command that joins no group. Throws a `ConfigError` and what `openKafkaLog` throws. */
+export function openToolLog(
+  config: Config,
+  version: string,
+  purpose: string,
+  topics: TopicsOptions = {},
+): Promise<KafkaLog> {
+  const { application, kafka } = config
+  const { replicationFactor, minInSyncReplicas } = kafka
+  return openKafkaLog({
+    application,
+    connection: connectionOptions(config, `${application}-${purpose}`),
+    // Joins no group: any place will do.
+    slot: randomBytes(4).toString('hex'),
+    version,
+    topics: { replicationFactor, minInSyncReplicas, ...topics },
+  })
 }

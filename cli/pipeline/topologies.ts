@@ -10,6 +10,7 @@ import {
   couponWallet,
   sentinel,
 } from '../../topologies/index.ts'
+import { UsageError } from '../errors.ts'
 
 export interface ShopTopologies {
   readonly all: readonly Topology[]
@@ -49,14 +50,27 @@ function carriedBy(topics: Topics): (topic: AnyTopic) => AnyTopic | undefined {
   }
 }
 
+/** Throws a `UsageError` where the program has no such topology. */
+export function knownTopology(config: Config, name: string): Topology {
+  const { all } = shopTopologies(config)
+  const found = all.find((one) => one.name === name)
+  if (found !== undefined) return found
+  throw new UsageError(`there is no topology ${name}; ${hintFor(name, all)}`)
+}
+
+function hintFor(name: string, topologies: readonly Topology[]): string {
+  const known = topologies.map((topology) => topology.name)
+  const near = nearest(name, known)
+  return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`
+}
+
 function chosen(all: readonly Topology[], names: readonly string[]): readonly Topology[] {
   const known = all.map(({ name }) => name)
   const problems = names
     .filter((name) => !known.includes(name))
     .map((name) => {
-      const near = nearest(name, known)
-      const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`
-      return { key: 'topologies', origin: 'configuration', message: `there is no ${name}; ${hint}` }
+      const message = `there is no ${name}; ${hintFor(name, all)}`
+      return { key: 'topologies', origin: 'configuration', message }
     })
   if (problems.length > 0) throw new ConfigError(problems)
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))

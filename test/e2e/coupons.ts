@@ -1,4 +1,5 @@
 /** Coupons as a client of a shop makes and asks for them. */
+import { eventually } from '../support/kafka/eventually.ts'
 import { getJson, sendJson } from './command.ts'
 
 const DAY_MS = 86_400_000
@@ -14,6 +15,15 @@ export async function openCoupon({ url }: Listening, couponId: string, quota: nu
     opensAt: now - 1_000,
     closesAt: now + DAY_MS,
     discount: { kind: 'PERCENT', value: 10 },
+  })
+}
+
+/** The coupons of a user, as soon as there is one. */
+export function walletOf({ url }: Listening, userId: string): Promise<readonly object[]> {
+  return eventually(async () => {
+    const { items } = await getJson(`${url}/v1/users/${userId}/coupons`)
+    const coupons = items as readonly object[]
+    return coupons.length > 0 && coupons
   })
 }
 

@@ -343,7 +343,7 @@ describe('the commit of tasks', () => {
     checkpoint: { positions: [{ topic: open.input, partition: 0, offset: 11 }], times, sequence: 4 },
     journal: { sequence: 4, times, wallTimers: 0, punctuators: [], inputs: [], outputsCrc: 0 },
     state: [],
-    changes: [{ store: 'counts', key: Buffer.from('k'), value: Buffer.from('1') }],
+    changes: [{ store: 'counts', key: Buffer.from('k'), value: Buffer.from('1'), version: 1 }],
   })
 
   const checkpoint = async ({ opened, group, input }: Stage) => {

@@ -2,21 +2,10 @@
 import { copyFile, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StateError } from '../../state/index.ts'
-import { StreamsError } from '../../streams/index.ts'
 import { Acknowledged } from './acknowledged.ts'
-import type { Catalog, PartitionState } from './catalog.ts'
-import { type EmbeddedLogOptions, limitsOf } from './options.ts'
-import { openDatabase } from './open-database.ts'
-import { pageReader } from './pages.ts'
-import { type LogDatabase, Storage } from './storage.ts'
-
-/** What a check of a whole log has seen. */
-export interface Verified {
-  readonly topics: number
-  readonly records: number
-  /** Number of its last batch. */
-  readonly sequence: number
-}
+import type { EmbeddedLogOptions } from './options.ts'
+import type { Storage } from './storage.ts'
+import { type Verified, verifyLog } from './verify.ts'
 
 /** Throws `STATE_INCOMPATIBLE` when `directory` holds anything. */
 export async function backupTo(storage: Storage, directory: string): Promise<void> {
@@ -56,54 +45,6 @@ export async function restoreBackup(
     if (made !== undefined) await rm(to, { recursive: true, force: true })
     throw error
   }
-}
-
-/** Reads every record of a log that nobody has open. Throws what `openEmbeddedLog` throws, and `LOG_CORRUPT`. */
-export async function verifyLog(options: EmbeddedLogOptions): Promise<Verified> {
-  const limits = limitsOf(options)
-  const { storage, recovered } = await Storage.open({
-    directory: options.directory,
-    writeBufferBytes: limits.writeBufferBytes,
-    sync: true,
-    open: () => openDatabase(options),
-  })
-  try {
-    const { catalog, sequence } = recovered
-    let records = 0
-    for (const partition of catalog.partitions) {
-      records += await countRecords(storage.db, catalog, partition, limits.readAheadBytes)
-    }
-    return { topics: catalog.topics.length, records, sequence }
-  } finally {
-    await storage.close()
-  }
-}
-
-async function countRecords(
-  db: LogDatabase,
-  catalog: Catalog,
-  partition: PartitionState,
-  pageBytes: number,
-): Promise<number> {
-  const readPage = pageReader(async () => db, catalog, pageBytes)
-  const { topic, partition: number, start, end } = partition
-  let records = 0
-  let next = start
-  while (next < end) {
-    const { rows, fault } = await readPage(partition, next, end)
-    try {
-      for (const row of rows) records += row.records.length
-      if (fault !== undefined) throw fault
-    } catch (cause) {
-      throw new StreamsError('LOG_CORRUPT', cause instanceof StreamsError ? cause.detail : String(cause), {
-        cause,
-      })
-    }
-    const last = rows.at(-1)
-    if (last === undefined) throw new StreamsError('LOG_CORRUPT', `${topic}-${number} has no row for ${next}`)
-    next = last.header.lastOffset + 1
-  }
-  return records
 }
 
 async function refuseContents(directory: string): Promise<void> {

@@ -9,6 +9,7 @@ import {
   StreamsError,
   type TaskId,
   taskName,
+  type Topology,
   type TopicPartition,
   type TopicSpec,
 } from '../../streams/index.ts'
@@ -17,7 +18,8 @@ import type { Hold } from './holds.ts'
 import type { HousekeepingReport } from './housekeeping.ts'
 import { holdKey, journalRange, settingKey } from './keys.ts'
 import { LogPort } from './log-port.ts'
-import { planReset, resetTasks, type TaskReset } from './reset.ts'
+import { rebuildInto, type RebuildReport } from './rebuild.ts'
+import { planReset, type ResetReport, type ResetRequest, resetTopology } from './reset.ts'
 import { decodeJournal, sealedJson, unsealed, unsealedJson } from './small-rows.ts'
 
 /** Journal rows read at a time. */
@@ -113,12 +115,18 @@ export class EmbeddedLog extends LogPort {
   }
 
   /**
-   * Forgets the tasks of a topology that is not running, so that it starts anew: positions, state, journals. Answers what
-   * goes; with `dryRun`, what would. Throws `TOPOLOGY_INVALID` while the topology has a member.
+   * Forgets the tasks of a topology that is not running, so that it starts anew: positions, state, journals, and the
+   * records of its internal topics. Answers what goes; with `dryRun`, what would. Throws `TOPOLOGY_RUNNING` while the
+   * topology has a member.
    */
-  async resetTopology(topology: string, options: { dryRun: boolean }): Promise<readonly TaskReset[]> {
+  async resetTopology(request: ResetRequest, options: { readonly dryRun: boolean }): Promise<ResetReport> {
     this.checkOpen()
-    return options.dryRun ? planReset(this.parts, topology) : resetTasks(this.parts, topology)
+    return options.dryRun ? planReset(this.parts, request) : resetTopology(this.parts, request)
+  }
+
+  /** Every task that ever joined, also of topologies that the program does not have any more. */
+  storedTasks(): readonly TaskId[] {
+    return this.parts.groups.tasks.map(({ task }) => task)
   }
 
   // --- held positions
@@ -174,6 +182,22 @@ export class EmbeddedLog extends LogPort {
   }
 
   // --- upkeep
+
+  /**
+   * Makes the topology's stores anew from the log, in a copy of the log in `directory`, which must not be there. Only
+   * while nothing is written. Throws `STATE_INCOMPATIBLE` where something is there already.
+   */
+  async rebuildInto(directory: string, topology: Topology): Promise<RebuildReport> {
+    this.checkOpen()
+    return rebuildInto(this.parts, { topology, directory, log: this })
+  }
+
+  /** Writes the database anew, without what was deleted or replaced. */
+  async compact(): Promise<void> {
+    this.checkOpen()
+    await (await this.parts.storage.ready()).compact()
+    await this.parts.disk.measure()
+  }
 
   /**
    * One round of retention, compaction and trimming of journals, as of `now` (epoch milliseconds; the log's clock unless

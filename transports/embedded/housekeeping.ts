@@ -138,7 +138,7 @@ export class Housekeeper {
     return ops.length === 0 ? undefined : { ops, bytes, start: newStart }
   }
 
-  /** False when a reader came meanwhile that needs what was to go. */
+  /** False when a reader came meanwhile that needs what was to go, or when it went already. */
   async #trim(
     partition: PartitionState,
     slice: { readonly ops: readonly WriteOp[]; readonly bytes: number; readonly start: number },
@@ -146,6 +146,8 @@ export class Housekeeper {
     const { upkeep, holds } = this.#parts
     let done = false
     await upkeep.write((draft) => {
+      // A reset may have emptied the partition meanwhile.
+      if (partition.start >= slice.start || draft.trims.has(partition)) return
       if (holds.lowest(partition) < slice.start) return
       done = true
       draft.ops.push(...slice.ops)

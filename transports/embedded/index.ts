@@ -1,7 +1,8 @@
-export { restoreBackup, type Verified, verifyLog } from './backup.ts'
+export { restoreBackup } from './backup.ts'
 export { EmbeddedLog, type LogStats, type PartitionStats } from './embedded-log.ts'
 export type { HousekeepingReport } from './housekeeping.ts'
-export type { TaskReset } from './reset.ts'
+export type { RebuildReport, RebuiltTask, RefusedTask } from './rebuild.ts'
+export type { ResetReport, ResetRequest, TaskReset, TopicReset } from './reset.ts'
 export { openEmbeddedLog } from './open.ts'
 export {
   type BatchEvent,
@@ -10,3 +11,4 @@ export {
   type EmbeddedLogLimits,
   type EmbeddedLogOptions,
 } from './options.ts'
+export { type OnDamage, type Verified, verifyLog } from './verify.ts'

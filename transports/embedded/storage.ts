@@ -22,7 +22,7 @@ import { type BatchNote, encodeNote } from './small-rows.ts'
 /** What the log needs of a database; tests put faults in between. */
 export type LogDatabase = Pick<
   LevelDatabase,
-  'dir' | 'prefix' | 'get' | 'page' | 'approximateBytes' | 'write' | 'copyTo' | 'close'
+  'dir' | 'prefix' | 'get' | 'page' | 'approximateBytes' | 'write' | 'copyTo' | 'compact' | 'close'
 >
 
 export interface StorageOptions {

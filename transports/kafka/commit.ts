@@ -23,9 +23,9 @@
  * (`streams/commit.ts`).
  */
 import {
+  changeHeaders,
   changelogTopic,
   type CommitReceipt,
-  NO_HEADERS,
   type Position,
   StreamsError,
   type TaskCommit,
@@ -180,10 +180,10 @@ function planWrites(application: string, commits: readonly TaskCommit[]): Plan {
     }
     const last = new Map<string, Place>()
     const timestamp = checkpoint.times.wallTime
-    for (const { store, key, value } of changes) {
+    for (const { store, key, value, version } of changes) {
       const group =
         last.get(store)?.group ?? groups.of(changelogTopic(application, task, store), task.partition)
-      const index = groups.add(group, { key, value, timestamp, headers: NO_HEADERS })
+      const index = groups.add(group, { key, value, timestamp, headers: changeHeaders(version) })
       last.set(store, { group, index })
     }
     return { commit, firstOutputs: [...first.values()], lastChanges: [...last.values()] }

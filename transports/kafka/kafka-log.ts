@@ -31,6 +31,13 @@ import { type ConnectionOptions, Connections } from './connections.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
+import {
+  type ClusterReset,
+  type ClusterResetParts,
+  type ClusterResetRequest,
+  planClusterReset,
+  resetOnCluster,
+} from './reset.ts'
 import { Router } from './router.ts'
 import { selfTest } from './self-test.ts'
 import { Sender } from './sender.ts'
@@ -154,6 +161,21 @@ export class KafkaLog implements Log {
   /** What `ensureTopics` would do, in the order of the specs; changes nothing. Throws `ACCESS_DENIED`. */
   planTopics(specs: readonly TopicSpec[]): Promise<readonly TopicPlan[]> {
     return this.#topics.planTopics(specs)
+  }
+
+  /** What `resetTopology` would take; changes nothing. Throws as `planClusterReset`. */
+  planReset(request: ClusterResetRequest): Promise<ClusterReset> {
+    return planClusterReset(this.#resetParts(), request)
+  }
+
+  /** Makes the cluster forget a topology that has no members. Throws as `resetOnCluster`. */
+  resetTopology(request: ClusterResetRequest): Promise<ClusterReset> {
+    return resetOnCluster(this.#resetParts(), request)
+  }
+
+  #resetParts(): ClusterResetParts {
+    const endOf = async (at: TopicPartition): Promise<number> => (await this.#reads.bounds(at)).highWatermark
+    return { cluster: this.#cluster, connections: this.#questions, endOf }
   }
 
   partitions(topic: string): number {

@@ -16,6 +16,8 @@ const FORMAT = 'millrace1'
 const PATTERN =
   /^millrace1 (-1|\d{1,16}) (-1|\d{1,16}) (-1|\d{1,16}) (\d{1,16}) ([0-9a-f]{8}) ((?:[0-9a-f]{8})+)$/
 const TAG_DIGITS = 8
+/** Stands in every input's position while a topology is being reset: no task opens from it. */
+export const RESET_MARK = 'millrace reset'
 const TAGS = new RegExp(`.{${TAG_DIGITS}}`, 'g')
 
 export interface OffsetMetadata {
@@ -85,6 +87,8 @@ export function inputsLost(committed: readonly CommittedPosition[], inputs: read
 function newestOf(committed: readonly CommittedPosition[]): OffsetMetadata | undefined {
   let newest: OffsetMetadata | undefined
   for (const { topic, partition, metadata } of committed) {
+    if (metadata === RESET_MARK)
+      throw new RangeError(`a reset was begun and not finished (${topic}-${partition}): run it again`)
     const parsed = parseOffsetMetadata(metadata)
     if (parsed === undefined) throw new RangeError(`${topic}-${partition} has foreign metadata: ${metadata}`)
     // A topology that lost an input leaves its position behind, with an older sequence.

@@ -11,6 +11,7 @@ import {
   type AppendResult,
   type BatchJournal,
   type Checkpoint,
+  changeHeaders,
   changelogTopic,
   type CommitReceipt,
   formatUuid7,
@@ -19,7 +20,6 @@ import {
   type Log,
   type LogRecord,
   type Membership,
-  NO_HEADERS,
   PartitionChoice,
   type PartitionBounds,
   type PartitionReader,
@@ -216,12 +216,13 @@ export class MemoryLog implements Log {
   #putChanges({ task, changes, checkpoint }: TaskCommit, touched: Set<PartitionLog>): Position[] {
     const ends = new Map<string, Position>()
     const application = this.#storage.groups.get(task.topology)?.spec.application ?? ''
-    for (const { store, key, value } of changes) {
+    for (const { store, key, value, version } of changes) {
       const topic = changelogTopic(application, task, store)
       const target = this.#partition(topic, task.partition)
       const timestamp = checkpoint.times.wallTime
       const lineage = { eventId: formatUuid7(timestamp, target.end, 0, 0) }
-      const { offset } = this.#put({ topic, key, value, timestamp, lineage, headers: NO_HEADERS }, target)
+      const headers = changeHeaders(version)
+      const { offset } = this.#put({ topic, key, value, timestamp, lineage, headers }, target)
       ends.set(topic, { topic, partition: task.partition, offset: offset + 1 })
       touched.add(target)
     }

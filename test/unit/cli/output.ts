@@ -13,6 +13,9 @@ export function silent(): RecordedOutput {
     stdout,
     stderr,
     data: (text) => void stdout.push(text),
+    async lines(lines) {
+      for await (const line of lines) stdout.push(line)
+    },
     say: (text) => void stderr.push(text),
     paint: (_style, text) => text,
     interactive: false,

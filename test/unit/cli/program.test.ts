@@ -68,6 +68,9 @@ describe('what is asked for in vain ends with 2 and says what would be right', (
     ['restore there --set kafka.brokers=localhost:9092', /in Kafka mode the cluster has everything/],
     ['backup', /missing required argument 'directory'/],
     ['restore', /missing required argument 'directory'/],
+    ['reset', /missing required argument 'topology'/],
+    ['reset catalog --local', /--local is for Kafka mode/],
+    ['reset catalgo --kafka localhost:9092', /there is no topology catalgo; did you mean catalog\?/],
   ]
   test.each(rows)('millrace %s', async (line, message) => {
     const { code, stdout, stderr } = await run(line)
@@ -156,7 +159,8 @@ describe('errors and their exit codes', () => {
       /locked by pid 7.*another --data-dir/,
     ],
     ['a foreign directory', new StateError('STATE_INCOMPATIBLE', '/d'), 4, /not for this program/],
-    ['state of other stores', new StreamsError('RESET_REQUIRED', 'x'), 4, /no longer fit/],
+    ['state of other stores', new StreamsError('RESET_REQUIRED', 'x'), 4, /no longer fit.*millrace reset/],
+    ['a topology that runs', new StreamsError('TOPOLOGY_RUNNING', 'x'), 4, /is running.*sessionTimeoutMs/],
     [
       'other partitions',
       new StreamsError('TOPIC_MISMATCH', 'x has partitions 6, not 3'),

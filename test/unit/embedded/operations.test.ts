@@ -21,6 +21,11 @@ import { type Faults, freshDirectory, openLog } from './support.ts'
 const application = 'contract'
 const input = { topic: 'in', partition: 0 }
 const result = { topic: 'out', partition: 0 }
+const orders = {
+  topology: 'orders',
+  internalTopics: ['orders-by-user-repartition'],
+  intermediateTopics: [],
+}
 
 /** A member that has nothing to do. */
 const idle: GroupListener = {
@@ -44,7 +49,7 @@ describe('a backup', () => {
       for (let i = 1; !stop; i++) {
         await log.append([appendRecord('in', `${i}`)])
         const state = [
-          { type: 'put', key: Buffer.concat([prefix, Buffer.from('n')]), value: Buffer.from(`${i}`) },
+          { type: 'put', key: Buffer.concat([prefix, Buffer.from('N')]), value: Buffer.from(`${i}`) },
         ] as const
         await log.commit([
           commitOf(assignment.epoch, checkpointAt(i, i), { outputs: [output(`${i}`)], state }),
@@ -74,7 +79,7 @@ describe('a backup', () => {
     )
     expect(await copy.committed(taskOf(0))).toEqual(checkpointAt(end, end))
     const state = await copy.taskState(taskOf(0))
-    expect(state.get(Buffer.concat([state.prefix, Buffer.from('n')]))?.toString()).toBe(`${end}`)
+    expect(state.get(Buffer.concat([state.prefix, Buffer.from('N')]))?.toString()).toBe(`${end}`)
     await copy.append([appendRecord('in', 'goes on')])
   })
 
@@ -323,17 +328,20 @@ describe('state', () => {
   test('goes with a reset, when nobody runs on it, and the topology starts anew', async () => {
     const directory = await freshDirectory()
     const { log, membership } = await withState(directory)
-    await expect(log.resetTopology('orders', { dryRun: false })).rejects.toMatchObject({
-      code: 'TOPOLOGY_INVALID',
+    await expect(log.resetTopology(orders, { dryRun: false })).rejects.toMatchObject({
+      code: 'TOPOLOGY_RUNNING',
     })
     await membership.leave()
-    const planned = await log.resetTopology('orders', { dryRun: true })
-    expect(planned).toMatchObject([
-      { task: taskOf(0), sequence: 1, positions: [{ offset: 5 }] },
-      { task: taskOf(1), sequence: 1 },
-    ])
+    const planned = await log.resetTopology(orders, { dryRun: true })
+    expect(planned).toMatchObject({
+      tasks: [
+        { task: taskOf(0), sequence: 1, positions: [{ offset: 5 }] },
+        { task: taskOf(1), sequence: 1 },
+      ],
+      topics: [],
+    })
     expect(await log.committed(taskOf(0))).toEqual(checkpointAt(5, 1, 0))
-    expect(await log.resetTopology('orders', { dryRun: false })).toEqual(planned)
+    expect(await log.resetTopology(orders, { dryRun: false })).toEqual(planned)
     await log.close()
     const again = await openLog(directory)
     await joined(again, stores('averages', 'totals'))
@@ -358,14 +366,65 @@ describe('state', () => {
     faults.beforeWrite = () => {
       if (++writes > 2) throw new Error('the process dies here')
     }
-    await expect(log.resetTopology('orders', { dryRun: false })).rejects.toMatchObject({
+    await expect(log.resetTopology(orders, { dryRun: false })).rejects.toMatchObject({
       code: 'LOG_WRITE_FAILED',
     })
     await log.close()
     const again = await openLog(directory)
     await expect(joined(again, stores('totals'))).rejects.toMatchObject({ code: 'RESET_REQUIRED' })
-    await again.resetTopology('orders', { dryRun: false })
+    await again.resetTopology(orders, { dryRun: false })
     await joined(again, stores('totals'))
     expect(await again.committed(taskOf(0))).toBeUndefined()
+  })
+
+  test("takes the records of the topology's own topics along, also when it was cut short, and no others", async () => {
+    const directory = await freshDirectory()
+    const faults: Faults = {}
+    const { log, membership } = await withState(directory, faults)
+    const own = { topic: 'orders-by-user-repartition', partition: 1 }
+    await log.ensureTopics([topicSpec(own.topic)])
+    for (let i = 0; i < 40; i++) await log.append([appendRecord(own.topic, `v${i}`, { partition: 1 })])
+    await log.append([appendRecord('in', 'kept')])
+    await membership.leave()
+    // A mark, three slices of state and one of journals for each of two tasks, then the first slice of records.
+    let writes = 0
+    faults.beforeWrite = () => {
+      if (++writes > 10) throw new Error('the process dies here')
+    }
+    await expect(log.resetTopology(orders, { dryRun: false })).rejects.toMatchObject({
+      code: 'LOG_WRITE_FAILED',
+    })
+    await log.close()
+
+    const again = await openLog(directory)
+    await expect(joined(again, stores('totals'))).rejects.toMatchObject({ code: 'RESET_REQUIRED' })
+    const { topics } = await again.resetTopology(orders, { dryRun: false })
+    expect(topics).toMatchObject([{ partition: 0 }, { ...own, start: 16, end: 40 }])
+    await again.close()
+
+    const last = await openLog(directory)
+    expect(await last.bounds(own)).toMatchObject({ start: 40, end: 40 })
+    const [next] = await last.append([appendRecord(own.topic, 'next', { partition: 1 })])
+    expect(next?.offset).toBe(40)
+    expect(values(await readAll(last, own, 40))).toEqual(['next'])
+    expect(values(await readAll(last, input))).toEqual(['kept'])
+  })
+  test('goes without what the topology itself wrote to a topic that stays: the new tasks go on behind it', async () => {
+    const directory = await freshDirectory()
+    const { log, membership } = await withState(directory)
+    for (const partition of [0, 0, 0, 1]) await log.append([appendRecord('in', 'a', { partition })])
+    await membership.leave()
+    await log.resetTopology({ ...orders, intermediateTopics: ['in'] }, { dryRun: false })
+    await log.close()
+    const again = await openLog(directory)
+    await joined(again, stores('totals'))
+    expect(await again.committed(taskOf(0))).toMatchObject({
+      positions: [{ topic: 'in', offset: 3 }],
+      sequence: 0,
+    })
+    expect(await again.committed(taskOf(1))).toMatchObject({ positions: [{ topic: 'in', offset: 1 }] })
+    const { prefix } = await again.taskState(taskOf(0))
+    const range = { gte: prefix, lt: Buffer.concat([prefix, Buffer.of(255)]) }
+    expect(await (await again.taskState(taskOf(0))).page(range, { limit: 5 })).toEqual([])
   })
 })

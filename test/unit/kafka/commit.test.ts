@@ -58,6 +58,7 @@ const change = (key: string, value: string | null): StoreChange => ({
   store: 'counts',
   key: Buffer.from(key),
   value: value === null ? null : Buffer.from(value),
+  version: 1,
 })
 
 function commitOf(

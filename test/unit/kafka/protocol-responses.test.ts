@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { describeConfigs, incrementalAlterConfigs } from '../../../transports/kafka/protocol/configs.ts'
 import { fetch } from '../../../transports/kafka/protocol/fetch.ts'
-import { describeGroups } from '../../../transports/kafka/protocol/group-list.ts'
+import { deleteGroups, describeGroups } from '../../../transports/kafka/protocol/group-list.ts'
 import {
   findCoordinator,
   heartbeat,
@@ -12,7 +12,7 @@ import {
 } from '../../../transports/kafka/protocol/groups.ts'
 import { listOffsets } from '../../../transports/kafka/protocol/list-offsets.ts'
 import { metadata } from '../../../transports/kafka/protocol/metadata.ts'
-import { offsetCommit, offsetFetch } from '../../../transports/kafka/protocol/offsets.ts'
+import { offsetCommit, offsetDelete, offsetFetch } from '../../../transports/kafka/protocol/offsets.ts'
 import { produce, type ProduceVersion } from '../../../transports/kafka/protocol/produce.ts'
 import { ProtocolError } from '../../../transports/kafka/protocol/protocol-error.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
@@ -354,6 +354,24 @@ const answers: Readonly<Record<string, [KafkaRequest<unknown>, unknown]>> = {
       ],
     },
   ],
+  'OffsetDelete v0 response': [
+    offsetDelete('', []),
+    {
+      throttleMs: 1,
+      errorCode: 0,
+      topics: [{ topic: 'orders', partitions: [{ partition: 0, errorCode: 86 }] }],
+    },
+  ],
+  'DeleteGroups v2 response': [
+    deleteGroups([]),
+    {
+      throttleMs: 1,
+      results: [
+        { group: 'shop', errorCode: 0 },
+        { group: 'other', errorCode: 68 },
+      ],
+    },
+  ],
   'OffsetFetch v8 response': [
     offsetFetch([], true),
     {
@@ -457,11 +475,11 @@ const answers: Readonly<Record<string, [KafkaRequest<unknown>, unknown]>> = {
 
 const fixtures = messageFixtures('response')
 /** Those that end with an empty tag section. */
-const untagged = fixtures.filter(({ name }) => !/^(ApiVersions|Produce v1)/.test(name))
+const untagged = fixtures.filter(({ name }) => !/^(ApiVersions|OffsetDelete|Produce v1)/.test(name))
 
 /** ApiVersions is answered without the tag section that ends other headers. */
 function responseOf({ message, bytes: body }: MessageFixture): Buffer {
-  return message.startsWith('ApiVersions') ? body : Buffer.concat([Buffer.from([0]), body])
+  return /^(ApiVersions|OffsetDelete)/.test(message) ? body : Buffer.concat([Buffer.from([0]), body])
 }
 
 function decode(name: string, response: Buffer): unknown {

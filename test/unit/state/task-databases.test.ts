@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type StateBackend, TaskDatabases, type TaskKey, type WriteOp } from '../../../state/index.ts'
@@ -80,6 +80,24 @@ describe("the tasks' databases", () => {
       application: 'shop',
     })
     await expect(databases.open({ ...task, topology: '../x' })).rejects.toThrow(RangeError)
+  })
+
+  test('are removed for good, what a removal that was cut short left behind too', async () => {
+    const directory = await scratchDirectory('task-databases')
+    const databases = new TaskDatabases({ directory, application: 'shop' })
+    const topology = join(directory, 'coupons')
+    const first = await databases.open(task)
+    await first.write([put('k')])
+    await first.close()
+    // As far as a removal comes that a crash ends.
+    await rename(join(topology, '0_3'), join(topology, '0_3.removed'))
+    expect(await databases.stored('coupons')).toEqual([])
+    const second = await databases.open(task)
+    expect(second.get(Buffer.from('k'))).toBeUndefined()
+    await second.close()
+    await databases.remove(task)
+    expect(await readdir(topology)).toEqual([])
+    await databases.remove(task)
   })
 })
 

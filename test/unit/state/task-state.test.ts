@@ -42,7 +42,7 @@ describe('what a batch writes', () => {
     const { ops, changes } = bench.state.seal()
     expect(rowsOf(ops)).toHaveLength(1)
     const value = Buffer.from(JSON.stringify({ member: 'm1', rank: 2 }))
-    expect(changes).toEqual([{ store: 'claims', key: Buffer.from('c'), value }])
+    expect(changes).toEqual([{ store: 'claims', key: Buffer.from('c'), version: 1, value }])
   })
 
   test('a key put and deleted that is known to be absent writes nothing', () => {

@@ -1,4 +1,4 @@
-/** What the coordinator tells about groups: DescribeGroups v5. */
+/** What a coordinator tells of groups, and ends them: DescribeGroups v5, DeleteGroups v2. */
 import type { Reader } from './reader.ts'
 import { flexible, type KafkaRequest, type Throttled } from './request.ts'
 
@@ -62,4 +62,31 @@ function readMember(from: Reader): DescribedMember {
   }
   from.tags()
   return member
+}
+
+export interface DeletedGroup {
+  readonly group: string
+  readonly errorCode: number
+}
+
+export interface DeleteGroupsAnswer extends Throttled {
+  readonly results: readonly DeletedGroup[]
+}
+
+/** With their offsets. One that has members is refused with `NON_EMPTY_GROUP`. */
+export function deleteGroups(groups: readonly string[]): KafkaRequest<DeleteGroupsAnswer> {
+  return flexible({
+    apiKey: 42,
+    apiName: 'DeleteGroups',
+    apiVersion: 2,
+    write: (into) => into.array(groups, (group) => into.string(group)),
+    read: (from) => ({
+      throttleMs: from.int32(),
+      results: from.array(() => {
+        const deleted = { group: from.string(), errorCode: from.int16() }
+        from.tags()
+        return deleted
+      }),
+    }),
+  })
 }

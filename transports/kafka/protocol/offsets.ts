@@ -1,8 +1,9 @@
-/** Offsets that a group keeps with its coordinator: OffsetFetch v8, OffsetCommit v8. */
-import type { Reader } from './reader.ts'
+/** Offsets that a group keeps with its coordinator: OffsetFetch v8, OffsetCommit v8, OffsetDelete v0. */
+import { Reader } from './reader.ts'
 import { flexible, type KafkaRequest, type Throttled } from './request.ts'
 import { readPartitionErrors, readTopics, type TopicPartitions, writeTopicNumbers } from './topics-of.ts'
 import { type GroupMember, type OffsetToCommit, type PartitionsAnswer, writeOffsets } from './transactions.ts'
+import { Writer } from './writer.ts'
 
 export interface GroupOffsetsQuestion {
   readonly group: string
@@ -90,4 +91,40 @@ export function offsetCommit(
     },
     read: (from) => ({ throttleMs: from.int32(), topics: readPartitionErrors(from) }),
   })
+}
+
+export interface OffsetDeleteAnswer extends PartitionsAnswer {
+  /** Of the group. */
+  readonly errorCode: number
+}
+
+/** Of a group that has no members. The one request here whose format has no tag sections. */
+export function offsetDelete(
+  group: string,
+  topics: readonly TopicPartitions<number>[],
+): KafkaRequest<OffsetDeleteAnswer> {
+  const name = 'OffsetDelete'
+  return {
+    apiKey: 47,
+    apiName: name,
+    apiVersion: 0,
+    encode() {
+      const into = new Writer()
+      into.classicString(group).classicArray(topics, ({ topic, partitions }) => {
+        into.classicString(topic).classicArray(partitions, (partition) => into.int32(partition))
+      })
+      return into.finish()
+    },
+    decode(response) {
+      const from = new Reader(response, `${name} v0`)
+      const errorCode = from.int16()
+      const throttleMs = from.int32()
+      const found = from.classicArray(() => ({
+        topic: from.classicString(),
+        partitions: from.classicArray(() => ({ partition: from.int32(), errorCode: from.int16() })),
+      }))
+      from.end()
+      return { errorCode, throttleMs, topics: found }
+    },
+  }
 }
