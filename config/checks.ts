@@ -74,6 +74,7 @@ export function crossChecks(
     ...kafkaSecurityIsWhole(values, origin),
     ...copiesSuffice(values, origin),
     ...workersNeedKafka(values, origin),
+    ...floodsFitTheirWindow(values, origin),
   ]
 }
 
@@ -183,4 +184,12 @@ function workersNeedKafka({ workers, kafka }: ConfigValues, origin: Origin): Con
   if (workers === 1 || kafka.brokers.length > 0) return []
   const message = 'more than one process needs kafka.brokers'
   return [{ key: 'workers', origin: origin('workers'), message }]
+}
+
+/** A flood that no window can hold would switch the breaker off without saying so. */
+function floodsFitTheirWindow({ deadLetters }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const { leastDeadLetters, windowRecords } = deadLetters
+  if (leastDeadLetters <= windowRecords) return []
+  const message = `${leastDeadLetters} is more than deadLetters.windowRecords, ${windowRecords}: it would never open`
+  return [{ key: 'deadLetters.leastDeadLetters', origin: origin('deadLetters.leastDeadLetters'), message }]
 }

@@ -1,5 +1,6 @@
 /** What engineers build topologies with, and what transports, telemetry and the composition root need. */
 export { type Table, topology, type TopologyBuilder } from './builder.ts'
+export type { Flood } from './breaker.ts'
 export type { Clock } from './clock.ts'
 export { describe, toJson, toMermaid, type TopologyJson } from './describe.ts'
 export {
@@ -48,7 +49,13 @@ export type {
 } from './log.ts'
 export { PartitionChoice } from './partition-choice.ts'
 export { murmur2, partitionFor } from './partitioner.ts'
-export type { ErrorAction, ErrorPolicy, SourcePolicies } from './policies.ts'
+export {
+  type BreakerPolicy,
+  defaultBreaker,
+  type ErrorAction,
+  type ErrorPolicy,
+  type SourcePolicies,
+} from './policies.ts'
 export {
   processor,
   type Processor,

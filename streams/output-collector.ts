@@ -42,6 +42,7 @@ export class OutputCollector {
   #maker: Maker | undefined
   #ordinal = 0
   #bytes = 0
+  #deadLettered = false
   #markBytes = 0
 
   constructor(log: Log) {
@@ -54,6 +55,7 @@ export class OutputCollector {
     this.#mark = this.#outputs.length
     this.#markBytes = this.#bytes
     this.#ordinal = 0
+    this.#deadLettered = false
   }
 
   /** Forgets what the current cause has made. */
@@ -61,6 +63,7 @@ export class OutputCollector {
     this.#outputs.length = this.#mark
     this.#bytes = this.#markBytes
     this.#ordinal = 0
+    this.#deadLettered = false
   }
 
   /** Encodes a value for a topic. Throws what the topic's serdes throw, or `UNKNOWN_TOPIC`. */
@@ -90,6 +93,7 @@ export class OutputCollector {
    */
   deadLetter(reason: string, error: unknown, message?: string): void {
     const { origin } = this.#current()
+    this.#deadLettered = true
     const text = message ?? (error instanceof Error ? error.message : String(error ?? reason))
     const stack = error instanceof Error ? (error.stack ?? '') : ''
     const entries: [string, string][] = [
@@ -148,6 +152,11 @@ export class OutputCollector {
     const count = this.#log.partitions(topic)
     this.#partitions.set(topic, count)
     return count
+  }
+
+  /** The current cause's record is among the dead letters. */
+  get deadLettered(): boolean {
+    return this.#deadLettered
   }
 
   /** Rough bytes of the outputs so far. */

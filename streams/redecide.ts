@@ -46,6 +46,7 @@ export async function redecide(options: RedecideOptions): Promise<RedecideResult
     state,
     checkpoint: NO_CHECKPOINT,
     hooks: noHooks,
+    breaker: 'off',
     wallTime: () => 0,
     expiriesFrozen: () => true,
     monotonic: () => 0,

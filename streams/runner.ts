@@ -17,6 +17,7 @@ import { findStore, type SubTopology, type Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, runnerLifecycle, type RunnerState } from './lifecycle.ts'
 import type { Assignment, GroupListener, Log, Membership, TaskCommit } from './log.ts'
+import type { BreakerPolicy } from './policies.ts'
 import { Progress } from './progress.ts'
 import type { StateDirectory } from './state-directory.ts'
 import type { Task } from './task.ts'
@@ -39,6 +40,7 @@ export interface RunnerOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
+  readonly breaker: BreakerPolicy | 'off'
   /** Milliseconds between commits while work waits, fewer and larger ones being cheaper. */
   readonly commitIntervalMs: number
   /** Uncommitted bytes of all tasks at which a commit begins: what is sealed at once holds up everything else. */
@@ -399,12 +401,24 @@ export class TopologyRunner implements GroupListener {
    * address of the process that has it, where one is known.
    */
   storeTask(store: string, partition: number): Task {
-    const { id: subTopology } = this.#ownerOf(store)
-    const id: TaskId = { topology: this.topology.name, subTopology, partition }
-    const name = taskName(id)
+    return this.#taskHere(this.#ownerOf(store), partition, store)
+  }
+
+  /** As `storeTask`, for the task that reads a partition of a topic. Throws `UNKNOWN_TOPIC` for no input. */
+  inputTask(topic: string, partition: number): Task {
+    const reader = this.topology.subTopologies.find(({ sources }) => {
+      return sources.some((source) => source.topic.name === topic)
+    })
+    if (reader === undefined)
+      throw new StreamsError('UNKNOWN_TOPIC', `${topic} is no input of ${this.topology.name}`)
+    return this.#taskHere(reader, partition, topic)
+  }
+
+  #taskHere({ id: subTopology }: SubTopology, partition: number, what: string): Task {
+    const name = taskName({ topology: this.topology.name, subTopology, partition })
     const task = this.tasks.find((candidate) => candidate.name === name)
     if (task?.lifecycle.state === 'running') return task
-    throw new TaskNotHere(`${store} of ${name}`, this.#elsewhere.get(name))
+    throw new TaskNotHere(`${what} of ${name}`, this.#elsewhere.get(name))
   }
 
   /** Over how many partitions the rows of a store are spread. Throws `UNKNOWN_STORE`. */

@@ -13,6 +13,7 @@ import { reactionOf, StreamsError } from './errors.ts'
 import type { SubTopology, Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import type { Assignment, Checkpoint, Log } from './log.ts'
+import type { BreakerPolicy } from './policies.ts'
 import { restoreState } from './restore.ts'
 import type { StateDirectory } from './state-directory.ts'
 import { Task } from './task.ts'
@@ -36,6 +37,7 @@ export interface TaskSetOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
+  readonly breaker: BreakerPolicy | 'off'
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
   /** The tasks' own databases; only for logs that keep no state. */
@@ -267,7 +269,7 @@ export class TaskSet {
     backend: StateBackend | undefined,
   ): Promise<Task> {
     const { id } = slot
-    const { log, topology, hooks, clock, cacheEntries, onReadable } = this.#options
+    const { log, topology, hooks, breaker, clock, cacheEntries, onReadable } = this.#options
     const subTopology = topology.subTopologies[id.subTopology] as SubTopology
     const reader = backend ?? (await log.taskState(id))
     const from = await orDropped(slot, this.#withStarts(id, subTopology, checkpoint ?? NO_CHECKPOINT))
@@ -282,6 +284,7 @@ export class TaskSet {
       state,
       checkpoint: from,
       hooks,
+      breaker,
       wallTime: () => wall.now(),
       expiriesFrozen: () => wall.frozen,
       monotonic: () => clock.monotonic(),

@@ -2,7 +2,12 @@
 import type { HealthCheck, Probe } from '../../api/index.ts'
 import { type Streams, taskName } from '../../streams/index.ts'
 
-/** @param others what else readiness depends on */
+/**
+ * @param others what else readiness depends on
+ *
+ * A task that is paused by dead letters is told and no failing check: it answers for its keys, and a flood of poison must
+ * not take a process out of service.
+ */
 export function healthChecks(
   probe: Probe,
   streams: Streams,
@@ -20,7 +25,7 @@ export function healthChecks(
     case 'startup':
       return [...topologies, tasksCheck(streams)]
     case 'ready':
-      return [...topologies, tasksCheck(streams), ...others()]
+      return [...topologies, tasksCheck(streams), pausedCheck(streams), ...others()]
   }
 }
 
@@ -32,4 +37,12 @@ function tasksCheck(streams: Streams): HealthCheck {
     .filter(({ lifecycle }) => lifecycle.state === 'running')
   const detail = down.length === 0 ? `${running.length} run` : `not running: ${down.join(', ')}`
   return { name: 'tasks', ok: down.length === 0, detail }
+}
+
+function pausedCheck(streams: Streams): HealthCheck {
+  const paused = streams.runners
+    .flatMap(({ tasks }) => tasks)
+    .flatMap(({ name, flood }) => (flood === undefined ? [] : [`${name} (${flood.topic})`]))
+  const detail = paused.length === 0 ? 'no task is paused' : `paused: ${paused.join(', ')}`
+  return { name: 'dead letters', ok: true, detail }
 }

@@ -6,10 +6,17 @@
  * They close so that nothing is asked for what is gone: HTTP stops taking requests, the topologies commit what is
  * complete, then the log closes. Every step of closing runs.
  */
-import type { Pipeline } from '../../api/index.ts'
+import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import { type Clock, type Log, Streams, systemClock, topicSpecsOf } from '../../streams/index.ts'
+import {
+  type BreakerPolicy,
+  type Clock,
+  type Log,
+  Streams,
+  systemClock,
+  topicSpecsOf,
+} from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
 import { openDoors } from './doors.ts'
@@ -170,6 +177,7 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
     topicSpec,
     clock,
     hooks: telemetry.engine,
+    breaker: breakerOf(base),
     ...shopLog.engine,
   })
   closing.add('topologies', () => streams.close())
@@ -178,9 +186,21 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   return streams
 }
 
+/** Never off without a word. */
+function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPolicy | 'off' {
+  const { breaker, ...policy } = deadLetters
+  if (breaker === 'on') return policy
+  telemetry.logger.warn('deadLetters.breaker is off: no flood of dead letters pauses a task')
+  return 'off'
+}
+
 interface ShopPipeline {
   readonly pipeline: Pipeline
   readonly admission: Admission
+}
+
+function breakerCheck({ deadLetters }: Config): readonly HealthCheck[] {
+  return deadLetters.breaker === 'on' ? [] : [{ name: 'breaker', ok: true, detail: 'off' }]
 }
 
 /** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
@@ -196,7 +216,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   closing.add('copies', () => replica?.close())
 
   const { log } = shopLog
-  const checks = () => shopLog.checks()
+  const checks = () => [...shopLog.checks(), ...breakerCheck(config)]
   const parts: PortParts = { streams, log, checks, telemetry, clock, admission, rates, replica }
   const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
   const watermarkMs = (): number | undefined => boards.watermarkMs()
