@@ -36,6 +36,7 @@ export {
   type QuotaState,
   type RejectReason,
 } from './generated/coupon.ts'
+export { opsAuditSchema, redriveSchema, type OpsAudit, type Redrive } from './generated/ops.ts'
 export {
   orderCancelledSchema,
   orderConfirmedSchema,
@@ -109,4 +110,4 @@ export {
 } from './registry.ts'
 export { defaultScanLimits, type ScanLimits } from './scan-cursor.ts'
 export { stringSerde, type Serde } from './serde.ts'
-export { boardKey, createTopics, shardKey, topics, type Topic, type Topics } from './topics.ts'
+export { boardKey, createTopics, positionKey, shardKey, topics, type Topic, type Topics } from './topics.ts'

@@ -1,10 +1,9 @@
 /** The topics of the shop on a cluster: what they are to be, and what they are. */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/index.ts'
-import { topicSpecsOf } from '../../streams/index.ts'
 import { openKafkaLog, type TopicPlan } from '../../transports/kafka/index.ts'
 import { connectionOptions } from './kafka-connection.ts'
-import { checkOverrides, topicSpecs } from './topic-specs.ts'
+import { checkOverrides, shopTopicSpecs } from './topic-specs.ts'
 import { shopTopologies } from './topologies.ts'
 
 export interface TopicCluster {
@@ -25,7 +24,7 @@ export async function openTopicCluster(config: Config, version: string): Promise
   const { replicationFactor, minInSyncReplicas } = kafka
   const { all: topologies } = shopTopologies(config)
   checkOverrides(config, topologies)
-  const specs = topicSpecsOf({ application, topologies, topicSpec: topicSpecs(config), changelogs: true })
+  const specs = shopTopicSpecs(config, topologies, { changelogs: true })
   const log = await openKafkaLog({
     application,
     connection: connectionOptions(config, `${application}-topics`),

@@ -9,14 +9,7 @@
 import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import {
-  type BreakerPolicy,
-  type Clock,
-  type Log,
-  Streams,
-  systemClock,
-  topicSpecsOf,
-} from '../../streams/index.ts'
+import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
 import { openDoors } from './doors.ts'
@@ -31,7 +24,7 @@ import { configFor, type DirectoryMode } from './recorded.ts'
 import { Replica } from './replica.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
-import { checkOverrides, topicSpecs } from './topic-specs.ts'
+import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
 import { type ShopTopologies, shopTopologies } from './topologies.ts'
 
 const MEASURE_EVERY_MS = 1_000
@@ -165,16 +158,13 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
-  const topicSpec = topicSpecs(config)
   // Events of every kind are taken here, also for topologies that run elsewhere.
-  await log.ensureTopics(
-    topicSpecsOf({ application, topologies: topologies.all, topicSpec, changelogs: false }),
-  )
+  await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
     application,
     topologies: topologies.here,
     log,
-    topicSpec,
+    topicSpec: topicSpecs(config),
     clock,
     hooks: telemetry.engine,
     breaker: breakerOf(base),

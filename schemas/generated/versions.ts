@@ -3,6 +3,7 @@
 import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, quotaStateSchema } from './coupon.ts'
+import { opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelledSchema, orderConfirmedSchema, orderReturnedSchema } from './order.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
@@ -94,6 +95,18 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.user.UserProfile',
     version: 1,
     definition: userProfileSchema.definition,
+  },
+  {
+    id: 15,
+    name: 'millrace.ops.OpsAudit',
+    version: 1,
+    definition: opsAuditSchema.definition,
+  },
+  {
+    id: 16,
+    name: 'millrace.ops.Redrive',
+    version: 1,
+    definition: redriveSchema.definition,
   },
   {
     id: null,

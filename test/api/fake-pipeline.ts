@@ -20,6 +20,7 @@ import {
   type Campaign,
   type CampaignCommand,
   type CouponIssueRequested,
+  type OpsAudit,
   type ProductCatalog,
   type RankingSnapshot,
   type RequestState,
@@ -77,6 +78,17 @@ export class FakePipeline implements Pipeline {
   readonly #processed = new Map<string, number>()
   #done = 0
   #waiters = new Set<Waiter>()
+
+  /** What was appended besides the audit. */
+  get business(): readonly Appended[] {
+    return this.records.filter(({ topic }) => topic !== topics.opsAudit.name)
+  }
+
+  /** What operators did, as it is on record. */
+  get audits(): readonly OpsAudit[] {
+    const records = this.records.filter(({ topic }) => topic === topics.opsAudit.name)
+    return records.map(({ value }) => topics.opsAudit.value.deserialize(value as Buffer))
+  }
 
   append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
     if (this.appendHangs) {

@@ -34,6 +34,8 @@ describe('schema ids', () => {
       '12 millrace.ranking.RankingSalesDelta v1',
       '13 millrace.ranking.RankingSnapshot v1',
       '14 millrace.user.UserProfile v1',
+      '15 millrace.ops.OpsAudit v1',
+      '16 millrace.ops.Redrive v1',
     ])
   })
 
@@ -72,6 +74,7 @@ describe('the catalogue', () => {
       'ranking.snapshot',
       'product.catalog',
       'user.profile',
+      'ops.redrive',
     ])
   })
 
