@@ -2,6 +2,15 @@
 export { type Table, topology, type TopologyBuilder } from './builder.ts'
 export type { Flood } from './breaker.ts'
 export type { Clock } from './clock.ts'
+export {
+  type DeadLetter,
+  type DeadLetterDialect,
+  positionText,
+  readDeadLetter,
+  REDRIVE_FIRST_HEADER,
+  REDRIVE_HEADER,
+  sourceOfDeadLetters,
+} from './dead-letter.ts'
 export { describe, toJson, toMermaid, type TopologyJson } from './describe.ts'
 export {
   isStreamsError,
@@ -65,6 +74,7 @@ export {
   type Shape,
   type StreamRecord,
 } from './processor.ts'
+export { type Range, readRange, type ReadRangeOptions } from './read-range.ts'
 export { redecide, type RedecideOptions, type RedecideResult } from './redecide.ts'
 export { type Answer, storeQueries, type StoreQueries } from './queries.ts'
 export { NO_HEADERS } from './record.ts'

@@ -4,6 +4,7 @@
  * A mark remembers how far a record had come, so that a record that fails leaves nothing behind.
  */
 import { crc32 } from 'node:zlib'
+import { STREAMS_ERRORS } from './dead-letter.ts'
 import { EventIdMaker } from './event-id.ts'
 import { deadLetterTopic } from './graph.ts'
 import type { Log } from './log.ts'
@@ -104,7 +105,7 @@ export class OutputCollector {
       ['partition', String(origin.partition)],
       ['offset', String(origin.offset)],
     ]
-    const ours = entries.map(([name, value]) => [`__streams.errors.${name}`, Buffer.from(value)] as const)
+    const ours = entries.map(([name, value]) => [STREAMS_ERRORS + name, Buffer.from(value)] as const)
     const { key, value, timestamp } = origin
     const topic = deadLetterTopic(origin.topic)
     const partition = origin.partition % this.#partitionCount(topic)
@@ -175,7 +176,7 @@ export class OutputCollector {
   }
 }
 
-const TRUNCATED = ['__streams.errors.truncated', Buffer.from('key, value, headers')] as const
+const TRUNCATED = [`${STREAMS_ERRORS}truncated`, Buffer.from('key, value, headers')] as const
 
 function recordBytes(key: Buffer | null, value: Buffer | null, headers: Headers): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0)

@@ -12,6 +12,7 @@ import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
+import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
 import { pipelineGate } from './gate.ts'
@@ -195,7 +196,7 @@ function breakerCheck({ deadLetters }: Config): readonly HealthCheck[] {
 
 /** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
 function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPipeline {
-  const { config, topologies, shopLog, telemetry, clock } = base
+  const { config, topologies, topics, shopLog, telemetry, clock } = base
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure
   const admission = new Admission({ streams, topologies: topologies.all, maxLagRecords, monotonic })
@@ -217,6 +218,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
     ...couponPort(parts),
     ...productPort(parts),
     ...operationsPort(parts),
+    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
     board: (query) => boards.board(query),
     copies: replica,
   }
