@@ -276,6 +276,8 @@ export interface RedriveRequest {
   readonly dryRun: boolean
   /** Earlier dead letters of a key that the filter leaves out hold back no later ones. */
   readonly ignoreEarlier: boolean
+  /** `ends` of an earlier call: dead letters that came since, by that call for example, are not meant. */
+  readonly ends?: readonly number[] | undefined
 }
 
 export interface RedriveReport {
@@ -299,6 +301,8 @@ export interface RedriveReport {
   readonly left: number
   /** Nothing is waiting or left. */
   readonly complete: boolean
+  /** Where the dead letters of each partition ended when the call began, or as it was told. */
+  readonly ends: readonly number[]
 }
 
 export interface PausedTask {

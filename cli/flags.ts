@@ -59,3 +59,30 @@ export type DirectoryFlags = StartFlags
 export type SchemasFlags = StartFlags
 
 export type TopicsFlags = StartFlags
+
+export interface DeadLetterFlags extends ConfigFlags {
+  readonly url?: string
+  readonly json?: true
+}
+
+export interface DeadLetterListFlags extends DeadLetterFlags {
+  readonly topic?: string
+  readonly error?: string
+  readonly from?: string
+  readonly to?: string
+  readonly key?: string
+  readonly state: 'waiting' | 'sent' | 'all'
+  readonly causes?: true
+  readonly limit: number
+}
+
+export interface DeadLetterShowFlags extends DeadLetterFlags {
+  readonly typed?: true
+  readonly raw?: true
+}
+
+export interface RedriveFlags extends DeadLetterFlags {
+  readonly filter: readonly string[]
+  readonly dryRun?: true
+  readonly ignoreEarlier?: true
+}

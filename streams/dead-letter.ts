@@ -71,7 +71,7 @@ export function readDeadLetter(record: LogRecord): DeadLetter {
     error: classOf(names.exceptions.map(text).find((name) => name !== undefined)),
     message: names.messages.map(text).find((message) => message !== undefined),
     stacktrace: text(names.stacktrace),
-    consumer: text(names.consumer),
+    consumer: plain(text(names.consumer)),
     original,
     timestamp: number(names.timestamp) ?? record.timestamp,
     truncated: last.has(`${STREAMS_ERRORS}truncated`),
@@ -167,9 +167,17 @@ function isErrorHeader(name: string): boolean {
 /** Java's `toString` of an exception is its class, a colon, and a message that may quote the record. */
 const CLASS_NAME = /^[A-Za-z_][A-Za-z0-9_.$-]{0,199}$/
 
+/** What is shown of headers must not write on terminals. */
+const TOPIC_NAME = /^[A-Za-z0-9._-]{1,249}$/
+const PLAIN_TEXT = /^[\x20-\x7e]{1,200}$/
+
 function classOf(text: string | undefined): string {
   const name = text?.split(':', 1)[0]?.trim() ?? ''
   return CLASS_NAME.test(name) ? name : 'Unknown'
+}
+
+function plain(text: string | undefined): string | undefined {
+  return text !== undefined && PLAIN_TEXT.test(text) ? text : undefined
 }
 
 function originalOf(
@@ -178,6 +186,7 @@ function originalOf(
   offset: number | undefined,
 ): Position | undefined {
   if (topic === undefined || partition === undefined || offset === undefined) return undefined
+  if (!TOPIC_NAME.test(topic)) return undefined
   return partition < 0 || offset < 0 ? undefined : { topic, partition, offset }
 }
 

@@ -119,4 +119,5 @@ export const redriveExample = {
   unroutable: 0,
   left: 0,
   complete: true,
+  ends: [4, 0, 0, 0, 0, 0],
 }

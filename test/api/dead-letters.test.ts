@@ -127,7 +127,7 @@ describe('POST /v1/ops/dlq/redrive', () => {
     expect(response.json()).toMatchObject({ dryRun: false, matched: 2, sent: 2, done: 2, complete: true })
     const topic = 'order.confirmed'
     expect(started.pipeline.redrives).toEqual([
-      { filter: { ...filter, topic }, dryRun: false, ignoreEarlier: false },
+      { filter: { ...filter, topic }, dryRun: false, ignoreEarlier: false, ends: undefined },
     ])
     const [record] = started.pipeline.audits
     expect(record).toMatchObject({ actor: 'ops', action: 'dlq.redrive', target: topic })
@@ -139,6 +139,25 @@ describe('POST /v1/ops/dlq/redrive', () => {
     const response = await post(started, url, { filter, dryRun: true })
     expect(response.json()).toMatchObject({ dryRun: true, sent: 0, left: 2, complete: false })
     expect(started.pipeline.records).toEqual([])
+  })
+
+  it.each([url, '/v1/ops/tasks/best-sellers.0_3/resume'])(
+    '%s: whoever does not have the task does nothing, and leaves no record',
+    async (path) => {
+      const started = withLetters()
+      started.pipeline.restoring = true
+      const response = await post(started, path, path === url ? { filter } : undefined)
+      expect(response.json()).toMatchObject({ status: 503, code: 'STORE_UNAVAILABLE' })
+      expect(started.pipeline.records).toEqual([])
+      expect(started.pipeline.redrives).toEqual([])
+    },
+  )
+
+  it('a call that goes on says where the first one began', async () => {
+    const started = withLetters()
+    const first = (await post(started, url, { filter })).json()
+    await post(started, url, { filter, ends: first.ends })
+    expect(started.pipeline.redrives.at(-1)).toMatchObject({ ends: [3] })
   })
 
   it('while one runs, another is refused and leaves no record', async () => {

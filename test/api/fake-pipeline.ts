@@ -263,7 +263,7 @@ export class FakePipeline implements Pipeline {
     this.redrives.push(request)
     const none = { already: 0, again: 0, waiting: 0, held: 0, unroutable: 0 }
     const [sent, left] = request.dryRun ? [0, 2] : [2, 0]
-    return Promise.resolve({ ...none, matched: 2, sent, done: sent, left, complete: left === 0 })
+    return Promise.resolve({ ...none, matched: 2, sent, done: sent, left, complete: left === 0, ends: [3] })
   }
 
   pausedTask(task: string): PausedTask | undefined {

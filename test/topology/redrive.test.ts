@@ -123,6 +123,7 @@ describe('a redrive', () => {
       unroutable: 0,
       left: 0,
       complete: true,
+      ends: [0, 0, 1],
     })
     const [letter] = desk.driver.deadLetters(orders)
     const [record] = desk.sent
@@ -198,6 +199,16 @@ describe('the records of a key', () => {
     // a:2 lies behind a:3 now, and was there before it.
     expect(await desk.redrive()).toMatchObject({ already: 3, matched: 2, done: 2 })
     expect(desk.done).toEqual(['a:1', 'b:1', 'a:2', 'a:3'])
+    await desk.driver.close()
+  })
+
+  test('of which one died again are not sent again by who goes on where a call ended', async () => {
+    const desk = await Desk.open()
+    desk.bad.add('a:1').add('a:2')
+    await desk.send('a:1', 'a:2')
+    const { ends } = await desk.redrive()
+    expect(ends).toEqual([2])
+    expect(await desk.redrive({ ends })).toMatchObject({ already: 1, matched: 1, held: 1, sent: 0 })
     await desk.driver.close()
   })
 

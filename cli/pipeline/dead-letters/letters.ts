@@ -2,7 +2,6 @@
  * The dead letters of one partition, as a redrive needs them: which wait, which are on their way, which came back, and
  * what is in them.
  */
-import type { DeadLetterFilter } from '../../../api/index.ts'
 import {
   type Clock,
   type DeadLetter,
@@ -13,7 +12,6 @@ import {
   readRange,
   type TopicPartition,
 } from '../../../streams/index.ts'
-import { matches } from './filter.ts'
 import type { Letter, OnItsWay } from './plan.ts'
 import type { RedriveProgress } from './progress.ts'
 import type { DeadLetterTopics } from './topics.ts'
@@ -28,6 +26,15 @@ export interface PartitionLettersOptions {
   readonly clock: Pick<Clock, 'yield'>
   readonly deadLetters: DeadLetterTopics
   readonly at: TopicPartition
+}
+
+export interface LookOptions {
+  readonly isWanted: (letter: DeadLetter) => boolean
+  /** Leaves out those that wait and are not wanted. */
+  readonly wantedOnly: boolean
+  readonly progress: RedriveProgress
+  /** The next offset of the slowest reader of a partition, the same whenever it is asked for. */
+  readonly processed: (at: TopicPartition) => Promise<number>
 }
 
 export interface Look {
@@ -53,16 +60,8 @@ export class PartitionLetters {
     return this.#cameBack.has(offset)
   }
 
-  /**
-   * Looks at all of them. With `wantedOnly`, those that wait and are not wanted are left out.
-   * @param processed the next offset of the slowest reader of a partition, the same whenever it is asked for
-   */
-  async look(
-    filter: Omit<DeadLetterFilter, 'topic'>,
-    wantedOnly: boolean,
-    progress: RedriveProgress,
-    processed: (at: TopicPartition) => Promise<number>,
-  ): Promise<Look> {
+  /** Looks at all of them. */
+  async look({ isWanted, wantedOnly, progress, processed }: LookOptions): Promise<Look> {
     const { at, log } = this.#options
     const letters: Letter[] = []
     const sent: OnItsWay[] = []
@@ -76,7 +75,7 @@ export class PartitionLetters {
       this.#noteComeBack(letter)
       const { offset } = record
       const key = letter.record.key?.toString('base64')
-      const wanted = matches(filter, letter)
+      const wanted = isWanted(letter)
       const known = progress.get(offset)
       if (known !== undefined && known.targetOffset !== null) {
         if (wanted) already++

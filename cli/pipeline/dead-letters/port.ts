@@ -54,14 +54,15 @@ export function deadLetterPort({
       assertOwner(topic)
       return running.has(topic)
     },
-    async redrive({ filter, dryRun, ignoreEarlier }, { timeoutMs, signal }) {
+    async redrive({ filter, dryRun, ignoreEarlier, ends }, { timeoutMs, signal }) {
       const { topic: source } = filter
       assertOwner(source)
       if (running.has(source)) return undefined
       running.add(source)
       try {
         const mayGoOn = (): void => assertOwner(source)
-        return await redrive(options, { source, filter, dryRun, ignoreEarlier, timeoutMs, signal, mayGoOn })
+        const run = { source, filter, dryRun, ignoreEarlier, ends, timeoutMs, signal, mayGoOn }
+        return await redrive(options, run)
       } finally {
         running.delete(source)
       }

@@ -21,6 +21,7 @@
 import type { DeadLetterFilter, RedriveReport } from '../../../api/index.ts'
 import type { Topics } from '../../../schemas/index.ts'
 import type { Clock, DeadLetter, Log, Position, TopicPartition } from '../../../streams/index.ts'
+import { matches } from './filter.ts'
 import { PartitionLetters } from './letters.ts'
 import { firstOf, type OnItsWay, planRedrive, type Queue, type RoutableLetter } from './plan.ts'
 import { readProgress } from './progress.ts'
@@ -47,6 +48,8 @@ export interface RedriveRun {
   readonly source: string
   readonly filter: Omit<DeadLetterFilter, 'topic'>
   readonly ignoreEarlier: boolean
+  /** By partition: those from there on are not meant. */
+  readonly ends?: readonly number[] | undefined
   /** Says what would be done, and does nothing. */
   readonly dryRun: boolean
   /** How long to go on with new ones, and to wait for what was sent. */
@@ -58,7 +61,7 @@ export interface RedriveRun {
 }
 
 /** What one call did; grows. */
-type Counts = { -readonly [K in keyof Omit<RedriveReport, 'complete'>]-?: number }
+type Counts = { -readonly [K in keyof Omit<RedriveReport, 'complete' | 'ends'>]-?: number }
 
 /** Throws what the log throws, and what `mayGoOn` throws; what was sent until then is remembered. */
 export async function redrive(options: RedriveOptions, run: RedriveRun): Promise<RedriveReport> {
@@ -76,15 +79,20 @@ export async function redrive(options: RedriveOptions, run: RedriveRun): Promise
   }
   const deadline = clock.monotonic() + run.timeoutMs
   const isLate = (): boolean => run.signal?.aborted === true || clock.monotonic() >= deadline
-  for (const at of deadLetterPartitions(run.source, log)) {
+  const partitions = deadLetterPartitions(run.source, log)
+  const bounds = await Promise.all(partitions.map((at) => log.bounds(at)))
+  const ends = run.ends ?? bounds.map(({ end }) => end)
+  for (const at of partitions) {
     if (run.filter.partition !== undefined && run.filter.partition !== at.partition) continue
-    await redrivePartition(options, run, { at, counts, isLate })
+    await redrivePartition(options, run, { at, end: ends[at.partition] ?? 0, counts, isLate })
   }
-  return { ...counts, complete: counts.left === 0 && counts.waiting === 0 }
+  return { ...counts, complete: counts.left === 0 && counts.waiting === 0, ends }
 }
 
 interface PartitionRun {
   readonly at: TopicPartition
+  /** Dead letters from here on are not meant. */
+  readonly end: number
   readonly counts: Counts
   readonly isLate: () => boolean
 }
@@ -92,12 +100,17 @@ interface PartitionRun {
 async function redrivePartition(
   options: RedriveOptions,
   { filter, ignoreEarlier, dryRun, mayGoOn }: RedriveRun,
-  { at, counts, isLate }: PartitionRun,
+  { at, end, counts, isLate }: PartitionRun,
 ): Promise<void> {
   const progress = await readProgress(options, options.topics, at)
   const letters = new PartitionLetters({ ...options, at })
   const readers = new TopicReaders({ ...options, isLate })
-  const look = await letters.look(filter, ignoreEarlier, progress, (target) => readers.processed(target))
+  const look = await letters.look({
+    isWanted: (letter) => letter.record.offset < end && matches(filter, letter),
+    wantedOnly: ignoreEarlier,
+    progress,
+    processed: (target) => readers.processed(target),
+  })
   const plan = planRedrive({ ...look, ignoreEarlier })
   const planned = lettersOf(plan.queues)
   counts.already += look.already

@@ -134,6 +134,7 @@ describe('what does not parse is absent', () => {
     ['a number too large', { ...SPRING, 'kafka_dlt-original-offset': Buffer.alloc(8, 0x7f) }],
     ['a number below 0', { ...CONNECT, '__connect.errors.offset': '-1' }],
     ['no number', { ...STREAMS, '__streams.errors.partition': '1e3' }],
+    ['a name that no topic has', { ...CONNECT, '__connect.errors.topic': 'orders\u001b[2J' }],
     ['nothing', { ...STREAMS, '__streams.errors.topic': '' }],
   ])('%s: no original position', (_, headers) => {
     expect(readDeadLetter(record(headers)).original).toBeUndefined()
