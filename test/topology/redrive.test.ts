@@ -13,6 +13,7 @@ import {
   processor,
   shape,
   topology,
+  type TopicPartition,
 } from '../../streams/index.ts'
 import { TopologyTestDriver } from '../../testing/index.ts'
 import { stringTopic } from '../support/topics.ts'
@@ -287,6 +288,22 @@ describe('what cannot go back', () => {
   })
 })
 
+test('a partition that cannot be read to its end ends the call, not the process that waits for it', async () => {
+  const desk = await Desk.open()
+  desk.bad.add('a:1')
+  await desk.send('a:1')
+  desk.bad.clear()
+  // As an open transaction behind it does.
+  const { log } = desk.driver
+  const hiding = replaced(log, 'bounds', async (at: TopicPartition) => {
+    const bounds = await log.bounds(at)
+    return at.topic === 'orders.dlq' ? { ...bounds, highWatermark: bounds.end + 1 } : bounds
+  })
+  expect(await desk.redrive({ timeoutMs: 1_000 }, hiding)).toMatchObject({ sent: 0, complete: false })
+  expect(await desk.redrive()).toMatchObject({ sent: 1, done: 1, complete: true })
+  await desk.driver.close()
+})
+
 test('who may not send any more stops before the next', async () => {
   const desk = await Desk.open()
   desk.bad.add('a:1').add('a:2')
@@ -398,9 +415,13 @@ function withAppend(
   log: Log,
   append: (records: readonly AppendRecord[]) => Promise<readonly AppendResult[]>,
 ): Log {
+  return replaced(log, 'append', append)
+}
+
+function replaced<N extends keyof Log>(log: Log, replacing: N, by: Log[N]): Log {
   return new Proxy(log, {
     get(target, name) {
-      if (name === 'append') return append
+      if (name === replacing) return by
       const member: unknown = Reflect.get(target, name)
       return typeof member === 'function' ? (member.bind(target) as unknown) : member
     },

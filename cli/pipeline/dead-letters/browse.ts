@@ -99,7 +99,7 @@ export class DeadLetterBrowser {
   async *#letters(filter: DeadLetterFilter, from?: string) {
     const { topics } = this.#options
     const begin = from === undefined ? undefined : parse(from)
-    for (const { source, at } of this.#partitions(filter.topic)) {
+    for (const { source, at } of await this.#partitions(filter.topic)) {
       const isFirst = at.topic === begin?.topic && at.partition === begin.partition
       if (begin !== undefined && !isFirst && isBefore(at, begin)) continue
       if (filter.partition !== undefined && filter.partition !== at.partition) continue
@@ -121,13 +121,16 @@ export class DeadLetterBrowser {
     }
   }
 
-  /** In the order of the dead-letter topics' names. */
-  #partitions(topic: string | undefined): readonly { source: string; at: TopicPartition }[] {
+  /** Those that hold anything, in the order of the dead-letter topics' names. */
+  async #partitions(topic: string | undefined): Promise<readonly { source: string; at: TopicPartition }[]> {
     const { deadLetters, log } = this.#options
     const sources = topic === undefined ? deadLetters.sources : [topic]
-    return sources
+    const all = sources
       .toSorted((a, b) => (deadLetterTopic(a) < deadLetterTopic(b) ? -1 : 1))
       .flatMap((source) => deadLetterPartitions(source, log).map((at) => ({ source, at })))
+    // All at once: most are empty, and on a cluster each is a question.
+    const bounds = await Promise.all(all.map(({ at }) => log.bounds(at)))
+    return all.filter((_, index) => (bounds[index]?.start ?? 0) < (bounds[index]?.end ?? 0))
   }
 }
 

@@ -26,6 +26,8 @@ export interface PartitionLettersOptions {
   readonly clock: Pick<Clock, 'yield'>
   readonly deadLetters: DeadLetterTopics
   readonly at: TopicPartition
+  /** Ends every reading. */
+  readonly signal: AbortSignal
 }
 
 export interface LookOptions {

@@ -20,7 +20,14 @@
  */
 import type { DeadLetterFilter, RedriveReport } from '../../../api/index.ts'
 import type { Topics } from '../../../schemas/index.ts'
-import type { Clock, DeadLetter, Log, Position, TopicPartition } from '../../../streams/index.ts'
+import type {
+  Clock,
+  DeadLetter,
+  Log,
+  PartitionBounds,
+  Position,
+  TopicPartition,
+} from '../../../streams/index.ts'
 import { matches } from './filter.ts'
 import { PartitionLetters } from './letters.ts'
 import { firstOf, type OnItsWay, planRedrive, type Queue, type RoutableLetter } from './plan.ts'
@@ -32,6 +39,8 @@ import { deadLetterPartitions, type DeadLetterTopics } from './topics.ts'
 /** Dead letters that one call sends at most, and bytes of them that it has in memory. */
 const MOST_LETTERS = 1_000
 const MOST_BYTES = 32 * 1024 * 1024
+/** What a call may take beyond its time for reading what there is; an open transaction can hide an end for long. */
+const READ_GRACE_MS = 5_000
 /** Keys whose next one is sent together. */
 const WAVE_KEYS = 200
 
@@ -82,11 +91,36 @@ export async function redrive(options: RedriveOptions, run: RedriveRun): Promise
   const partitions = deadLetterPartitions(run.source, log)
   const bounds = await Promise.all(partitions.map((at) => log.bounds(at)))
   const ends = run.ends ?? bounds.map(({ end }) => end)
-  for (const at of partitions) {
-    if (run.filter.partition !== undefined && run.filter.partition !== at.partition) continue
-    await redrivePartition(options, run, { at, end: ends[at.partition] ?? 0, counts, isLate })
+  const isWhole = await inTime(options, run, async (signal) => {
+    for (const at of partitions) {
+      if (run.filter.partition !== undefined && run.filter.partition !== at.partition) continue
+      const { start, highWatermark } = bounds[at.partition] as PartitionBounds
+      if (start === highWatermark) continue
+      const end = ends[at.partition] ?? 0
+      await redrivePartition({ ...options, signal }, run, { at, end, counts, isLate })
+    }
+  })
+  return { ...counts, complete: isWhole && counts.left === 0 && counts.waiting === 0, ends }
+}
+
+/** Whether the work came to its end before what it reads was given up. */
+async function inTime(
+  { clock }: RedriveOptions,
+  { timeoutMs, signal: given }: RedriveRun,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<boolean> {
+  const late = new AbortController()
+  const cancel = clock.after(timeoutMs + READ_GRACE_MS, () => late.abort())
+  const signal = given === undefined ? late.signal : AbortSignal.any([given, late.signal])
+  try {
+    await work(signal)
+    return true
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return false
+    throw error
+  } finally {
+    cancel()
   }
-  return { ...counts, complete: counts.left === 0 && counts.waiting === 0, ends }
 }
 
 interface PartitionRun {
@@ -98,7 +132,7 @@ interface PartitionRun {
 }
 
 async function redrivePartition(
-  options: RedriveOptions,
+  options: RedriveOptions & { readonly signal: AbortSignal },
   { filter, ignoreEarlier, dryRun, mayGoOn }: RedriveRun,
   { at, end, counts, isLate }: PartitionRun,
 ): Promise<void> {

@@ -24,6 +24,8 @@ export interface SendingOptions {
   readonly topics: Topics
   /** Of the dead letters. */
   readonly at: TopicPartition
+  /** Ends every reading. */
+  readonly signal: AbortSignal
   /** As it was when the redrive began. */
   readonly progress: RedriveProgress
   /** Throws where this process may not send any more. */
