@@ -33,6 +33,8 @@ export interface ApiLimits {
   readonly ticketlessWaitMs: number
   /** How long a command (PUT, pause, resume, close) waits for its outcome. */
   readonly commandWaitMs: number
+  /** How long a redrive goes on and waits for what it sent, per call. */
+  readonly redriveWaitMs: number
   /** Lists: items of a page that does not say a limit, and the most it may say. */
   readonly defaultPageItems: number
   readonly maxPageItems: number
@@ -78,6 +80,7 @@ export const defaultLimits: ApiLimits = Object.freeze({
   waitMs: 30_000,
   ticketlessWaitMs: 5_000,
   commandWaitMs: 5_000,
+  redriveWaitMs: 20_000,
   defaultPageItems: 100,
   maxPageItems: 1_000,
   defaultBoardEntries: 10,

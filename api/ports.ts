@@ -19,7 +19,13 @@ import type {
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
 
-export interface Pipeline extends LogPort, CouponPort, ProductPort, RankingPort, OperationsPort {
+export interface Pipeline
+  extends LogPort,
+    CouponPort,
+    ProductPort,
+    RankingPort,
+    OperationsPort,
+    DeadLetterPort {
   /** Absent where one process has everything. */
   readonly copies?: CopyPort | undefined
 }
@@ -81,6 +87,33 @@ export interface RankingPort {
 export interface CopyPort {
   campaign(couponId: string): Answer<CampaignView> | undefined
   board(query: BoardQuery): Answer<RankingSnapshot> | undefined
+}
+
+/**
+ * Records that were put aside. No answer but `raw` ones holds anything of a record that may be personal (I25).
+ * `topic` in all of it is the topic that they come from.
+ */
+export interface DeadLetterPort {
+  /** The topic whose dead letters are meant by its own name or theirs; nothing where there are none. */
+  deadLetterTopic(name: string): string | undefined
+  /** By topic and partition, oldest first. A page may be short, even empty, and have a next one. */
+  deadLetters(filter: DeadLetterFilter, page: PageRequest): Promise<Page<DeadLetterSummary>>
+  /** How many there are by topic and error, most first. */
+  deadLetterCauses(filter: DeadLetterFilter): Promise<DeadLetterCauses>
+  /** One of them; nothing where it is not kept. */
+  deadLetter(at: Position, show: DeadLetterShow): Promise<DeadLetterView | undefined>
+  /** Dead letters of the topic are being sent back just now. Throws `TASK_NOT_HERE` where another process does that. */
+  isRedriving(topic: string): boolean
+  /**
+   * Sends dead letters back, those of a key one after the other, and waits for what becomes of them. Call it again until
+   * it is complete: what was sent once is not sent again. Nothing while another call does. Throws as `isRedriving`, and
+   * as an append does.
+   */
+  redrive(request: RedriveRequest, wait: WaitOptions): Promise<RedriveReport | undefined>
+  /** Why the task is paused; nothing where it is not, or there is none. A read as rule 2 has it. */
+  pausedTask(task: string): PausedTask | undefined
+  /** Lets a paused task go on. As `pausedTask`. */
+  resumeTask(task: string): void
 }
 
 export interface OperationsPort {
@@ -172,4 +205,116 @@ export interface TimeReport {
   readonly now: number
   /** Expiries are frozen because the clocks disagree. */
   readonly frozen: boolean
+}
+
+export interface DeadLetterFilter {
+  /** Absent: of every topic. */
+  readonly topic?: string | undefined
+  /** Class of the failure, exactly. */
+  readonly error?: string | undefined
+  /** The records' own times, epoch milliseconds: not before `from`, before `to`. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+  readonly key?: string | undefined
+  /** Of the dead letter. */
+  readonly partition?: number | undefined
+  readonly offset?: number | undefined
+  /** Those that were sent back already, those that were not, or all; `waiting` unless told. A redrive never sends twice. */
+  readonly state?: 'waiting' | 'sent' | 'all' | undefined
+}
+
+export interface DeadLetterSummary {
+  /** Where the dead letter lies. */
+  readonly deadLetter: Position
+  /** Where the record was; absent where nothing says so. */
+  readonly original?: Position
+  /** Who wrote the headers: `streams` also stands for this program. */
+  readonly dialect: 'streams' | 'connect' | 'spring' | 'unknown'
+  readonly error: string
+  /** A connector or consumer group, where the headers name one. */
+  readonly consumer?: string
+  /** The record's own time, epoch milliseconds. */
+  readonly timestamp: number
+  /** Absent: there is none, or it does not look like an id. */
+  readonly key?: string
+  readonly keyBytes: number
+  readonly valueBytes: number
+  /** `begun`: a redrive that did not end may have sent it. */
+  readonly state: 'waiting' | 'begun' | 'sent'
+  /** The dead letter that was sent back and became this one. */
+  readonly redriven?: Position
+}
+
+/** `preview`: sizes. `typed`: the value's fields, personal ones masked. `raw`: everything. */
+export type DeadLetterShow = 'preview' | 'typed' | 'raw'
+
+export interface DeadLetterView extends DeadLetterSummary {
+  readonly headers: readonly { readonly name: string; readonly bytes: number; readonly hex?: string }[]
+  /** Typed: absent where the topic's schema does not read it. */
+  readonly value?: unknown
+  /** Raw only, the first bytes of long ones. */
+  readonly keyHex?: string
+  readonly valueHex?: string
+  readonly message?: string
+  readonly stacktrace?: string
+}
+
+export interface DeadLetterCauses {
+  readonly causes: readonly DeadLetterCause[]
+  /** False: there are more than were looked at. */
+  readonly complete: boolean
+}
+
+export interface DeadLetterCause {
+  readonly topic: string
+  readonly error: string
+  readonly count: number
+  /** Times of the records, epoch milliseconds. */
+  readonly earliest: number
+  readonly latest: number
+}
+
+export interface RedriveRequest {
+  /** With a topic. */
+  readonly filter: DeadLetterFilter & { readonly topic: string }
+  /** Counts, and sends nothing. */
+  readonly dryRun: boolean
+  /** Earlier dead letters of a key that the filter leaves out hold back no later ones. */
+  readonly ignoreEarlier: boolean
+  /** `ends` of an earlier call: dead letters that came since, by that call for example, are not meant. */
+  readonly ends?: readonly number[] | undefined
+}
+
+export interface RedriveReport {
+  /** Dead letters that the filter means and that were not sent before. */
+  readonly matched: number
+  /** Those that were sent before, by an earlier call. */
+  readonly already: number
+  /** Appended to their topics by this call. */
+  readonly sent: number
+  /** Of what was sent: processed. */
+  readonly done: number
+  /** Of what was sent: dead letters again. */
+  readonly again: number
+  /** Of what was sent: not processed yet. */
+  readonly waiting: number
+  /** Not sent, because an earlier one of the key is not done. */
+  readonly held: number
+  /** Not sent, because nothing says where to, or nothing of the record is left. */
+  readonly unroutable: number
+  /** Not sent yet: call again. In a dry run: what would be sent. */
+  readonly left: number
+  /** Nothing is waiting or left. */
+  readonly complete: boolean
+  /** Where the dead letters of each partition ended when the call began, or as it was told. */
+  readonly ends: readonly number[]
+}
+
+export interface PausedTask {
+  readonly task: string
+  /** Whose dead letters flood. */
+  readonly topic: string
+  /** The last records of the topic, and how many of them became dead letters. */
+  readonly records: number
+  readonly deadLetters: number
 }

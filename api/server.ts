@@ -22,6 +22,7 @@ import { pathOf, sendProblem, toApiError } from './problems.ts'
 import { RateLimit } from './rate-limit.ts'
 import { RouteTable } from './route-table.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
+import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
 import { operationRoutes } from './routes/operations.ts'
@@ -250,6 +251,7 @@ const ROUTES = [
   eventRoutes,
   operationRoutes,
   incidentRoutes,
+  deadLetterRoutes,
 ] as const
 
 function routeOf(request: FastifyRequest): string {

@@ -76,3 +76,30 @@ export interface DumpFlags extends StartFlags {
 export interface RebuildFlags extends StartFlags {
   readonly to: string
 }
+
+export interface DeadLetterFlags extends ConfigFlags {
+  readonly url?: string
+  readonly json?: true
+}
+
+export interface DeadLetterListFlags extends DeadLetterFlags {
+  readonly topic?: string
+  readonly error?: string
+  readonly from?: string
+  readonly to?: string
+  readonly key?: string
+  readonly state: 'waiting' | 'sent' | 'all'
+  readonly causes?: true
+  readonly limit: number
+}
+
+export interface DeadLetterShowFlags extends DeadLetterFlags {
+  readonly typed?: true
+  readonly raw?: true
+}
+
+export interface RedriveFlags extends DeadLetterFlags {
+  readonly filter: readonly string[]
+  readonly dryRun?: true
+  readonly ignoreEarlier?: true
+}

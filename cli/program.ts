@@ -16,6 +16,8 @@ import type {
   TopicsFlags,
   TopologyFlags,
 } from './flags.ts'
+import { addDeadLetters } from './program-dlq.ts'
+import { json, whole, withDataDir, withFile } from './program-options.ts'
 
 export function buildProgram(context: Context): Command {
   const program = new Command('millrace')
@@ -35,6 +37,7 @@ export function buildProgram(context: Context): Command {
   addDemo(program, context)
   addTopology(program, context)
   addTopics(program, context)
+  addDeadLetters(program, context)
   addBackup(program, context)
   addRestore(program, context)
   addReset(program, context)
@@ -55,22 +58,8 @@ function withConfig(command: Command): Command {
     .option('--topologies <names>', 'those to run, with commas between; else all')
 }
 
-function withDataDir(command: Command): Command {
-  return withFile(command).option('--data-dir <directory>', 'where log and state are kept')
-}
-
 function withKafka(command: Command): Command {
   return command.option('--kafka <brokers>', 'Kafka mode: brokers to begin with, host:port,host:port')
-}
-
-function withFile(command: Command): Command {
-  return command
-    .option('--config <file>', 'configuration file, JSON')
-    .option('--set <key=value>', 'any key of the configuration; may be repeated', collect, [])
-}
-
-function json(command: Command, what: string): Command {
-  return command.option('--json', what)
 }
 
 function addStart(program: Command, context: Context): void {
@@ -322,18 +311,6 @@ function addUp(program: Command, context: Context): void {
     const { up } = await import('./commands/up.ts')
     await up(context, flags)
   })
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value]
-}
-
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
-  }
 }
 
 function port(text: string): number {

@@ -75,6 +75,7 @@ export function crossChecks(
     ...copiesSuffice(values, origin),
     ...workersNeedKafka(values, origin),
     ...sentinelNeedsExactlyOnce(values, origin),
+    ...floodsFitTheirWindow(values, origin),
   ]
 }
 
@@ -192,4 +193,12 @@ function sentinelNeedsExactlyOnce({ sentinel, kafka }: ConfigValues, origin: Ori
   if (!sentinel.enabled || kafka.guarantee === 'exactly-once') return []
   const message = 'the sentinel cannot tell what comes twice by design; it needs kafka.guarantee exactly-once'
   return [{ key: 'sentinel.enabled', origin: origin('sentinel.enabled'), message }]
+}
+
+/** A flood that no window can hold would switch the breaker off without saying so. */
+function floodsFitTheirWindow({ deadLetters }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const { leastDeadLetters, windowRecords } = deadLetters
+  if (leastDeadLetters <= windowRecords) return []
+  const message = `${leastDeadLetters} is more than deadLetters.windowRecords, ${windowRecords}: it would never open`
+  return [{ key: 'deadLetters.leastDeadLetters', origin: origin('deadLetters.leastDeadLetters'), message }]
 }

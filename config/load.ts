@@ -30,7 +30,7 @@ type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
 export type Config = DeepReadonly<
-  Omit<ConfigValues, 'auth' | 'topics' | 'ranking' | 'kafka' | 'registry' | 'peers'>
+  Omit<ConfigValues, 'auth' | 'topics' | 'ranking' | 'deadLetters' | 'kafka' | 'registry' | 'peers'>
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
@@ -47,6 +47,7 @@ export type Config = DeepReadonly<
     readonly graceMs: number
     readonly retentionMs: number
   }
+  readonly deadLetters: Omit<ConfigValues['deadLetters'], 'cooldownMs'> & { readonly cooldownMs: number }
 }
 
 export interface TopicOverride {
@@ -177,7 +178,7 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, kafka, registry, peers, ...rest } = values
+  const { auth: _, topics, ranking, deadLetters, kafka, registry, peers, ...rest } = values
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -189,6 +190,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),
+    deadLetters: endless(deadLetters),
   }
 }
 

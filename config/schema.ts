@@ -486,6 +486,43 @@ export const configSchema = Type.Object(
       },
       section,
     ),
+    deadLetters: Type.Object(
+      {
+        breaker: Type.Enum(['on', 'off'], {
+          default: 'on',
+          env: 'MILLRACE_DEAD_LETTERS_BREAKER',
+          description:
+            'Whether a task pauses when the last records of an input were mostly dead letters. `off` is said at the start and by `/readyz`.',
+        }),
+        windowRecords: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 1_000,
+          env: 'MILLRACE_DEAD_LETTERS_WINDOW_RECORDS',
+          description: 'How many of the last records of an input count for that.',
+        }),
+        leastDeadLetters: Type.Integer({
+          minimum: 1,
+          maximum: 1_000_000,
+          default: 100,
+          env: 'MILLRACE_DEAD_LETTERS_LEAST_DEAD_LETTERS',
+          description: 'Fewer dead letters among them are no flood.',
+        }),
+        percent: Type.Integer({
+          minimum: 1,
+          maximum: 100,
+          default: 50,
+          env: 'MILLRACE_DEAD_LETTERS_PERCENT',
+          description: 'Share of dead letters among them from which they are a flood.',
+        }),
+        cooldownMs: limitOrNone(
+          'MILLRACE_DEAD_LETTERS_COOLDOWN_MS',
+          60 * SECOND_MS,
+          'How long the task pauses; `unlimited`: until `millrace dlq resume`.',
+        ),
+      },
+      section,
+    ),
     metrics: Type.Object(
       {
         maxCampaigns: Type.Integer({

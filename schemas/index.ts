@@ -37,7 +37,15 @@ export {
   type QuotaState,
   type RejectReason,
 } from './generated/coupon.ts'
-export { incidentSchema, type Incident, type IncidentStatus } from './generated/ops.ts'
+export {
+  incidentSchema,
+  opsAuditSchema,
+  redriveSchema,
+  type Incident,
+  type IncidentStatus,
+  type OpsAudit,
+  type Redrive,
+} from './generated/ops.ts'
 export {
   orderCancelledSchema,
   orderConfirmedSchema,
@@ -127,4 +135,4 @@ export {
 export { defaultScanLimits, type ScanLimits } from './scan-cursor.ts'
 export { stringSerde, type Serde } from './serde.ts'
 export { upcastOf } from './upcast.ts'
-export { boardKey, createTopics, shardKey, topics, type Topic, type Topics } from './topics.ts'
+export { boardKey, createTopics, positionKey, shardKey, topics, type Topic, type Topics } from './topics.ts'

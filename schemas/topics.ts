@@ -16,6 +16,7 @@ import {
   type CouponIssueRequested,
   type QuotaState,
 } from './generated/coupon.ts'
+import { opsAuditSchema, redriveSchema, type OpsAudit, type Redrive } from './generated/ops.ts'
 import {
   orderCancelledSchema,
   orderConfirmedSchema,
@@ -149,6 +150,14 @@ export function createTopics(source: SchemaSource) {
     cartChanged: topic<CartChanged>('cart.changed', cartChangedSchema, {
       keyOf: (value) => value.userId,
     }),
+    opsAudit: topic<OpsAudit>('ops.audit', opsAuditSchema, {
+      keyOf: (value) => value.actor,
+      eventTime: (value) => value.at,
+    }),
+    opsRedrive: topic<Redrive>('ops.redrive', redriveSchema, {
+      keyOf: positionKey,
+      cleanup: 'compact',
+    }),
   })
 }
 
@@ -168,4 +177,9 @@ export function boardKey(board: Pick<PartitionBoard, 'window' | 'metric' | 'cate
 /** Updates with a board stand under the board's key, progress alone under the ranker's partition. */
 function partitionUpdateKey(update: RankingPartitionUpdate): string {
   return update.board === null ? `progress|${update.partition}` : boardKey(update.board)
+}
+
+/** Key of what is kept about a record: `topic|partition|offset`. */
+export function positionKey(at: { topic: string; partition: number; offset: number }): string {
+  return `${at.topic}|${at.partition}|${at.offset}`
 }

@@ -2,6 +2,7 @@
  * What the engine tells about itself. Hooks are called synchronously, outside the per-record path (once per slice,
  * commit or event), and must not throw.
  */
+import type { Flood } from './breaker.ts'
 import type { RunnerState, StandbyPhase, TaskPhase } from './lifecycle.ts'
 import type { TaskId } from './task-id.ts'
 import type { ClockIncident } from './wall-clock.ts'
@@ -13,6 +14,10 @@ export interface StreamsHooks {
   onCommitted(topology: string, tasks: number, records: number, outputs: number, ms: number): void
   onDropped(task: TaskId, reason: string): void
   onDeadLetter(task: TaskId, topic: string, reason: string): void
+  /**
+   * Dead letters of a topic flood: the task takes nothing until its breaker closes. Without a flood: it has closed.
+   */
+  onBreaker(task: TaskId, topic: string, flood: Flood | undefined): void
   /** Records decided per output of a processor in a commit, for counting business facts. */
   onEmitted(task: TaskId, topic: string, records: number): void
   onTaskState(task: TaskId, from: TaskPhase, to: TaskPhase, cause: Error | undefined): void
@@ -39,6 +44,7 @@ export const noHooks: StreamsHooks = Object.freeze({
   onCommitted: nothing,
   onDropped: nothing,
   onDeadLetter: nothing,
+  onBreaker: nothing,
   onEmitted: nothing,
   onTaskState: nothing,
   onRestoreProgress: nothing,

@@ -1,6 +1,16 @@
 /** What engineers build topologies with, and what transports, telemetry and the composition root need. */
 export { type Table, topology, type TopologyBuilder } from './builder.ts'
+export type { Flood } from './breaker.ts'
 export type { Clock } from './clock.ts'
+export {
+  type DeadLetter,
+  type DeadLetterDialect,
+  positionText,
+  readDeadLetter,
+  REDRIVE_FIRST_HEADER,
+  REDRIVE_HEADER,
+  sourceOfDeadLetters,
+} from './dead-letter.ts'
 export { describe, toJson, toMermaid, type TopologyJson } from './describe.ts'
 export {
   isStreamsError,
@@ -51,7 +61,13 @@ export type {
 } from './log.ts'
 export { PartitionChoice } from './partition-choice.ts'
 export { murmur2, partitionFor } from './partitioner.ts'
-export type { ErrorAction, ErrorPolicy, SourcePolicies } from './policies.ts'
+export {
+  type BreakerPolicy,
+  defaultBreaker,
+  type ErrorAction,
+  type ErrorPolicy,
+  type SourcePolicies,
+} from './policies.ts'
 export {
   processor,
   type Processor,
@@ -61,6 +77,7 @@ export {
   type Shape,
   type StreamRecord,
 } from './processor.ts'
+export { type Range, readRange, type ReadRangeOptions } from './read-range.ts'
 export { redecide, type RedecideOptions, type RedecideResult } from './redecide.ts'
 export { type Answer, storeQueries, type StoreQueries } from './queries.ts'
 export { NO_HEADERS } from './record.ts'

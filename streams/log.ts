@@ -236,6 +236,11 @@ export interface Log {
   join(group: GroupSpec, listener: GroupListener): Promise<Membership>
   /** The task's last commit, or nothing when it never committed. */
   committed(task: TaskId): Promise<Checkpoint | undefined>
+  /**
+   * The next offset of a partition to be processed by a topology, as its task committed it, wherever it runs; nothing
+   * where none ever did. Throws `LOG_BUSY`, and `RESET_REQUIRED` where the topic was deleted and made again.
+   */
+  processed(topology: string, partition: TopicPartition): Promise<number | undefined>
   /** Committed rows of the task. Only where `stateHome` is `log`. */
   taskState(task: TaskId): Promise<StateReader>
   /** Atomic over all the tasks given. Throws `COMMIT_FENCED`, `COMMIT_UNKNOWN`, or what `append` throws. */

@@ -4,6 +4,7 @@
  * A mark remembers how far a record had come, so that a record that fails leaves nothing behind.
  */
 import { crc32 } from 'node:zlib'
+import { STREAMS_ERRORS } from './dead-letter.ts'
 import { EventIdMaker } from './event-id.ts'
 import { deadLetterTopic } from './graph.ts'
 import type { Log } from './log.ts'
@@ -41,6 +42,7 @@ export class OutputCollector {
   #maker: Maker | undefined
   #ordinal = 0
   #bytes = 0
+  #deadLettered = false
   #markBytes = 0
 
   constructor(log: Log) {
@@ -53,6 +55,7 @@ export class OutputCollector {
     this.#mark = this.#outputs.length
     this.#markBytes = this.#bytes
     this.#ordinal = 0
+    this.#deadLettered = false
   }
 
   /** Forgets what the current cause has made. */
@@ -60,6 +63,7 @@ export class OutputCollector {
     this.#outputs.length = this.#mark
     this.#bytes = this.#markBytes
     this.#ordinal = 0
+    this.#deadLettered = false
   }
 
   /** Encodes a value for a topic. Throws what the topic's serdes throw, or `UNKNOWN_TOPIC`. */
@@ -90,6 +94,7 @@ export class OutputCollector {
    */
   deadLetter(reason: string, error: unknown, message?: string): void {
     const { origin } = this.#current()
+    this.#deadLettered = true
     const text = message ?? (error instanceof Error ? error.message : String(error ?? reason))
     const stack = error instanceof Error ? (error.stack ?? '') : ''
     const entries: [string, string][] = [
@@ -100,7 +105,7 @@ export class OutputCollector {
       ['partition', String(origin.partition)],
       ['offset', String(origin.offset)],
     ]
-    const ours = entries.map(([name, value]) => [`__streams.errors.${name}`, Buffer.from(value)] as const)
+    const ours = entries.map(([name, value]) => [STREAMS_ERRORS + name, Buffer.from(value)] as const)
     const { key, value, timestamp } = origin
     const topic = deadLetterTopic(origin.topic)
     const partition = origin.partition % this.#partitionCount(topic)
@@ -150,6 +155,11 @@ export class OutputCollector {
     return count
   }
 
+  /** The current cause's record is among the dead letters. */
+  get deadLettered(): boolean {
+    return this.#deadLettered
+  }
+
   /** Rough bytes of the outputs so far. */
   get bytes(): number {
     return this.#bytes
@@ -166,7 +176,7 @@ export class OutputCollector {
   }
 }
 
-const TRUNCATED = ['__streams.errors.truncated', Buffer.from('key, value, headers')] as const
+const TRUNCATED = [`${STREAMS_ERRORS}truncated`, Buffer.from('key, value, headers')] as const
 
 function recordBytes(key: Buffer | null, value: Buffer | null, headers: Headers): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0)

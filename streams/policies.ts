@@ -36,3 +36,25 @@ export const FUTURE_LIMIT_MS = 3_600_000
 /** Limits of what a record may carry; beyond them it goes to the dead letters. */
 export const MAX_KEY_BYTES = 32 * 1024
 export const MAX_HEADERS = 64
+
+/**
+ * When a task takes no more of an input because too many of its last records became dead letters: a producer that lost
+ * its schema, say, would otherwise empty a topic into its dead letters before anybody looks.
+ */
+export interface BreakerPolicy {
+  /** How many of an input's last records count. */
+  readonly windowRecords: number
+  /** Fewer dead letters among them are no flood, whatever their share. */
+  readonly leastDeadLetters: number
+  /** Share of dead letters among them from which they are one, in percent. */
+  readonly percent: number
+  /** Milliseconds until the task goes on by itself; `Infinity`: not before somebody says so. */
+  readonly cooldownMs: number
+}
+
+export const defaultBreaker: BreakerPolicy = Object.freeze({
+  windowRecords: 1_000,
+  leastDeadLetters: 100,
+  percent: 50,
+  cooldownMs: 60_000,
+})

@@ -49,6 +49,7 @@ export async function redecide(options: RedecideOptions): Promise<RedecideResult
     state,
     checkpoint: { ...NO_CHECKPOINT, positions: options.positions ?? [] },
     hooks: noHooks,
+    breaker: 'off',
     wallTime: () => 0,
     expiriesFrozen: () => true,
     monotonic: () => 0,

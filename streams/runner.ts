@@ -19,6 +19,7 @@ import { groupSpecOf } from './group-spec.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, runnerLifecycle, type RunnerState } from './lifecycle.ts'
 import type { Assignment, GroupListener, Log, Membership, StoredTask } from './log.ts'
+import type { BreakerPolicy } from './policies.ts'
 import { Progress } from './progress.ts'
 import { StandbySet } from './standby-set.ts'
 import type { StateDirectory } from './state-directory.ts'
@@ -38,6 +39,7 @@ export interface RunnerOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
+  readonly breaker: BreakerPolicy | 'off'
   /** As `CommitsOptions`. */
   readonly commitIntervalMs: number
   readonly commitBytes: number

@@ -1,9 +1,9 @@
-/** Which tasks have the rows of a store, here or elsewhere. */
+/** Which tasks have the rows of a store or read an input, here or elsewhere. */
 import { StreamsError, TaskNotHere } from './errors.ts'
 import { findStore, type SubTopology, type Topology } from './graph.ts'
 import type { Log, Peer } from './log.ts'
 import type { Task } from './task.ts'
-import { type TaskId, taskName } from './task-id.ts'
+import { taskName } from './task-id.ts'
 
 export class StoreTasks {
   readonly #topology: Topology
@@ -38,12 +38,24 @@ export class StoreTasks {
    * address of the process that has it, where one is known.
    */
   of(store: string, partition: number): Task {
-    const { id: subTopology } = this.#ownerOf(store)
-    const id: TaskId = { topology: this.#topology.name, subTopology, partition }
-    const name = taskName(id)
+    return this.#taskHere(this.#ownerOf(store), partition, store)
+  }
+
+  /** As `of`, for the task that reads a partition of a topic. Throws `UNKNOWN_TOPIC` for no input. */
+  reading(topic: string, partition: number): Task {
+    const reader = this.#topology.subTopologies.find(({ sources }) => {
+      return sources.some((source) => source.topic.name === topic)
+    })
+    if (reader === undefined)
+      throw new StreamsError('UNKNOWN_TOPIC', `${topic} is no input of ${this.#topology.name}`)
+    return this.#taskHere(reader, partition, topic)
+  }
+
+  #taskHere({ id: subTopology }: SubTopology, partition: number, what: string): Task {
+    const name = taskName({ topology: this.#topology.name, subTopology, partition })
     const task = this.#tasks().find((candidate) => candidate.name === name)
     if (task?.lifecycle.state === 'running') return task
-    throw new TaskNotHere(`${store} of ${name}`, this.#elsewhere.get(name))
+    throw new TaskNotHere(`${what} of ${name}`, this.#elsewhere.get(name))
   }
 
   /** Over how many partitions the rows of a store are spread. Throws `UNKNOWN_STORE`. */

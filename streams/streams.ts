@@ -9,6 +9,7 @@ import { StreamsError } from './errors.ts'
 import type { Topology, TopicUse } from './graph.ts'
 import { noHooks, type StreamsHooks } from './hooks.ts'
 import type { Log, TopicSpec } from './log.ts'
+import { type BreakerPolicy, defaultBreaker } from './policies.ts'
 import { storeQueries } from './queries.ts'
 import { TopologyRunner } from './runner.ts'
 import type { StateDirectory } from './state-directory.ts'
@@ -24,6 +25,8 @@ export interface StreamsOptions {
   readonly topicSpec: (use: TopicUse) => TopicSpec
   readonly clock?: Clock
   readonly hooks?: Partial<StreamsHooks>
+  /** When dead letters are a flood that pauses a task; `defaultBreaker` unless told. */
+  readonly breaker?: BreakerPolicy | 'off'
   /** Milliseconds between commits while work waits; 200 unless told. */
   readonly commitIntervalMs?: number
   /** Decoded rows that a task keeps at hand; 20,000 unless told. */
@@ -47,6 +50,7 @@ export class Streams {
       log: options.log,
       clock: options.clock ?? systemClock,
       hooks: { ...noHooks, ...options.hooks },
+      breaker: options.breaker ?? defaultBreaker,
       commitIntervalMs: options.commitIntervalMs ?? 200,
       commitBytes: options.commitBytes ?? 1024 * 1024,
       commitWhenIdle: options.commitWhenIdle ?? true,

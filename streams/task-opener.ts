@@ -11,6 +11,7 @@ import type { ExclusiveDatabases, OpenDatabase } from './exclusive-databases.ts'
 import type { SubTopology, Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import type { Checkpoint, Log } from './log.ts'
+import type { BreakerPolicy } from './policies.ts'
 import { unlessAborted } from './places.ts'
 import { restoreState } from './restore.ts'
 import { Task } from './task.ts'
@@ -29,6 +30,7 @@ export interface TaskOpenerOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
+  readonly breaker: BreakerPolicy | 'off'
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
   /** Only for logs that keep no state. */
@@ -84,7 +86,7 @@ export class TaskOpener {
     backend: StateBackend | undefined,
   ): Promise<Task> {
     const { id, epoch, wall, signal } = opening
-    const { log, hooks, clock, cacheEntries, onReadable } = this.#options
+    const { log, hooks, breaker, clock, cacheEntries, onReadable } = this.#options
     const subTopology = this.#subTopologyOf(id)
     const reader = backend ?? (await log.taskState(id))
     const from = await unlessAborted(signal, this.#withStarts(id, checkpoint ?? NO_CHECKPOINT))
@@ -98,6 +100,7 @@ export class TaskOpener {
       state,
       checkpoint: from,
       hooks,
+      breaker,
       wallTime: () => wall.now(),
       expiriesFrozen: () => wall.frozen,
       monotonic: () => clock.monotonic(),

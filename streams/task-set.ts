@@ -14,6 +14,7 @@ import type { Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import type { Log } from './log.ts'
 import { Places, unlessAborted } from './places.ts'
+import type { BreakerPolicy } from './policies.ts'
 import type { Task } from './task.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import { NO_CHECKPOINT, TaskOpener } from './task-opener.ts'
@@ -30,6 +31,7 @@ export interface TaskSetOptions {
   readonly log: Log
   readonly clock: Clock
   readonly hooks: StreamsHooks
+  readonly breaker: BreakerPolicy | 'off'
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
   /** Only for logs that keep no state. */

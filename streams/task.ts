@@ -13,6 +13,7 @@
  * 4. A failed task touches nothing any more; what was not sealed is lost and comes again from the checkpoint.
  */
 import type { Scan, TaskState } from '../state/index.ts'
+import { type Flood, TaskBreaker } from './breaker.ts'
 import { DeferredWork } from './deferred-work.ts'
 import { StreamsError } from './errors.ts'
 import { EventIdMaker } from './event-id.ts'
@@ -22,6 +23,7 @@ import { type Lifecycle, taskLifecycle, type TaskPhase } from './lifecycle.ts'
 import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log.ts'
 import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
 import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
+import type { BreakerPolicy } from './policies.ts'
 import type { Headers, Position } from './record.ts'
 import { RecordHandler } from './record-handler.ts'
 import { type TaskId, taskName } from './task-id.ts'
@@ -44,6 +46,7 @@ export interface TaskOptions {
   readonly state: TaskState
   readonly checkpoint: Checkpoint
   readonly hooks: StreamsHooks
+  readonly breaker: BreakerPolicy | 'off'
   /** Wall time for the next batch, epoch milliseconds. */
   readonly wallTime: () => number
   /** Expiries must wait: wall timers do not fire. */
@@ -72,6 +75,7 @@ export class Task implements NodeHost {
   readonly #deferred: DeferredWork
   readonly #records: RecordHandler
   readonly #timers: TaskTimers
+  readonly #breaker: TaskBreaker
   readonly #makers = new Map<string, EventIdMaker>()
   #times: TaskTimes
   #epoch: number
@@ -95,6 +99,9 @@ export class Task implements NodeHost {
     this.lifecycle = taskLifecycle(this.name, (from, to) => hooks.onTaskState(id, from, to, this.#failure))
     this.#outputs = new OutputCollector(log)
     this.#deferred = new DeferredWork(state, monotonic)
+    this.#breaker = new TaskBreaker(options.breaker, monotonic, (topic, flood) =>
+      hooks.onBreaker(id, topic, flood),
+    )
     const nodes = buildNodeGraph(subTopology, this)
     const ids = (maker: string): EventIdMaker => this.#ids(maker)
     const shared = { state, nodes, outputs: this.#outputs, deferred: this.#deferred, ids }
@@ -108,6 +115,16 @@ export class Task implements NodeHost {
 
   get failure(): Error | undefined {
     return this.#failure
+  }
+
+  /** Dead letters flood: it takes no records, and does all else. */
+  get flood(): Flood | undefined {
+    return this.#breaker.flood
+  }
+
+  /** Lets a task that is held by a flood take records again; answers whether it was. */
+  release(): boolean {
+    return this.#breaker.release()
   }
 
   get streamTime(): number {
@@ -203,6 +220,7 @@ export class Task implements NodeHost {
     else batch.inputs.push({ topic, partition, firstOffset: offset, count: 1 })
     batch.effective = true
     input.shift()
+    this.#breaker.note(topic, this.#outputs.deadLettered)
     if (head.refusal !== undefined || head.timestamp <= this.#times.streamTime) return undefined
     const from = this.#times.streamTime
     this.#times = { ...this.#times, streamTime: head.timestamp }
@@ -223,6 +241,7 @@ export class Task implements NodeHost {
 
   /** The input to read next; nothing while one that may hold an older record is still on its way (for a while). */
   #nextInput(): TaskInput | undefined {
+    if (this.#breaker.holds()) return undefined
     if (this.inputs.length > 1 && this.inputs.some((input) => input.head === undefined && input.fetching)) {
       const now = this.#options.monotonic()
       this.#waitingSince ??= now

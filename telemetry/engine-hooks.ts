@@ -19,6 +19,7 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
   const deadLetters = instruments.counter('millrace_task_dead_letters_total')
   const emitted = instruments.counter('millrace_task_emitted_records_total')
   const restored = instruments.counter('millrace_task_restored_records_total')
+  const paused = instruments.gauge('millrace_task_paused')
   const restoring = instruments.gauge('millrace_task_restore_remaining_records')
   const updated = instruments.counter('millrace_standby_updated_records_total')
   const frozen = instruments.gauge('millrace_topology_clock_frozen')
@@ -42,6 +43,7 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
   function beginTask(labels: { topology: string; task: string }): void {
     for (const counter of [processed, restored]) counter.inc(labels, 0)
     restoring.set(labels, 0)
+    paused.set(labels, 0)
   }
 
   return {
@@ -64,6 +66,12 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
       deadLetters.inc({ topology: task.topology, topic, reason: reasons.of(reason) })
       incidents.often('dead-letter', `${topic}|${reason}`, { task: nameOf(task), topic, reason })
     },
+    onBreaker(task, topic, flood) {
+      paused.set({ topology: task.topology, task: nameOf(task) }, flood === undefined ? 0 : 1)
+      const fields = { task: nameOf(task), ...flood, topic }
+      if (flood === undefined) incidents.note('task goes on after dead letters', fields)
+      else incidents.raise('dead-letter-flood', fields)
+    },
     onEmitted(task, topic, records) {
       emitted.inc({ topology: task.topology, topic }, records)
     },
@@ -71,7 +79,7 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
       const fields = { task: nameOf(task), from, to }
       const labels = { topology: task.topology, task: nameOf(task) }
       if (to === 'running') beginTask(labels)
-      else if (to === 'closed') restoring.remove(labels)
+      else if (to === 'closed') for (const gauge of [restoring, paused]) gauge.remove(labels)
       if (to === 'failed') incidents.raise('task-failed', { ...fields, cause })
       else incidents.note('task state', fields)
     },

@@ -11,6 +11,7 @@ export const incidentKinds = [
   'topology-failed',
   'clock-frozen',
   'dead-letter',
+  'dead-letter-flood',
   'log-fault',
   'slow-batch',
   'http-error',

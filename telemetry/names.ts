@@ -62,6 +62,10 @@ export const counters = {
 
 export const gauges = {
   millrace_build_info: { help: 'Always 1; the labels say what runs.', labels: ['version', 'node_version'] },
+  millrace_task_paused: {
+    help: '1 while a task takes no records because dead letters flood.',
+    labels: ['topology', 'task'],
+  },
   millrace_task_restore_remaining_records: {
     help: 'Offsets of its changelogs that a restoring task has still to read; 0 once it runs.',
     labels: ['topology', 'task'],

@@ -10,6 +10,7 @@ import type { AnyStoreSpec } from '../state/index.ts'
 import {
   type AnyTopic,
   type BatchJournal,
+  type BreakerPolicy,
   formatUuid7,
   type Headers,
   type LogRecord,
@@ -35,6 +36,8 @@ export interface DriverOptions {
   /** Where state lives; `log` unless told. `task`: restarts rebuild it from the changelogs. */
   readonly stateHome?: 'log' | 'task'
   readonly hooks?: Partial<StreamsHooks>
+  /** When dead letters pause a task; as in production unless told. */
+  readonly breaker?: BreakerPolicy | 'off'
 }
 
 export interface PipeOptions {
@@ -193,7 +196,7 @@ export class TopologyTestDriver {
   }
 
   #makeStreams(): Streams {
-    const { partitions = 1, stateHome, hooks } = this.#options
+    const { partitions = 1, stateHome, hooks, breaker } = this.#options
     return new Streams({
       application: APPLICATION,
       topologies: this.#topologies,
@@ -208,6 +211,7 @@ export class TopologyTestDriver {
         retentionBytes: Number.POSITIVE_INFINITY,
       }),
       ...(hooks === undefined ? {} : { hooks }),
+      ...(breaker === undefined ? {} : { breaker }),
       ...(stateHome === 'task' ? { stateDirectory: this.#stateDirectory } : {}),
     })
   }

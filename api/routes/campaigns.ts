@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { type Campaign, type CampaignCommand, campaignCommand } from '../../schemas/index.ts'
+import { audit } from '../audit.ts'
 import { ADMINS, type ApiContext, type App, EVERYONE } from '../context.ts'
 import { ApiError, isApiErrorCode } from '../errors.ts'
 import {
@@ -151,7 +152,10 @@ export function campaignRoutes(app: App, context: ApiContext): void {
     (request, reply) => {
       const { couponId } = request.params
       return fromOwner(context, request, reply, {
-        here: () => runCommand(context, request, reply, campaignOf(context, couponId, request.body)),
+        here: () => {
+          const after = { ...request.body, eligibility: request.body.eligibility?.userIds.length }
+          return runCommand(context, request, reply, campaignOf(context, couponId, request.body), after)
+        },
       })
     },
   )
@@ -193,12 +197,16 @@ async function runCommand(
   request: FastifyRequest,
   reply: FastifyReply,
   command: Campaign,
+  after?: object,
 ): Promise<CampaignShape> {
   const { pipeline, topics } = context
   const topic = topics.couponCampaignRequested
   if (request.work !== undefined) request.work.waitMs = context.limits.commandWaitMs
-  pipeline.campaign(command.couponId)
+  const { value } = pipeline.campaign(command.couponId)
   checkAdmission(context, topic.name)
+  const action = `coupon.${command.operation.toLowerCase()}`
+  const before = value === undefined ? undefined : showCampaign(value)
+  await audit(context, request, { action, target: command.couponId, before, after })
   const record = await appendOne(context, actedBy(recordOf(context, request, topic, command), request))
   await applied(context, request, record)
   return whileHere(record, () => {

@@ -94,3 +94,30 @@ export const eventsExample = {
   count: 1,
   positions: [{ partition: 2, offset: 107, eventId: '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e' }],
 }
+
+export const deadLetterExample = {
+  deadLetter: { topic: 'order.confirmed.dlq', partition: 2, offset: 0 },
+  original: { topic: 'order.confirmed', partition: 2, offset: 41 },
+  dialect: 'streams',
+  error: 'DeserializationError',
+  timestamp: 1_767_225_600_000,
+  key: 'o-1',
+  keyBytes: 3,
+  valueBytes: 120,
+  state: 'waiting',
+}
+
+export const redriveExample = {
+  dryRun: false,
+  matched: 3,
+  already: 0,
+  sent: 2,
+  done: 1,
+  again: 1,
+  waiting: 0,
+  held: 1,
+  unroutable: 0,
+  left: 0,
+  complete: true,
+  ends: [4, 0, 0, 0, 0, 0],
+}

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { ProductCatalog } from '../../schemas/index.ts'
+import { audit } from '../audit.ts'
 import { ADMINS, type ApiContext, type App, EVERYONE } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import {
@@ -90,8 +91,9 @@ async function putProduct(
     currency: context.currency,
   }
   if (request.work !== undefined) request.work.waitMs = context.limits.commandWaitMs
-  context.pipeline.product(productId)
+  const { value: before } = context.pipeline.product(productId)
   checkAdmission(context, topic.name)
+  await audit(context, request, { action: 'product.put', target: productId, before, after: product })
   const record = await appendOne(context, actedBy(recordOf(context, request, topic, product), request))
   await applied(context, request, record)
   return whileHere(record, () => readProduct(context, reply, productId))

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Context } from '../context.ts'
-import { CheckError, UsageError } from '../errors.ts'
+import { CheckError } from '../errors.ts'
 import type { LoadFlags } from '../flags.ts'
-import { ShopClient } from '../load/client.ts'
+import { checkedUrl, ShopClient } from '../load/client.ts'
 import { startShop } from '../load/own-shop.ts'
 import { planRush } from '../load/plan.ts'
 import { describeRush, reportOf, type RushReport } from '../load/report.ts'
@@ -69,12 +69,6 @@ async function warmUp(
   await openCoupon(client, couponId, warmup)
   const plan = planRush({ requests: warmup, ratePerSecond: rate, users, seed, followed: follow })
   await rush({ client, couponId, runId }, plan, context.stop, () => {})
-}
-
-function checkedUrl(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return url
-  throw new UsageError(`--url ${url} is not an http or https URL`)
 }
 
 /** An admin's, as making a coupon needs one; not a flag, because everybody can read those. */

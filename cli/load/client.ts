@@ -1,5 +1,6 @@
-/** The few calls that the load generator makes, over kept connections. */
+/** The few calls that the load generator and operators' commands make, over kept connections. */
 import { Pool } from 'undici'
+import { UsageError } from '../errors.ts'
 
 /** A reply that is JSON, or what else came. */
 export interface Reply {
@@ -96,4 +97,11 @@ function parsed(text: string): Readonly<Record<string, unknown>> {
   } catch {
     return {}
   }
+}
+
+/** Throws a `UsageError` for what no shop can be at. */
+export function checkedUrl(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return url
+  throw new UsageError(`--url ${url} is not an http or https URL`)
 }

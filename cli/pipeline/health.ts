@@ -5,6 +5,9 @@ import { type Streams, taskName, type Topology } from '../../streams/index.ts'
 /**
  * @param deciding what the shop cannot be without: where another topology fails, it is watched no more, and serves
  * @param others what else readiness depends on
+ *
+ * A task that is paused by dead letters is told and no failing check: it answers for its keys, and a flood of poison must
+ * not take a process out of service.
  */
 export function healthChecks(
   probe: Probe,
@@ -26,7 +29,7 @@ export function healthChecks(
     case 'startup':
       return [...topologies, tasksCheck(streams, names)]
     case 'ready':
-      return [...topologies, tasksCheck(streams, names), ...others()]
+      return [...topologies, tasksCheck(streams, names), pausedCheck(streams), ...others()]
   }
 }
 
@@ -45,4 +48,12 @@ function watcherCheck(name: string, state: string, notRunning: number): HealthCh
   const degraded = state !== 'running' || notRunning > 0
   const detail = notRunning === 0 ? state : `${state}, ${notRunning} tasks do not run`
   return { name: `topology ${name}`, ok: true, degraded, detail }
+}
+
+function pausedCheck(streams: Streams): HealthCheck {
+  const paused = streams.runners
+    .flatMap(({ tasks }) => tasks)
+    .flatMap(({ name, flood }) => (flood === undefined ? [] : [`${name} (${flood.topic})`]))
+  const detail = paused.length === 0 ? 'no task is paused' : `paused: ${paused.join(', ')}`
+  return { name: 'dead letters', ok: true, detail }
 }

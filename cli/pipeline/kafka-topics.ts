@@ -1,7 +1,6 @@
 /** The topics of the shop on a cluster: what they are to be, and what they are. */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/index.ts'
-import { topicSpecsOf } from '../../streams/index.ts'
 import {
   type KafkaLog,
   openKafkaLog,
@@ -9,7 +8,7 @@ import {
   type TopicsOptions,
 } from '../../transports/kafka/index.ts'
 import { connectionOptions } from './kafka-connection.ts'
-import { checkOverrides, topicSpecs } from './topic-specs.ts'
+import { checkOverrides, shopTopicSpecs } from './topic-specs.ts'
 import { shopTopologies } from './topologies.ts'
 
 export interface TopicCluster {
@@ -26,10 +25,9 @@ export interface TopicCluster {
  * and what `openKafkaLog` throws.
  */
 export async function openTopicCluster(config: Config, version: string): Promise<TopicCluster> {
-  const { application } = config
   const { all: topologies } = shopTopologies(config)
   checkOverrides(config, topologies)
-  const specs = topicSpecsOf({ application, topologies, topicSpec: topicSpecs(config), changelogs: true })
+  const specs = shopTopicSpecs(config, topologies, { changelogs: true })
   const log = await openToolLog(config, version, 'topics')
   return {
     plan: () => log.planTopics(specs),

@@ -6,12 +6,13 @@
  * They close so that nothing is asked for what is gone: HTTP stops taking requests, the topologies commit what is
  * complete, then the log closes. Every step of closing runs.
  */
-import type { Pipeline } from '../../api/index.ts'
+import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import { type Clock, type Log, Streams, systemClock, topicSpecsOf } from '../../streams/index.ts'
+import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
+import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
 import { pipelineGate } from './gate.ts'
@@ -25,7 +26,7 @@ import { configFor, type DirectoryMode } from './recorded.ts'
 import { Replica } from './replica.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
-import { checkOverrides, topicSpecs } from './topic-specs.ts'
+import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
 import { type ShopTopologies, shopTopologies } from './topologies.ts'
 
 const MEASURE_EVERY_MS = 1_000
@@ -159,18 +160,16 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
-  const topicSpec = topicSpecs(config)
   // Events of every kind are taken here, also for topologies that run elsewhere.
-  await log.ensureTopics(
-    topicSpecsOf({ application, topologies: topologies.all, topicSpec, changelogs: false }),
-  )
+  await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
     application,
     topologies: topologies.here,
     log,
-    topicSpec,
+    topicSpec: topicSpecs(config),
     clock,
     hooks: telemetry.engine,
+    breaker: breakerOf(base),
     ...shopLog.engine,
   })
   closing.add('topologies', () => streams.close())
@@ -179,14 +178,26 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   return streams
 }
 
+/** Never off without a word. */
+function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPolicy | 'off' {
+  const { breaker, ...policy } = deadLetters
+  if (breaker === 'on') return policy
+  telemetry.logger.warn('deadLetters.breaker is off: no flood of dead letters pauses a task')
+  return 'off'
+}
+
 interface ShopPipeline {
   readonly pipeline: Pipeline
   readonly admission: Admission
 }
 
+function breakerCheck({ deadLetters }: Config): readonly HealthCheck[] {
+  return deadLetters.breaker === 'on' ? [] : [{ name: 'breaker', ok: true, detail: 'off' }]
+}
+
 /** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
 function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPipeline {
-  const { config, topologies, shopLog, telemetry, clock } = base
+  const { config, topologies, topics, shopLog, telemetry, clock } = base
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure
   const admission = new Admission({ streams, topologies: topologies.deciding, maxLagRecords, monotonic })
@@ -199,7 +210,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const { log } = shopLog
   const incidents = incidentsOf(base)
   closing.add('incidents', () => incidents?.close())
-  const checks = () => [...shopLog.checks(), ...(incidents?.checks() ?? [])]
+  const checks = () => [...shopLog.checks(), ...breakerCheck(config), ...(incidents?.checks() ?? [])]
   const { deciding } = topologies
   const watched = { telemetry, clock, admission, rates, replica, incidents }
   const parts: PortParts = { streams, deciding, log, checks, ...watched }
@@ -212,6 +223,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
     ...couponPort(parts),
     ...productPort(parts),
     ...operationsPort(parts),
+    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
     board: (query) => boards.board(query),
     copies: replica,
   }

@@ -1,12 +1,18 @@
-/** How the topics that the topologies name are kept, by configuration. */
+/** How the topics of the shop are kept, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
-import { type Topology, topicsOf, type TopicSpec, type TopicUse } from '../../streams/index.ts'
+import { topics as catalogue } from '../../schemas/index.ts'
+import { type Topology, topicsOf, type TopicSpec, topicSpecsOf, type TopicUse } from '../../streams/index.ts'
+
+/** Topics of operators, which no topology names. */
+const OPERATIONS: readonly TopicUse[] = [catalogue.opsAudit, catalogue.opsRedrive].map(useOf)
+/** Whatever the age of its records, somebody may have to answer for them. */
+const KEPT: ReadonlySet<string> = new Set([catalogue.opsAudit.name])
 
 /** Compacted topics keep the last value of each key, dead letters what an operator has not looked at. */
 export function topicSpecs({ topics }: Config): (use: TopicUse) => TopicSpec {
   return ({ name, role, cleanup, timestamps }) => {
     const override = topics.overrides[name]
-    const kept = cleanup === 'compact' || role === 'dead-letter'
+    const kept = cleanup === 'compact' || role === 'dead-letter' || KEPT.has(name)
     const forever = Number.POSITIVE_INFINITY
     return {
       name,
@@ -19,9 +25,25 @@ export function topicSpecs({ topics }: Config): (use: TopicUse) => TopicSpec {
   }
 }
 
+/** All that these topologies and their operators need; with `changelogs`, those of their stores as well. */
+export function shopTopicSpecs(
+  config: Config,
+  topologies: readonly Topology[],
+  { changelogs }: { readonly changelogs: boolean },
+): readonly TopicSpec[] {
+  const { application } = config
+  const topicSpec = topicSpecs(config)
+  const named = topicSpecsOf({ application, topologies, topicSpec, changelogs })
+  return [...named, ...OPERATIONS.map(topicSpec)]
+}
+
+function useOf({ name, cleanup, timestamps }: Omit<TopicUse, 'role'>): TopicUse {
+  return { name, role: 'sink', cleanup, timestamps }
+}
+
 /** Throws a `ConfigError` for overrides of topics that there are not. */
 export function checkOverrides({ topics }: Config, topologies: readonly Topology[]): void {
-  const names = new Set(topologies.flatMap(topicsOf).map(({ name }) => name))
+  const names = new Set([...topologies.flatMap(topicsOf), ...OPERATIONS].map(({ name }) => name))
   const problems = Object.keys(topics.overrides)
     .filter((name) => !names.has(name))
     .map((name) => {

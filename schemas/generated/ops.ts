@@ -113,3 +113,95 @@ export const incidentSchema: RecordSchema<Incident> = {
     ]
   },
 }
+
+/** An operator's action, written before it takes effect. Holds no personal data. */
+export interface OpsAudit {
+  /** Name of the token that asked for it. */
+  readonly actor: string
+  /** What was asked for, for example coupon.pause. */
+  readonly action: string
+  /** What it was asked for, for example a couponId. */
+  readonly target: string
+  /** JSON of the target as it was; null where there was none, or nothing of it changes. */
+  readonly before: string | null
+  /** JSON of what it is to be, or of the action's arguments. */
+  readonly after: string | null
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export const opsAuditSchema: RecordSchema<OpsAudit> = {
+  name: 'millrace.ops.OpsAudit',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OpsAudit",
+    "namespace": "millrace.ops",
+    "doc": "An operator's action, written before it takes effect. Holds no personal data.",
+    "fields": [
+      {"name": "actor", "type": "string", "doc": "Name of the token that asked for it."},
+      {"name": "action", "type": "string", "doc": "What was asked for, for example coupon.pause."},
+      {"name": "target", "type": "string", "doc": "What it was asked for, for example a couponId."},
+      {
+        "name": "before",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "JSON of the target as it was; null where there was none, or nothing of it changes."
+      },
+      {
+        "name": "after",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "JSON of what it is to be, or of the action's arguments."
+      },
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+    ]
+  },
+}
+
+/** How far a dead letter is on its way back to its topic. The last record of a dead letter counts. */
+export interface Redrive {
+  /** The dead letter's position. */
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Where it goes. */
+  readonly targetTopic: string
+  readonly targetPartition: number
+  /** The target's end before it was sent: it is not before this. */
+  readonly targetFrom: number
+  /** Where it is; null while nobody knows whether it was sent. */
+  readonly targetOffset: number | null
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export const redriveSchema: RecordSchema<Redrive> = {
+  name: 'millrace.ops.Redrive',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "Redrive",
+    "namespace": "millrace.ops",
+    "doc": "How far a dead letter is on its way back to its topic. The last record of a dead letter counts.",
+    "fields": [
+      {"name": "topic", "type": "string", "doc": "The dead letter's position."},
+      {"name": "partition", "type": "int"},
+      {"name": "offset", "type": "long"},
+      {"name": "targetTopic", "type": "string", "doc": "Where it goes."},
+      {"name": "targetPartition", "type": "int"},
+      {
+        "name": "targetFrom",
+        "type": "long",
+        "doc": "The target's end before it was sent: it is not before this."
+      },
+      {
+        "name": "targetOffset",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "Where it is; null while nobody knows whether it was sent."
+      },
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+    ]
+  },
+}

@@ -3,7 +3,7 @@
 import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, quotaStateSchema } from './coupon.ts'
-import { incidentSchema } from './ops.ts'
+import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelledSchema, orderConfirmedSchema, orderReturnedSchema } from './order.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
@@ -191,6 +191,18 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.ops.Incident',
     version: 1,
     definition: incidentSchema.definition,
+  },
+  {
+    id: 18,
+    name: 'millrace.ops.OpsAudit',
+    version: 1,
+    definition: opsAuditSchema.definition,
+  },
+  {
+    id: 19,
+    name: 'millrace.ops.Redrive',
+    version: 1,
+    definition: redriveSchema.definition,
   },
   {
     id: null,

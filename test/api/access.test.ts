@@ -111,6 +111,11 @@ const everything = [
   ['POST', '/v1/events/coupon.issue.requested', 'producer service admin'],
   ['GET', '/v1/ops/incidents', 'read service admin'],
   ['GET', '/v1/ops/topology', 'read service admin'],
+  ['GET', '/v1/ops/dlq', 'admin'],
+  ['GET', '/v1/ops/dlq/causes', 'admin'],
+  ['GET', '/v1/ops/dlq/coupon.issue.requested/0/7', 'admin'],
+  ['POST', '/v1/ops/dlq/redrive', 'admin'],
+  ['POST', '/v1/ops/tasks/catalog.0_0/resume', 'admin'],
   ['GET', '/metrics', 'read service admin'],
 ] as const
 const open = ['/livez', '/readyz', '/startupz', '/time', '/openapi.json']
@@ -144,6 +149,9 @@ describe('with tokens', () => {
       productId: 'p1',
       window: 'day',
       topic: 'coupon.issue.requested',
+      partition: '0',
+      offset: '7',
+      task: 'catalog.0_0',
     }
     const routes = api.routes.filter(({ method }) => method !== 'HEAD')
     const urls = routes.map(

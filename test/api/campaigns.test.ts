@@ -29,7 +29,7 @@ it('PUT appends one command under the couponId, with lineage and who gave it', a
   const started = start({ tokens: TOKENS })
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
   await putCampaign(started, 'c1', {}, { ...bearer('admin-secret'), traceparent })
-  const [record] = started.pipeline.records
+  const [record] = started.pipeline.business
   expect(record?.topic).toBe('coupon.campaign.requested')
   expect(record?.key?.toString()).toBe('c1')
   expect(record?.lineage.eventId).toMatch(
@@ -153,7 +153,7 @@ it('a command that is not applied in time: 503 with its position, and it is in t
     code: 'COMMAND_PENDING',
     position: { topic: 'coupon.campaign.requested', offset: 0 },
   })
-  expect(started.pipeline.records).toHaveLength(1)
+  expect(started.pipeline.business).toHaveLength(1)
 })
 
 it('a command whose outcome is forgotten: 503, not a guess', async () => {

@@ -5,6 +5,14 @@
 import type {
   CampaignView,
   CopyPort,
+  DeadLetterCauses,
+  DeadLetterFilter,
+  DeadLetterShow,
+  DeadLetterSummary,
+  DeadLetterView,
+  PausedTask,
+  RedriveReport,
+  RedriveRequest,
   HealthCheck,
   Page,
   PageRequest,
@@ -21,6 +29,7 @@ import {
   type CampaignCommand,
   type CouponIssueRequested,
   type Incident,
+  type OpsAudit,
   type ProductCatalog,
   type RankingSnapshot,
   type RequestState,
@@ -74,12 +83,28 @@ export class FakePipeline implements Pipeline {
   readonly wallets = new Map<string, UserCoupon[]>()
   readonly products = new Map<string, ProductCatalog>()
   readonly boardQueries: BoardQuery[] = []
+  readonly letters: DeadLetterSummary[] = []
+  readonly deadLetterFilters: DeadLetterFilter[] = []
+  readonly redrives: RedriveRequest[] = []
+  redriving = false
+  readonly paused = new Set<string>()
   readonly #campaigns = new Map<string, { campaign: Campaign; issued: number; soldOutAt: number | null }>()
   readonly #commands = new Map<string, CampaignCommand[]>()
   readonly #requests = new Map<string, RequestState>()
   readonly #processed = new Map<string, number>()
   #done = 0
   #waiters = new Set<Waiter>()
+
+  /** What was appended besides the audit. */
+  get business(): readonly Appended[] {
+    return this.records.filter(({ topic }) => topic !== topics.opsAudit.name)
+  }
+
+  /** What operators did, as it is on record. */
+  get audits(): readonly OpsAudit[] {
+    const records = this.records.filter(({ topic }) => topic === topics.opsAudit.name)
+    return records.map(({ value }) => topics.opsAudit.value.deserialize(value as Buffer))
+  }
 
   append(records: readonly AppendRecord[]): Promise<readonly AppendResult[]> {
     if (this.appendHangs) {
@@ -202,6 +227,57 @@ export class FakePipeline implements Pipeline {
     this.#read()
     const positions = [{ topic: 'ranking.partition.update', partition: 0, offset: 12 }]
     return { value: this.boards.get(`${query.window}/${query.metric}`), positions }
+  }
+
+  deadLetterTopic(name: string): string | undefined {
+    const source = name.replace(/\.dlq$/, '')
+    return source === 'order.confirmed' ? source : undefined
+  }
+
+  deadLetters(filter: DeadLetterFilter, { limit, after }: PageRequest): Promise<Page<DeadLetterSummary>> {
+    this.deadLetterFilters.push(filter)
+    const from = Number(after ?? 0)
+    const items = this.letters.slice(from, from + limit)
+    const more = this.letters.length > from + limit
+    return Promise.resolve({ items, ...(more && { next: String(from + limit) }) })
+  }
+
+  deadLetterCauses(filter: DeadLetterFilter): Promise<DeadLetterCauses> {
+    this.deadLetterFilters.push(filter)
+    const one = { topic: 'order.confirmed', error: 'TooOld', count: 2, earliest: 1, latest: 5 }
+    return Promise.resolve({ causes: [one], complete: true })
+  }
+
+  deadLetter({ offset }: Position, show: DeadLetterShow): Promise<DeadLetterView | undefined> {
+    const letter = this.letters.find(({ deadLetter }) => deadLetter.offset === offset)
+    if (letter === undefined) return Promise.resolve(undefined)
+    const headers = [{ name: 'actor', bytes: 3, ...(show === 'raw' && { hex: '6f7073' }) }]
+    const typed = show === 'typed' && { value: { orderId: 'o1' } }
+    const raw = show === 'raw' && { valueHex: '00', message: 'too old' }
+    return Promise.resolve({ ...letter, headers, ...typed, ...raw })
+  }
+
+  isRedriving(): boolean {
+    this.#read()
+    return this.redriving
+  }
+
+  redrive(request: RedriveRequest): Promise<RedriveReport> {
+    this.redrives.push(request)
+    const none = { already: 0, again: 0, waiting: 0, held: 0, unroutable: 0 }
+    const [sent, left] = request.dryRun ? [0, 2] : [2, 0]
+    return Promise.resolve({ ...none, matched: 2, sent, done: sent, left, complete: left === 0, ends: [3] })
+  }
+
+  pausedTask(task: string): PausedTask | undefined {
+    this.#read()
+    return this.paused.has(task)
+      ? { task, topic: 'order.confirmed', records: 200, deadLetters: 100 }
+      : undefined
+  }
+
+  resumeTask(task: string): void {
+    this.paused.delete(task)
   }
 
   health(_probe: Probe): readonly HealthCheck[] {

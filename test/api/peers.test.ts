@@ -117,7 +117,7 @@ describe('a command to a process that does not have the data', () => {
     })
     expect(await product.json()).toMatchObject({ title: 'Lámpara' })
     expect(asked.pipeline.records).toEqual([])
-    expect(owner.pipeline.records.map(({ topic }) => topic)).toEqual([
+    expect(owner.pipeline.business.map(({ topic }) => topic)).toEqual([
       topics.couponCampaignRequested.name,
       topics.couponCampaignRequested.name,
       topics.productCatalog.name,
@@ -147,7 +147,7 @@ describe('a command to a process that does not have the data', () => {
     asked.pipeline.elsewhere = other.url
     asked.pipeline.process()
     expect(await problemOf(await answer)).toMatchObject({ status: 503, code: 'COMMAND_PENDING' })
-    expect([asked.pipeline.records.length, other.pipeline.records.length]).toEqual([1, 0])
+    expect([asked.pipeline.business.length, other.pipeline.records.length]).toEqual([1, 0])
   })
 
   it('is answered also by a process that closes meanwhile; a long wait ends early', async () => {
@@ -171,11 +171,11 @@ describe('who asks', () => {
     const others = [{ role: 'admin', secret: 'token-of-its-own' }] as const
     const { asked, owner } = await pair({ tokens: TOKENS }, { tokens: others })
     expect((await put(asked.url, 'c1', bearer('admin-secret'))).status).toBe(200)
-    const headers = owner.pipeline.records[0]?.headers.map(([name, value]) => [name, value.toString()])
+    const headers = owner.pipeline.business[0]?.headers.map(([name, value]) => [name, value.toString()])
     expect(headers).toContainEqual(['actor', 'ops'])
     const denied = await put(asked.url, 'c1', bearer('read-secret'))
     expect(await problemOf(denied)).toMatchObject({ status: 403, code: 'FORBIDDEN' })
-    expect(owner.pipeline.records).toHaveLength(1)
+    expect(owner.pipeline.business).toHaveLength(1)
   })
 
   it('is counted where it asks, not at the owner', async () => {

@@ -347,6 +347,17 @@ export function logContract(name: string, openFreshLog: () => Promise<OpenedLog>
         expect(await log.committed(taskOf(0))).toEqual(checkpointAt(9, 2))
       })
 
+      test('tell how far a topology is in a partition, also whoever has none of its tasks', async () => {
+        const { assignment, membership } = await joined(log, groupOf('in'))
+        const at = { topic: 'in', partition: 0 }
+        expect(await log.processed('orders', at)).toBeUndefined()
+        await log.commit([commitOf(assignment.epoch, checkpointAt(5, 1))])
+        await membership.leave()
+        expect(await log.processed('orders', at)).toBe(5)
+        expect(await log.processed('orders', { topic: 'in', partition: 1 })).toBeUndefined()
+        expect(await log.processed('another', at)).toBeUndefined()
+      })
+
       test('of several tasks are one', async () => {
         const { assignment } = await joined(log, groupOf('in'))
         const good = commitOf(assignment.epoch, checkpointAt(3, 1, 0), { outputs: [output('a')] })

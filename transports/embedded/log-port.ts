@@ -198,6 +198,14 @@ export class LogPort implements Log {
     return this.parts.groups.task(task)?.checkpoint
   }
 
+  async processed(topology: string, { topic, partition }: TopicPartition): Promise<number | undefined> {
+    const entry = this.parts.groups.tasks.find(({ task, inputs }) => {
+      return task.topology === topology && task.partition === partition && inputs.includes(topic)
+    })
+    const checkpoint = entry === undefined ? undefined : await this.committed(entry.task)
+    return checkpoint?.positions.find((position) => position.topic === topic)?.offset
+  }
+
   async taskState(task: TaskId): Promise<StateReader> {
     this.checkOpen()
     return new TaskRows(this.parts.storage, this.ordinal(task))

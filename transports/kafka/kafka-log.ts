@@ -29,6 +29,7 @@ import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
 import { type ConnectionOptions, Connections } from './connections.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
+import { GroupOffsets } from './group/group-offsets.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
 import {
@@ -41,7 +42,7 @@ import {
 import { Router } from './router.ts'
 import { selfTest } from './self-test.ts'
 import { Sender } from './sender.ts'
-import { type Committer, type CommitterOptions, TopologyGroup } from './topology-group.ts'
+import { type Committer, type CommitterOptions, groupName, TopologyGroup } from './topology-group.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
 import { type TopicPlan, Topics, type TopicsOptions } from './topics.ts'
 
@@ -246,6 +247,21 @@ export class KafkaLog implements Log {
 
   committed(task: TaskId): Promise<Checkpoint | undefined> {
     return this.#group(task.topology).committed(task)
+  }
+
+  async processed(topology: string, at: TopicPartition): Promise<number | undefined> {
+    this.#checkOpen()
+    this.#checkPartition(at)
+    const group = groupName({ application: this.#options.application, topology })
+    const offsets = new GroupOffsets({
+      group,
+      inputsOf: () => [at.topic],
+      topicId: (topic) => this.topicId(topic),
+      send: async (request) => this.#questions.send(await this.#cluster.coordinator('group', group), request),
+      forgetCoordinator: () => this.#cluster.forgetCoordinator('group', group),
+    })
+    const task = { topology, subTopology: 0, partition: at.partition }
+    return (await offsets.committed(task))?.positions[0]?.offset
   }
 
   taskState(task: TaskId): ReturnType<Log['taskState']> {

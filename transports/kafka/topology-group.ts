@@ -261,7 +261,7 @@ export class TopologyGroup implements Membership {
 }
 
 /** Group of a topology, as Kafka's tools show it. */
-export function groupName({ application, topology }: GroupSpec): string {
+export function groupName({ application, topology }: Pick<GroupSpec, 'application' | 'topology'>): string {
   return `${application}.${topology}`
 }
 

@@ -152,6 +152,13 @@ export class MemoryLog implements Log {
     return Promise.resolve(this.#storage.checkpoints.get(taskName(task)))
   }
 
+  processed(topology: string, { topic, partition }: TopicPartition): Promise<number | undefined> {
+    const subTopologies = this.#storage.groups.get(topology)?.spec.subTopologies ?? []
+    const id = subTopologies.find(({ inputs }) => inputs.includes(topic))?.id ?? -1
+    const checkpoint = this.#storage.checkpoints.get(taskName({ topology, subTopology: id, partition }))
+    return Promise.resolve(checkpoint?.positions.find((position) => position.topic === topic)?.offset)
+  }
+
   taskState(task: TaskId): Promise<StateReader> {
     return Promise.resolve(this.#state(task))
   }

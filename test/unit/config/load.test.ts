@@ -212,6 +212,12 @@ describe('what is refused, naming the field', () => {
       /less than ranking\.graceMs/,
     ],
     [
+      'a flood that no window can hold',
+      () => ({ env: { MILLRACE_DEAD_LETTERS_WINDOW_RECORDS: '99' } }),
+      'deadLetters.leastDeadLetters',
+      /it would never open/,
+    ],
+    [
       'partners with other partitions',
       () => ({ env: { MILLRACE_TOPIC_OVERRIDES: '{"order.returned":{"partitions":3}}' } }),
       'topics.overrides',

@@ -76,6 +76,7 @@ describe('the catalogue', () => {
       'product.catalog',
       'user.profile',
       'ops.incident',
+      'ops.redrive',
     ])
   })
 

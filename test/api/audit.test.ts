@@ -1,0 +1,59 @@
+/** I26: every operator action is on record before it takes effect. */
+import { describe, expect, it } from 'vitest'
+import { StreamsError } from '../../streams/index.ts'
+import { bearer, definition, NOW, putCampaign, start, TOKENS } from './support.ts'
+
+const admin = bearer('admin-secret')
+
+describe('I26: an operator', () => {
+  it('who edits a campaign is on record before the command, with what it was and what it is to be', async () => {
+    const started = start({ tokens: TOKENS })
+    await putCampaign(started, 'c1', {}, admin)
+    await putCampaign(started, 'c1', { quota: 5, eligibility: { userIds: ['ann@example.org'] } }, admin)
+    const topics = started.pipeline.records.map(({ topic }) => topic)
+    expect(topics).toEqual([
+      'ops.audit',
+      'coupon.campaign.requested',
+      'ops.audit',
+      'coupon.campaign.requested',
+    ])
+    const [first, second] = started.pipeline.audits
+    expect(first).toMatchObject({ actor: 'ops', action: 'coupon.put', target: 'c1', before: null, at: NOW })
+    expect(JSON.parse(first?.after ?? '')).toEqual(definition)
+    expect(JSON.parse(second?.before ?? '')).toMatchObject({ quota: 2, revision: 1 })
+    expect(JSON.parse(second?.after ?? '')).toMatchObject({ quota: 5, eligibility: 1 })
+    expect(second?.after).not.toContain('ann')
+  })
+
+  it('who pauses a campaign, or puts a product, is too', async () => {
+    const started = start({ tokens: TOKENS })
+    const { api, pipeline } = started
+    await putCampaign(started, 'c1', {}, admin)
+    await api.app.inject({ method: 'POST', url: '/v1/coupons/c1/pause', headers: admin })
+    const payload = { title: 'Mug', price: 300 }
+    await api.app.inject({ method: 'PUT', url: '/v1/products/mug', headers: admin, payload })
+    expect(pipeline.audits.slice(1).map(({ action, target }) => [action, target])).toEqual([
+      ['coupon.pause', 'c1'],
+      ['product.put', 'mug'],
+    ])
+    expect(pipeline.audits.at(-1)).toMatchObject({ before: null })
+    expect(JSON.parse(pipeline.audits.at(-1)?.after ?? '')).toMatchObject({ title: 'Mug', currency: 'EUR' })
+  })
+
+  it('whose action cannot be put on record does nothing', async () => {
+    const started = start()
+    started.pipeline.appendFails = new StreamsError('LOG_BUSY', 'full')
+    const response = await putCampaign(started)
+    expect(response.json()).toMatchObject({ code: 'LOG_UNAVAILABLE' })
+    started.pipeline.appendFails = undefined
+    started.pipeline.process()
+    expect(started.pipeline.records).toEqual([])
+  })
+
+  it('who is refused leaves no record', async () => {
+    const started = start({ tokens: TOKENS })
+    await putCampaign(started, 'c1', { quota: -1 }, admin)
+    await putCampaign(started, 'c1', {}, bearer('read-secret'))
+    expect(started.pipeline.records).toEqual([])
+  })
+})
