@@ -208,11 +208,10 @@ function mapValues<V, W>(
   )
 }
 
-function checkGenerator(name: string, work: Scan<void>): Scan<void> {
-  if (typeof (work as Partial<Scan<void>>).next !== 'function') {
-    throw new TypeError(
-      `${name} answered with a ${typeof work}: a processor is a plain function or a generator`,
-    )
-  }
-  return work
+/** A promise is not waited for, whether it settles or not; what it rejects with must not end the process. */
+function checkGenerator(name: string, work: Scan<void> | Promise<unknown>): Scan<void> {
+  if ('next' in work && typeof work.next === 'function') return work
+  if (work instanceof Promise) work.catch(() => undefined)
+  const answer = work instanceof Promise ? 'promise' : typeof work
+  throw new TypeError(`${name} answered with a ${answer}: a processor is a plain function or a generator`)
 }

@@ -395,15 +395,15 @@ export class TopologyRunner implements GroupListener {
   }
 
   /**
-   * The running task that has the rows of a store in a partition. Throws `UNKNOWN_STORE`, and `TASK_NOT_HERE` with the
-   * address of the process that has it, where one is known.
+   * The task that has the rows of a store in a partition: it runs, or it stopped and can still be read. Throws
+   * `UNKNOWN_STORE`, and `TASK_NOT_HERE` with the address of the process that has it, where one is known.
    */
   storeTask(store: string, partition: number): Task {
     const { id: subTopology } = this.#ownerOf(store)
     const id: TaskId = { topology: this.topology.name, subTopology, partition }
     const name = taskName(id)
     const task = this.tasks.find((candidate) => candidate.name === name)
-    if (task?.lifecycle.state === 'running') return task
+    if (task?.readable === true) return task
     throw new TaskNotHere(`${store} of ${name}`, this.#elsewhere.get(name))
   }
 

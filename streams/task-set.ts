@@ -21,6 +21,8 @@ import { WallClock } from './wall-clock.ts'
 
 /** Milliseconds before a task that lost its batch, or could not be opened, is opened again. */
 const REOPEN_AFTER_MS = 200
+/** What framing adds to a row in its changelog at most, in bytes. */
+const CHANGE_FRAME_BYTES = 64
 /** Tasks that are restored at a time; the others wait for their turn. */
 const OPENING_LIMIT = 4
 
@@ -272,7 +274,9 @@ export class TaskSet {
     const reader = backend ?? (await log.taskState(id))
     const from = await orDropped(slot, this.#withStarts(id, subTopology, checkpoint ?? NO_CHECKPOINT))
     const withChanges = log.stateHome === 'task'
-    const state = new TaskState({ reader, specs: subTopology.stores, withChanges, cacheEntries })
+    const maxRowBytes = withChanges ? log.maxRecordBytes - CHANGE_FRAME_BYTES : undefined
+    const specs = subTopology.stores
+    const state = new TaskState({ reader, specs, withChanges, cacheEntries, maxRowBytes })
     const wall = this.#wall as WallClock
     const task = new Task({
       id,

@@ -14,7 +14,7 @@
  */
 import type { Scan, TaskState } from '../state/index.ts'
 import { DeferredWork } from './deferred-work.ts'
-import { StreamsError } from './errors.ts'
+import { leavesStateReadable, StreamsError } from './errors.ts'
 import { EventIdMaker } from './event-id.ts'
 import type { SubTopology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
@@ -108,6 +108,12 @@ export class Task implements NodeHost {
 
   get failure(): Error | undefined {
     return this.#failure
+  }
+
+  /** Whether queries may read its committed rows: it runs, or stopped in a way that leaves them as they are. */
+  get readable(): boolean {
+    const { state } = this.lifecycle
+    return state === 'running' || (state === 'failed' && leavesStateReadable(this.#failure as Error))
   }
 
   get streamTime(): number {

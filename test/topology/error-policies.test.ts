@@ -109,16 +109,25 @@ describe('a processor that throws', () => {
     await driver.close()
   })
 
-  test('a processor that answers with a promise is told so', async () => {
+  test.each([
+    ['never settles', () => new Promise(() => {})],
+    ['rejects, which does not end the process', () => Promise.reject(new Error('too late'))],
+  ])('a processor that answers with a promise is told so: one that %s', async (_what, answer) => {
     const lazy = processor({
       name: 'lazy',
       input: shape<string, number>(),
-      process: (() => Promise.resolve()) as unknown as () => void,
+      process: answer as unknown as () => void,
     })
-    const promising = topology('promising', (t) => void t.stream(numbers).process(lazy))
+    const promising = topology('promising', (t) => {
+      t.stream(numbers).process(lazy, { onError: 'dead-letter' })
+      t.stream(stringTopic('texts')).to(sums)
+    })
     const driver = await TopologyTestDriver.open({ topologies: [promising], now: START })
-    const failure = driver.pipe(numbers, 'k', 1)
-    await expect(failure).rejects.toMatchObject({ code: 'PROCESSING_FAILED' })
+    await driver.pipe(numbers, 'k', 1)
+    const [letter] = driver.deadLetters(numbers)
+    expect(letter?.headers[1]?.[1].toString()).toContain('lazy answered with a promise')
+    await driver.pipe(stringTopic('texts'), 'k', 'goes on')
+    expect(driver.read(sums)).toHaveLength(1)
     await driver.close()
   })
 })
@@ -164,6 +173,15 @@ describe('a record that a source refuses', () => {
     await driver.pipeBytes('numbers', null, Buffer.from('1'))
     expect(driver.read(sums)).toEqual([])
     expect(dropped).toEqual(['NullKey'])
+    await driver.close()
+  })
+
+  test('null key: dead letter where the source says so', async () => {
+    const { driver } = await run({ onNullKey: 'dead-letter' }, 'fail', [])
+    await driver.pipeBytes('numbers', null, Buffer.from('1'))
+    const [letter] = driver.deadLetters(numbers)
+    expect([letter?.key, letter?.value?.toString()]).toEqual([null, '1'])
+    expect(letter?.headers[0]?.[1].toString()).toBe('NullKey')
     await driver.close()
   })
 

@@ -24,6 +24,7 @@ import {
   type TopicSpec,
 } from '../../streams/index.ts'
 import type { Codec } from './batches/compression.ts'
+import { BATCH_OVERHEAD } from './batches/encode.ts'
 import { Cluster } from './cluster.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
@@ -31,6 +32,7 @@ import { type ConnectionOptions, Connections } from './connections.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
+import { LINEAGE_BYTES_MAX } from './records.ts'
 import { Router } from './router.ts'
 import { selfTest } from './self-test.ts'
 import { Sender } from './sender.ts'
@@ -72,7 +74,7 @@ export interface KafkaLogOptions {
   readonly leaves?: boolean
   readonly topics?: TopicsOptions
   readonly compression?: Codec
-  /** Bytes of one record; what brokers take by default unless told. */
+  /** Bytes of one record with all its framing; what brokers take by default unless told. */
   readonly maxRecordBytes?: number
   readonly fetch?: Partial<FetchLimits>
   readonly hooks?: Partial<KafkaHooks>
@@ -105,7 +107,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
 export class KafkaLog implements Log {
   readonly stateHome = 'task'
   readonly guarantee: 'exactly-once' | 'at-least-once'
-  readonly maxRecordBytes: number
+  readonly #maxRecordBytes: number
   readonly #options: KafkaLogOptions
   readonly #questions: Connections
   readonly #cluster: Cluster
@@ -128,7 +130,7 @@ export class KafkaLog implements Log {
     const { connection, topics, compression, fetch } = options
     this.#options = options
     this.guarantee = options.guarantee ?? 'exactly-once'
-    this.maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_MAX
+    this.#maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_MAX
     this.#questions = questions
     this.#cluster = cluster
     this.#topics = new Topics(questions, cluster, topics)
@@ -143,6 +145,11 @@ export class KafkaLog implements Log {
     this.#router = new Router((topic) => this.partitions(topic))
   }
 
+  /** No more than the smallest of the topics takes that were ensured: one limit for all. */
+  get maxRecordBytes(): number {
+    return Math.min(this.#maxRecordBytes, this.#topics.maxBatchBytes - BATCH_OVERHEAD) - LINEAGE_BYTES_MAX
+  }
+
   // --- topics
 
   ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
@@ -155,7 +162,7 @@ export class KafkaLog implements Log {
   }
 
   partitions(topic: string): number {
-    return this.#topic(topic).partitions.length
+    return this.#topic(topic).firstCount
   }
 
   topicId(topic: string): string {
@@ -256,6 +263,7 @@ export class KafkaLog implements Log {
       transactionalId,
       timeoutMs,
       compression,
+      maxBatchBytes: this.#topics.maxBatchBytes,
     })
     return {
       settle: () => producer.settle(),

@@ -248,7 +248,7 @@ export class TopologyGroup implements Membership {
 
   #lead(members: ReadonlyMap<string, Buffer>): Promise<ReadonlyMap<string, Buffer>> {
     const { spec, cluster, onFenced, onUnreadable } = this.#options
-    const partitions = (topic: string): number => cluster.topic(topic)?.partitions.length ?? 0
+    const partitions = (topic: string): number => cluster.topic(topic)?.firstCount ?? 0
     return leadGroup({ spec, brokers: this.#brokers, partitions, onFenced, onUnreadable }, members)
   }
 
