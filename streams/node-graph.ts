@@ -29,6 +29,8 @@ export interface NodeHost {
   defer(node: ProcessorInstance, record: AnyRecord, work: Scan<void>): void
   send(topic: AnyTopic, record: AnyRecord, partition: ((partitions: number) => number) | undefined): void
   deadLetter(record: AnyRecord, reason: string, message: string): void
+  /** An output that cannot be sent: its cause becomes a dead letter, everything else of the record stands. */
+  refused(record: AnyRecord, reason: string, message: string): void
   dropped(reason: string): void
 }
 
@@ -141,9 +143,8 @@ class SinkInstance implements Receiver {
     const { topics, route, partition } = this.#node
     const topic = route === undefined ? topics[0] : route(record as never)
     if (topic === undefined || !topics.includes(topic)) {
-      throw new RangeError(
-        `${this.#node.name} routed a record to a topic that it did not declare: ${topic?.name}`,
-      )
+      const message = `${this.#node.name} routed a record to a topic that it did not declare: ${topic?.name}`
+      return this.#host.refused(record, 'UndeclaredTopic', message)
     }
     const choose = partition && ((partitions: number) => partition(record as never, partitions))
     this.#host.send(topic, record, choose)

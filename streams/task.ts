@@ -368,9 +368,14 @@ export class Task implements NodeHost {
       this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition)
     } catch (error) {
       if (!(error instanceof OutputTooLarge)) throw error
-      if (record.origin.offset < 0) this.dropped('OutputTooLarge')
-      else this.deadLetter(record, 'OutputTooLarge', error.message)
+      this.refused(record, 'OutputTooLarge', error.message)
     }
+  }
+
+  /** A timer has no record that could be a dead letter. */
+  refused(record: AnyRecord, reason: string, message: string): void {
+    if (record.origin.offset < 0) this.dropped(reason)
+    else this.deadLetter(record, reason, message)
   }
 
   deadLetter(record: AnyRecord, reason: string, message: string): void {

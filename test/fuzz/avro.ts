@@ -14,7 +14,7 @@ import { type AvroTarget, avroTargets } from './avro-targets.ts'
 import { mutateBytes } from './mutate.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
-const BATCH = 10_000
+const BATCH = 2_000
 const HEADER_BYTES = 5
 
 export interface AvroRun {

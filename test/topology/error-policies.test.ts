@@ -234,6 +234,29 @@ describe('an output larger than the log takes', () => {
   })
 })
 
+describe('an output for a topic that its sink did not declare', () => {
+  test('its cause becomes a dead letter; the rest of the record stands', async () => {
+    const texts = stringTopic('texts')
+    const elsewhere = stringTopic('elsewhere')
+    const routing = topology('routing', (t) => {
+      const stream = t.stream(texts)
+      stream.to(({ value }) => (value === 'astray' ? elsewhere : sums), { name: 'routed', topics: [sums] })
+      stream.to(stringTopic('copies'))
+    })
+    const driver = await TopologyTestDriver.open({ topologies: [routing], now: START })
+    await driver.pipe(texts, 'k', 'astray')
+    await driver.pipe(texts, 'k', 'home')
+    const [letter] = driver.deadLetters(texts)
+    expect(letter?.headers.slice(0, 2).map(([, text]) => text.toString())).toEqual([
+      'UndeclaredTopic',
+      expect.stringContaining('elsewhere'),
+    ])
+    expect(driver.read(stringTopic('copies'))).toHaveLength(2)
+    expect(driver.read(sums).map(({ value }) => value)).toEqual(['home'])
+    await driver.close()
+  })
+})
+
 describe('what would block an input or a commit', () => {
   test('an event time that is no number is a dead letter under every policy', async () => {
     const strange = topology('strange', (t) => {

@@ -24,6 +24,7 @@ import {
 import type { CommitMember } from './commit.ts'
 import type { Cluster } from './cluster.ts'
 import { type ConnectionOptions, Connections } from './connections.ts'
+import { isClusterError } from './errors.ts'
 import { fence, type FenceBrokers, listProducers } from './group/fence.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import { leadGroup } from './group/leader.ts'
@@ -145,12 +146,20 @@ export class TopologyGroup implements Membership {
     const group = new TopologyGroup(options, newest + 1)
     options.onMade(group)
     try {
+      await group.#checkRights()
       await group.#membership.start()
       return group
     } catch (error) {
       await group.leave()
       throw error
     }
+  }
+
+  /** Who may not write under its id is told before it is given tasks. What else is amiss may pass by then. */
+  async #checkRights(): Promise<void> {
+    await this.#settle().catch((error: unknown) => {
+      if (isClusterError(error, 'ACCESS_DENIED')) throw error
+    })
   }
 
   /** The task's last commit. Throws as `GroupOffsets.committed`. */

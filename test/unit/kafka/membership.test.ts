@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
 import { type Assignment, type GroupListener, type GroupSpec, StreamsError } from '../../../streams/index.ts'
+import { ClusterError } from '../../../transports/kafka/errors.ts'
 import { GroupMembership } from '../../../transports/kafka/group/membership.ts'
 import { encodeAssignment } from '../../../transports/kafka/group/metadata.ts'
 import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
@@ -19,6 +20,8 @@ class Rig {
   onRebalancing = (): Promise<void> => Promise.resolve()
   onAssigned = (): Promise<void> => Promise.resolve()
   onRevoked = (): Promise<void> => Promise.resolve()
+  /** Why the coordinator cannot be asked. */
+  trouble: Error | undefined
   readonly member: GroupMembership
   readonly #watchers = new Set<() => void>()
   #generation = 0
@@ -40,7 +43,10 @@ class Rig {
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
-      send: <R>(request: KafkaRequest<R>) => Promise.resolve(this.#answer(request.apiName) as R),
+      send: <R>(request: KafkaRequest<R>) =>
+        this.trouble === undefined
+          ? Promise.resolve(this.#answer(request.apiName) as R)
+          : Promise.reject(this.trouble),
       forgetCoordinator: () => {},
       assign: () => Promise.resolve(new Map()),
       transactionalId: () => 'shop.sales.a.1',
@@ -159,4 +165,34 @@ test('a commit that is refused while an assignment is on its way has everything 
   }
   await rig.member.start()
   expect(rig.events).toEqual(['revoked', 'new producer', 'join', 'assigned 1'])
+})
+
+const finals = [
+  new ClusterError('ACCESS_DENIED', 'FindCoordinator of group shop.sales'),
+  new ClusterError('AUTHENTICATION_FAILED', 'broker 1'),
+]
+test.each(finals)('a member that is refused for good does not start: $code', async (trouble) => {
+  const rig = new Rig()
+  rig.trouble = trouble
+  await expect(rig.member.start()).rejects.toBe(trouble)
+})
+
+test.each(finals)(
+  'a member that is refused for good by now is lost, and says why: $code',
+  async (trouble) => {
+    const rig = await Rig.joined()
+    rig.trouble = trouble
+    await rig.seen(`lost: ${trouble.message}`, 1)
+    expect(rig.member.current).toBeUndefined()
+  },
+)
+
+test('a member whose coordinator is away tries until it is back', async () => {
+  const rig = new Rig()
+  rig.trouble = new ClusterError('CONNECTION_FAILED', 'broker 1')
+  const started = rig.member.start()
+  await new Promise(setImmediate)
+  rig.trouble = undefined
+  await started
+  expect(rig.events).toContain('assigned 1')
 })
