@@ -12,7 +12,7 @@
  */
 import type { Clock } from './clock.ts'
 import { type Backends, type CommitResult, commitSealed, sealTasks } from './commit.ts'
-import { reactionOf, StreamsError, TaskNotHere } from './errors.ts'
+import { leavesStateReadable, reactionOf, StreamsError, TaskNotHere } from './errors.ts'
 import { findStore, type SubTopology, type Topology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, runnerLifecycle, type RunnerState } from './lifecycle.ts'
@@ -403,7 +403,8 @@ export class TopologyRunner implements GroupListener {
     const id: TaskId = { topology: this.topology.name, subTopology, partition }
     const name = taskName(id)
     const task = this.tasks.find((candidate) => candidate.name === name)
-    if (task?.readable === true) return task
+    const inDoubt = this.#failure !== undefined && !leavesStateReadable(this.#failure)
+    if (task?.readable === true && !inDoubt) return task
     throw new TaskNotHere(`${store} of ${name}`, this.#elsewhere.get(name))
   }
 

@@ -45,13 +45,20 @@ async function counted() {
   return engine
 }
 
+const readable: readonly [what: string, fault: Error][] = [
+  ['was refused its topic', new ClusterError('ACCESS_DENIED', 'Fetch of topic lines')],
+  ['was refused its credentials', new ClusterError('AUTHENTICATION_FAILED', 'broker 1')],
+  ['met a record that cannot be read', new StreamsError('LOG_RECORD_CORRUPT', 'lines-0 at offset 1')],
+  ['met a topic that grew', new StreamsError('TOPIC_MISMATCH', 'lines got more partitions')],
+]
+const inDoubt: readonly [what: string, fault: Error][] = [
+  ['is another process’s by now', new StreamsError('COMMIT_FENCED', 'the group went on')],
+  ['does not fit its topics', new StreamsError('RESET_REQUIRED', 'lines was made again')],
+  ['has a damaged database', new StateError('STATE_CORRUPT', 'seen')],
+  ['does not know its last commit', new StreamsError('COMMIT_UNKNOWN', 'no answer')],
+]
+
 describe('a task that stopped', () => {
-  const readable: readonly [what: string, fault: Error][] = [
-    ['was refused its topic', new ClusterError('ACCESS_DENIED', 'Fetch of topic lines')],
-    ['was refused its credentials', new ClusterError('AUTHENTICATION_FAILED', 'broker 1')],
-    ['met a record that cannot be read', new StreamsError('LOG_RECORD_CORRUPT', 'lines-0 at offset 1')],
-    ['met a topic that grew', new StreamsError('TOPIC_MISMATCH', 'lines got more partitions')],
-  ]
   test.each(readable)('because it %s processes nothing more and answers read-only', async (_what, fault) => {
     const engine = await counted()
     engine.log.fail('lines', fault)
@@ -72,16 +79,28 @@ describe('a task that stopped', () => {
     await engine.close()
   })
 
-  const inDoubt: readonly [what: string, fault: Error][] = [
-    ['is another process’s by now', new StreamsError('COMMIT_FENCED', 'the group went on')],
-    ['does not fit its topics', new StreamsError('RESET_REQUIRED', 'lines was made again')],
-    ['has a damaged database', new StateError('STATE_CORRUPT', 'seen')],
-    ['does not know its last commit', new StreamsError('COMMIT_UNKNOWN', 'no answer')],
-  ]
   test.each(inDoubt)('because it %s answers nothing', async (_what, fault) => {
     const engine = await counted()
     engine.log.fail('lines', fault)
     await expect(engine.settle()).rejects.toBe(fault)
+    expect(() => engine.query('counting', seen).get('k')).toThrow(
+      expect.objectContaining({ code: 'TASK_NOT_HERE' }),
+    )
+    await engine.close()
+  })
+})
+
+describe('a member that is lost', () => {
+  test.each(readable)('because it %s answers read-only', async (_what, fault) => {
+    const engine = await counted()
+    engine.log.listener.lost(fault)
+    expect(engine.query('counting', seen).get('k').value).toBe(1)
+    await engine.close()
+  })
+
+  test.each(inDoubt)('because what it had %s answers nothing', async (_what, fault) => {
+    const engine = await counted()
+    engine.log.listener.lost(fault)
     expect(() => engine.query('counting', seen).get('k')).toThrow(
       expect.objectContaining({ code: 'TASK_NOT_HERE' }),
     )
