@@ -242,7 +242,7 @@ class RequestMaker {
       (one) => one !== undefined,
     )
     const value = given.length > 0 && random.chance(2 / 3) ? random.pick(given) : this.#value(schema ?? {}, 0)
-    const text = asBody(random.chance(1 / 3) ? value : spoilt(value, random))
+    const text = asBody(random.chance(1 / 2) ? value : spoilt(value, random))
     return random.chance(1 / 10) ? mutateBytes(text, random, text) : text
   }
 
