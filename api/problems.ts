@@ -103,6 +103,10 @@ function fromFastify(error: FastifyError): ApiError {
       return new ApiError('INVALID_JSON', 'The body could not be parsed.', { cause: error })
     default:
   }
+  // The client went away in the middle of its body, and so gets no answer either.
+  if (error.code === 'ECONNRESET') {
+    return new ApiError('INVALID_REQUEST', 'The body did not come to its end.', { cause: error })
+  }
   // The parser's own errors have no code.
   if (error instanceof SyntaxError && error.statusCode === 400) {
     return new ApiError('INVALID_JSON', 'The body could not be parsed.', { cause: error })

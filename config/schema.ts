@@ -377,6 +377,8 @@ export const configSchema = Type.Object(
           'Bytes of a partition beyond which its oldest records may go; or `unlimited`.',
         ),
         overrides: Type.Record(Type.String({ pattern: namePattern }), topicOverride, {
+          // What is no name is no key: without this, whatever stands under it would not be looked at.
+          additionalProperties: false,
           default: {},
           env: 'MILLRACE_TOPIC_OVERRIDES',
           description: 'Per topic: `{partitions, retentionMs, retentionBytes}` in place of the above.',

@@ -34,6 +34,8 @@ export interface TableParts {
   readonly filter?: AbsenceFilter | undefined
   /** Where committed rows lie in the indexes; a cache like the one of values. */
   readonly placed?: RowCache
+  /** Bytes of key and value together; no limit unless told. */
+  readonly maxRowBytes?: number | undefined
   /** Told after a rollback changed a key. */
   readonly undone?: (key: string) => void
 }
@@ -59,6 +61,7 @@ export class Table implements Undoable {
   pending: OrderedMap<Cell> | undefined
   readonly description: Description
   readonly #journal: Journal
+  readonly #maxRowBytes: number
   readonly #undone: ((key: string) => void) | undefined
   readonly #placed: RowCache
 
@@ -72,6 +75,7 @@ export class Table implements Undoable {
     this.filter = parts.filter
     this.#placed = parts.placed ?? ReadCache.none
     this.#journal = parts.journal
+    this.#maxRowBytes = parts.maxRowBytes ?? Number.POSITIVE_INFINITY
     this.#undone = parts.undone
     this.indexes = Object.entries(spec.indexes).map(([name, index], position) => ({
       name,
@@ -123,11 +127,17 @@ export class Table implements Undoable {
     return value === undefined ? undefined : { key: physical, value }
   }
 
-  /** Encodes at once: what cannot be encoded is the fault of the record that puts it. */
+  /** Encodes at once: what cannot be encoded, or is too large, is the fault of the record that puts it. */
   put(key: string, value: unknown, decodedKey?: unknown): void {
     if (value === undefined) throw new TypeError(`Store ${this.name}: undefined is no value, use delete`)
     if (this.indexes.length > 0) this.#checkScores(decodedKey ?? this.spec.key.decode(key), value)
-    this.#write(key, value, this.spec.value.serialize(value))
+    const payload = this.spec.value.serialize(value)
+    const bytes = key.length + payload.length
+    if (bytes > this.#maxRowBytes)
+      throw new RangeError(
+        `Store ${this.name}: a row of ${bytes} bytes, and ${this.#maxRowBytes} are possible`,
+      )
+    this.#write(key, value, payload)
   }
 
   #checkScores(key: unknown, value: unknown): void {

@@ -39,6 +39,8 @@ export interface TaskStateOptions {
   readonly cacheBytes?: number
   /** Timers held in memory per clock, for a while twice as many; 4,096 unless told. */
   readonly heldTimers?: number
+  /** Bytes of key and value that a row may have, where a changelog must take it; no limit unless told. */
+  readonly maxRowBytes?: number | undefined
 }
 
 /** What one batch writes. */
@@ -59,6 +61,7 @@ interface OpenStore {
 export class TaskState {
   readonly #reader: StateReader
   readonly #withChanges: boolean
+  readonly #maxRowBytes: number | undefined
   readonly #journal = new Journal()
   readonly #stores = new Map<string, OpenStore>()
   readonly #tables = new Map<string, Table>()
@@ -83,6 +86,7 @@ export class TaskState {
     } = options
     this.#reader = reader
     this.#withChanges = withChanges
+    this.#maxRowBytes = options.maxRowBytes
     const cache = new ReadCache(cacheEntries, cacheBytes)
     for (const spec of specs) {
       if (this.#stores.has(spec.name)) throw new RangeError(`Two stores have the name ${spec.name}`)
@@ -104,7 +108,13 @@ export class TaskState {
     const absent = spec.lookups === 'mostly-absent'
     const rows = absent ? { cache: ReadCache.none, filter: new AbsenceFilter() } : { cache: cache.store() }
     const placed = Object.keys(spec.indexes).length > 0 ? cache.store() : ReadCache.none
-    const parts = { reader: this.#reader, journal: this.#journal, placed, ...rows }
+    const parts = {
+      reader: this.#reader,
+      journal: this.#journal,
+      placed,
+      maxRowBytes: this.#maxRowBytes,
+      ...rows,
+    }
     const table = new Table(spec, undone === undefined ? parts : { ...parts, undone })
     table.description.openAs(readDescriptor(spec, this.#reader))
     this.#tables.set(spec.name, table)

@@ -7,6 +7,8 @@
  * - `drop-task`: this task stops; the others go on.
  * - `stop`: the process cannot go on safely.
  */
+import { isStateError } from '../state/index.ts'
+
 export type Reaction = 'continue' | 'retry' | 'restore' | 'drop-task' | 'stop'
 
 const table = {
@@ -69,6 +71,23 @@ export class TaskNotHere extends StreamsError {
 
 export function isStreamsError(error: unknown, code?: StreamsErrorCode): error is StreamsError {
   return error instanceof StreamsError && (code === undefined || error.code === code)
+}
+
+/** A task that stopped so has committed rows that are in doubt, or another's by now. */
+const STATE_IN_DOUBT: ReadonlySet<string> = new Set<StreamsErrorCode>([
+  'COMMIT_FENCED',
+  'LOG_CORRUPT',
+  'RESET_REQUIRED',
+])
+
+/**
+ * Whether the committed rows of a task that stopped may still be read: what stopped it is its input, its code or its
+ * rights, and it does not come back by itself.
+ */
+export function leavesStateReadable(error: Error): boolean {
+  if (isStateError(error) || (isStreamsError(error) && STATE_IN_DOUBT.has(error.code))) return false
+  const reaction = reactionOf(error)
+  return reaction === 'drop-task' || reaction === 'stop'
 }
 
 /** Who must react to any error: the table's answer, that of an error of another room with a `reaction`, or the task. */

@@ -35,6 +35,8 @@ export interface NodeHost {
     headers: Headers,
   ): void
   deadLetter(record: AnyRecord, reason: string, message: string): void
+  /** An output that cannot be sent: its cause becomes a dead letter, everything else of the record stands. */
+  refused(record: AnyRecord, reason: string, message: string): void
   dropped(reason: string): void
 }
 
@@ -147,9 +149,8 @@ class SinkInstance implements Receiver {
     const { topics, route, partition, headers } = this.#node
     const topic = route === undefined ? topics[0] : route(record as never)
     if (topic === undefined || !topics.includes(topic)) {
-      throw new RangeError(
-        `${this.#node.name} routed a record to a topic that it did not declare: ${topic?.name}`,
-      )
+      const message = `${this.#node.name} routed a record to a topic that it did not declare: ${topic?.name}`
+      return this.#host.refused(record, 'UndeclaredTopic', message)
     }
     const choose = partition && ((partitions: number) => partition(record as never, partitions))
     this.#host.send(topic, record, choose, headers)
@@ -214,11 +215,10 @@ function mapValues<V, W>(
   )
 }
 
-function checkGenerator(name: string, work: Scan<void>): Scan<void> {
-  if (typeof (work as Partial<Scan<void>>).next !== 'function') {
-    throw new TypeError(
-      `${name} answered with a ${typeof work}: a processor is a plain function or a generator`,
-    )
-  }
-  return work
+/** A promise is not waited for, whether it settles or not; what it rejects with must not end the process. */
+function checkGenerator(name: string, work: Scan<void> | Promise<unknown>): Scan<void> {
+  if ('next' in work && typeof work.next === 'function') return work
+  if (work instanceof Promise) work.catch(() => undefined)
+  const answer = work instanceof Promise ? 'promise' : typeof work
+  throw new TypeError(`${name} answered with a ${answer}: a processor is a plain function or a generator`)
 }

@@ -76,7 +76,12 @@ export class TopologyRunner implements GroupListener {
     this.#options = options
     this.topology = topology
     this.progress = new Progress(clock)
-    this.stores = new StoreTasks(topology, log, () => this.tasks)
+    this.stores = new StoreTasks({
+      topology,
+      log,
+      tasks: () => this.tasks,
+      failure: () => this.#failure,
+    })
     this.#databases = stateDirectory === undefined ? undefined : new ExclusiveDatabases(stateDirectory)
     this.#set = new TaskSet({
       ...options,

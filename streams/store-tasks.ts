@@ -1,22 +1,32 @@
 /** Which tasks have the rows of a store or read an input, here or elsewhere. */
-import { StreamsError, TaskNotHere } from './errors.ts'
+import { leavesStateReadable, StreamsError, TaskNotHere } from './errors.ts'
 import { findStore, type SubTopology, type Topology } from './graph.ts'
 import type { Log, Peer } from './log.ts'
 import type { Task } from './task.ts'
 import { taskName } from './task-id.ts'
 
+export interface StoreTasksOptions {
+  readonly topology: Topology
+  readonly log: Log
+  /** Those that are here. */
+  readonly tasks: () => readonly Task[]
+  /** Why the topology does not run here any more, if it does not. */
+  readonly failure: () => Error | undefined
+}
+
 export class StoreTasks {
   readonly #topology: Topology
   readonly #log: Log
   readonly #tasks: () => readonly Task[]
+  readonly #failure: () => Error | undefined
   /** Query addresses of the tasks that run elsewhere. */
   #elsewhere: ReadonlyMap<string, string> = new Map()
 
-  /** `tasks`: those that are here. */
-  constructor(topology: Topology, log: Log, tasks: () => readonly Task[]) {
+  constructor({ topology, log, tasks, failure }: StoreTasksOptions) {
     this.#topology = topology
     this.#log = log
     this.#tasks = tasks
+    this.#failure = failure
   }
 
   /** What the other members say that they run. */
@@ -27,15 +37,15 @@ export class StoreTasks {
     this.#elsewhere = new Map(entries)
   }
 
-  /** The tasks here that have a store. Throws `UNKNOWN_STORE`. */
+  /** The tasks here that have a store, and can be read. Throws `UNKNOWN_STORE`. */
   here(store: string): readonly Task[] {
     const { id } = this.#ownerOf(store)
-    return this.#tasks().filter(({ task }) => task.subTopology === id)
+    return this.#tasks().filter((task) => task.task.subTopology === id && this.#mayRead(task))
   }
 
   /**
-   * The running task that has the rows of a store in a partition. Throws `UNKNOWN_STORE`, and `TASK_NOT_HERE` with the
-   * address of the process that has it, where one is known.
+   * The task that has the rows of a store in a partition: it runs, or it stopped and can still be read. Throws
+   * `UNKNOWN_STORE`, and `TASK_NOT_HERE` with the address of the process that has it, where one is known.
    */
   of(store: string, partition: number): Task {
     return this.#taskHere(this.#ownerOf(store), partition, store)
@@ -54,8 +64,13 @@ export class StoreTasks {
   #taskHere({ id: subTopology }: SubTopology, partition: number, what: string): Task {
     const name = taskName({ topology: this.#topology.name, subTopology, partition })
     const task = this.#tasks().find((candidate) => candidate.name === name)
-    if (task?.lifecycle.state === 'running') return task
+    if (task !== undefined && this.#mayRead(task)) return task
     throw new TaskNotHere(`${what} of ${name}`, this.#elsewhere.get(name))
+  }
+
+  #mayRead(task: Task): boolean {
+    const failure = this.#failure()
+    return task.readable && (failure === undefined || leavesStateReadable(failure))
   }
 
   /** Over how many partitions the rows of a store are spread. Throws `UNKNOWN_STORE`. */

@@ -18,6 +18,9 @@ import { Task } from './task.ts'
 import type { TaskId } from './task-id.ts'
 import type { WallClock } from './wall-clock.ts'
 
+/** What framing adds to a row in its changelog at most, in bytes. */
+const CHANGE_FRAME_BYTES = 64
+
 export const NO_CHECKPOINT: Checkpoint = Object.freeze({
   positions: [],
   times: { streamTime: -1, wallTime: -1, lastRecordAt: -1 },
@@ -91,7 +94,9 @@ export class TaskOpener {
     const reader = backend ?? (await log.taskState(id))
     const from = await unlessAborted(signal, this.#withStarts(id, checkpoint ?? NO_CHECKPOINT))
     const withChanges = log.stateHome === 'task'
-    const state = new TaskState({ reader, specs: subTopology.stores, withChanges, cacheEntries })
+    const maxRowBytes = withChanges ? log.maxRecordBytes - CHANGE_FRAME_BYTES : undefined
+    const specs = subTopology.stores
+    const state = new TaskState({ reader, specs, withChanges, cacheEntries, maxRowBytes })
     const task = new Task({
       id,
       epoch,

@@ -15,7 +15,7 @@
 import type { Scan, TaskState } from '../state/index.ts'
 import { type Flood, TaskBreaker } from './breaker.ts'
 import { DeferredWork } from './deferred-work.ts'
-import { StreamsError } from './errors.ts'
+import { leavesStateReadable, StreamsError } from './errors.ts'
 import { EventIdMaker } from './event-id.ts'
 import type { SubTopology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
@@ -125,6 +125,12 @@ export class Task implements NodeHost {
   /** Lets a task that is held by a flood take records again; answers whether it was. */
   release(): boolean {
     return this.#breaker.release()
+  }
+
+  /** Whether queries may read its committed rows: it runs, or stopped in a way that leaves them as they are. */
+  get readable(): boolean {
+    const { state } = this.lifecycle
+    return state === 'running' || (state === 'failed' && leavesStateReadable(this.#failure as Error))
   }
 
   get streamTime(): number {
@@ -393,9 +399,14 @@ export class Task implements NodeHost {
       this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition, headers)
     } catch (error) {
       if (!(error instanceof OutputTooLarge)) throw error
-      if (record.origin.offset < 0) this.dropped('OutputTooLarge')
-      else this.deadLetter(record, 'OutputTooLarge', error.message)
+      this.refused(record, 'OutputTooLarge', error.message)
     }
+  }
+
+  /** A timer has no record that could be a dead letter. */
+  refused(record: AnyRecord, reason: string, message: string): void {
+    if (record.origin.offset < 0) this.dropped(reason)
+    else this.deadLetter(record, reason, message)
   }
 
   deadLetter(record: AnyRecord, reason: string, message: string): void {

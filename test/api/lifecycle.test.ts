@@ -92,6 +92,26 @@ it('a client that goes away stops waiting, and counts as 499', async () => {
   await expect.poll(() => seen).toContainEqual(['/v1/coupons/:couponId/requests/:requestId', 'GET', 499])
 })
 
+it('a client that goes away in the middle of its body is no fault of ours', async () => {
+  const errors: unknown[] = []
+  const answered: unknown[] = []
+  const hooks = {
+    onError: (error: unknown) => errors.push(error),
+    onResponse: (...what: unknown[]) => answered.push(what.slice(0, 2)),
+  }
+  const { url } = await serve({ hooks })
+  const client = new RawClient(url)
+  client.send(
+    'POST /v1/events/order.confirmed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n' +
+      'content-length: 100\r\n\r\n{',
+  )
+  // The server has read it once it has answered a request that came later.
+  await fetch(`${url}/time`)
+  client.socket.resetAndDestroy()
+  await expect.poll(() => answered).toContainEqual(['/v1/events/:topic', 'POST'])
+  expect(errors).toEqual([])
+})
+
 it('hooks see the template, never the ids, and what never became a request', async () => {
   const seen: [string, string, number][] = []
   const hooks = {

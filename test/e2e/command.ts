@@ -107,7 +107,16 @@ export interface Shop extends Running {
 
 /** A shop that listens. */
 export async function startShop(dataDir: string, ...more: readonly string[]): Promise<Shop> {
-  const shop = start(['start', '--json', '--port', '0', '--data-dir', dataDir, ...more])
+  return startShopWith({}, dataDir, ...more)
+}
+
+/** As `startShop`, with variables. */
+export async function startShopWith(
+  env: Readonly<Record<string, string>>,
+  dataDir: string,
+  ...more: readonly string[]
+): Promise<Shop> {
+  const shop = start(['start', '--json', '--port', '0', '--data-dir', dataDir, ...more], env)
   const { url } = JSON.parse(await shop.said(/"pid":\d+\}\n/)) as { url: string }
   return { ...shop, url }
 }

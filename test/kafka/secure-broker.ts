@@ -99,10 +99,13 @@ export async function startSecureBroker(directory: string, version: string): Pro
 }
 
 function listeners(ports: Readonly<Record<string, number>>, controllerPort: number): Record<string, string> {
-  const all = Object.entries(ports).map(([name, port]) => `${name}://127.0.0.1:${port}`)
+  const on = (host: (name: string) => string) =>
+    Object.entries(ports).map(([name, port]) => `${name}://${host(name)}:${port}`)
+  const all = on(() => '127.0.0.1')
   return {
     listeners: [...all, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
-    'advertised.listeners': all.join(','),
+    // Where the certificate's name counts for a whole program, which takes it from the address.
+    'advertised.listeners': on((name) => (name === 'SASL' ? BROKER_NAME : '127.0.0.1')).join(','),
     'listener.security.protocol.map':
       'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,TLS:SSL,MUTUAL:SSL,SASL:SASL_SSL,CLEAR:SASL_PLAINTEXT',
   }

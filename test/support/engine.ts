@@ -3,11 +3,11 @@ import { type LogRecord, Streams, type TaskId, type Topology } from '../../strea
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { type DecidedAgain, decidedAgain } from './decided-again.ts'
 import { inputBehind } from './input-behind.ts'
+import { readAll } from './read-all.ts'
 import { APPLICATION, topicNamed, topicSpec, topologies as engineTopologies } from './engine-shop.ts'
 
 /** Milliseconds that a drain may take. */
 const DRAIN_LIMIT_MS = 60_000
-const PAGE_ROWS = 1_000
 
 export interface Decoded {
   readonly offset: number
@@ -71,23 +71,8 @@ export class Engine {
     return all
   }
 
-  async raw(topic: string, partition: number): Promise<readonly LogRecord[]> {
-    const { start, end } = await this.log.bounds({ topic, partition })
-    let readable = (): void => {}
-    const reader = this.log.openReader({ topic, partition }, start, () => readable())
-    const all: LogRecord[] = []
-    try {
-      while (reader.position < end) {
-        const awake = new Promise<void>((resolve) => (readable = resolve))
-        const taken = reader.take(PAGE_ROWS)
-        if (reader.fault !== undefined) throw reader.fault
-        if (taken.length === 0) await awake
-        else all.push(...taken)
-      }
-    } finally {
-      reader.close()
-    }
-    return all
+  raw(topic: string, partition: number): Promise<readonly LogRecord[]> {
+    return readAll(this.log, { topic, partition })
   }
 
   get tasks(): readonly TaskId[] {

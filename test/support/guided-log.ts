@@ -24,6 +24,8 @@ export interface GuidedLog extends Log {
   hold(topic: string): () => void
   /** Records that readers of the topic gave since the start. */
   taken(topic: string): number
+  /** Readers of the topic have a fault from now on. */
+  fail(topic: string, fault: Error): void
   /** The group's committed positions are gone. */
   forgetOffsets(): void
   /** A topic of the same name, but another one. */
@@ -36,6 +38,7 @@ export function guidedLog(now: () => number, storage = new MemoryStorage()): Gui
   const held = new Map<string, Set<() => void>>()
   const taken = new Map<string, number>()
   const lives = new Map<string, number>()
+  const faults = new Map<string, Error>()
   let forgotten = false
   let member: { readonly spec: GroupSpec; readonly listener: GroupListener } | undefined
 
@@ -75,6 +78,7 @@ export function guidedLog(now: () => number, storage = new MemoryStorage()): Gui
       }
     },
     taken: (topic: string) => taken.get(topic) ?? 0,
+    fail: (topic: string, fault: Error) => void faults.set(topic, fault),
     forgetOffsets() {
       forgotten = true
     },
@@ -100,7 +104,7 @@ export function guidedLog(now: () => number, storage = new MemoryStorage()): Gui
           return reader.end
         },
         get fault() {
-          return reader.fault
+          return faults.get(topic) ?? reader.fault
         },
         take(limit) {
           const waiting = held.get(topic)

@@ -2,7 +2,7 @@
  * The engine on any log, with both clocks in hand and nothing running by itself: as the TopologyTestDriver, but the log
  * and the tasks' own databases are the test's.
  */
-import type { StateBackend } from '../../state/index.ts'
+import type { AnyStoreSpec, StateBackend } from '../../state/index.ts'
 import {
   formatUuid7,
   type Log,
@@ -54,6 +54,14 @@ export class StepEngine<L extends Log> {
 
   get tasks(): readonly TaskId[] {
     return this.#streams.runners.flatMap(({ tasks }) => tasks.map(({ task }) => task))
+  }
+
+  runner(topology: string) {
+    return this.#streams.runner(topology)
+  }
+
+  query<S extends AnyStoreSpec>(topology: string, spec: S) {
+    return this.#streams.queries(topology, spec)
   }
 
   /** The task's own database. */

@@ -109,16 +109,25 @@ describe('a processor that throws', () => {
     await driver.close()
   })
 
-  test('a processor that answers with a promise is told so', async () => {
+  test.each([
+    ['never settles', () => new Promise(() => {})],
+    ['rejects, which does not end the process', () => Promise.reject(new Error('too late'))],
+  ])('a processor that answers with a promise is told so: one that %s', async (_what, answer) => {
     const lazy = processor({
       name: 'lazy',
       input: shape<string, number>(),
-      process: (() => Promise.resolve()) as unknown as () => void,
+      process: answer as unknown as () => void,
     })
-    const promising = topology('promising', (t) => void t.stream(numbers).process(lazy))
+    const promising = topology('promising', (t) => {
+      t.stream(numbers).process(lazy, { onError: 'dead-letter' })
+      t.stream(stringTopic('texts')).to(sums)
+    })
     const driver = await TopologyTestDriver.open({ topologies: [promising], now: START })
-    const failure = driver.pipe(numbers, 'k', 1)
-    await expect(failure).rejects.toMatchObject({ code: 'PROCESSING_FAILED' })
+    await driver.pipe(numbers, 'k', 1)
+    const [letter] = driver.deadLetters(numbers)
+    expect(letter?.headers[1]?.[1].toString()).toContain('lazy answered with a promise')
+    await driver.pipe(stringTopic('texts'), 'k', 'goes on')
+    expect(driver.read(sums)).toHaveLength(1)
     await driver.close()
   })
 })
@@ -167,6 +176,15 @@ describe('a record that a source refuses', () => {
     await driver.close()
   })
 
+  test('null key: dead letter where the source says so', async () => {
+    const { driver } = await run({ onNullKey: 'dead-letter' }, 'fail', [])
+    await driver.pipeBytes('numbers', null, Buffer.from('1'))
+    const [letter] = driver.deadLetters(numbers)
+    expect([letter?.key, letter?.value?.toString()]).toEqual([null, '1'])
+    expect(letter?.headers[0]?.[1].toString()).toBe('NullKey')
+    await driver.close()
+  })
+
   test.each([-1, 0, START + 3_600_001, Date.UTC(2099, 0, 1)])(
     'timestamp %d: dead letter, time stands',
     async (at) => {
@@ -212,6 +230,29 @@ describe('an output larger than the log takes', () => {
     expect(letter?.headers[0]?.[1].toString()).toBe('OutputTooLarge')
     expect(driver.read(stringTopic('copies')).map(({ value }) => value)).toEqual(['ab', ''])
     expect(driver.read(sums).map(({ value }) => value)).toEqual([''])
+    await driver.close()
+  })
+})
+
+describe('an output for a topic that its sink did not declare', () => {
+  test('its cause becomes a dead letter; the rest of the record stands', async () => {
+    const texts = stringTopic('texts')
+    const elsewhere = stringTopic('elsewhere')
+    const routing = topology('routing', (t) => {
+      const stream = t.stream(texts)
+      stream.to(({ value }) => (value === 'astray' ? elsewhere : sums), { name: 'routed', topics: [sums] })
+      stream.to(stringTopic('copies'))
+    })
+    const driver = await TopologyTestDriver.open({ topologies: [routing], now: START })
+    await driver.pipe(texts, 'k', 'astray')
+    await driver.pipe(texts, 'k', 'home')
+    const [letter] = driver.deadLetters(texts)
+    expect(letter?.headers.slice(0, 2).map(([, text]) => text.toString())).toEqual([
+      'UndeclaredTopic',
+      expect.stringContaining('elsewhere'),
+    ])
+    expect(driver.read(stringTopic('copies'))).toHaveLength(2)
+    expect(driver.read(sums).map(({ value }) => value)).toEqual(['home'])
     await driver.close()
   })
 })

@@ -47,6 +47,11 @@ export class ClusterReads implements FetchCluster, BoundsCluster {
     return info?.partitions[partition] === undefined ? undefined : info.id
   }
 
+  hasGrown({ topic }: TopicPartition): boolean {
+    const info = this.#cluster.topic(topic)
+    return info !== undefined && info.partitions.length !== info.firstCount
+  }
+
   leader({ topic, partition }: TopicPartition): PartitionLeader | undefined {
     const node = this.#cluster.leader(topic, partition)
     const epoch = this.#cluster.topic(topic)?.partitions[partition]?.leaderEpoch

@@ -8,6 +8,7 @@
  * 2. At most one look is under way, and looks begin at least `LOOK_PAUSE_MS` apart, whoever asks and how often.
  * 3. `refresh` resolves after a look that began after it was called.
  * 4. All answers come from one cluster.
+ * 5. `firstCount` stays as it is for as long as the topic is the same one.
  */
 import { StreamsError } from '../../streams/index.ts'
 import { checkBroker, transactionVersion } from './broker-features.ts'
@@ -52,6 +53,11 @@ export interface TopicInfo {
   readonly id: string
   /** By partition number. */
   readonly partitions: readonly PartitionInfo[]
+  /**
+   * How many it had when it was first seen here. Keys have their places by this number: where there are more by now,
+   * those places are not the ones that others use.
+   */
+  readonly firstCount: number
 }
 
 export interface ClusterOptions {
@@ -232,8 +238,13 @@ export class Cluster {
       // Under any other error the broker says nothing of the partitions: what was known may still be right.
       if (errorCode !== NONE) continue
       const before = this.#topics.get(topic)
-      const known = before?.id === topicId ? before.partitions : []
-      this.#topics.set(topic, { name: topic, id: topicId, partitions: newest(known, partitions) })
+      const same = before?.id === topicId ? before : undefined
+      this.#topics.set(topic, {
+        name: topic,
+        id: topicId,
+        partitions: newest(same?.partitions ?? [], partitions),
+        firstCount: same?.firstCount ?? partitions.length,
+      })
     }
   }
 

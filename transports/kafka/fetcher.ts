@@ -10,7 +10,7 @@
  * Invariants:
  * 1. A reader belongs to one broker's fetches, or waits for a look at the cluster, or has a fault, or is closed.
  * 2. Nothing but a fault or a close ends a reader: a cluster that is away for hours is asked until it answers.
- * 3. A reader never goes on in a topic that was made again under its topic's name.
+ * 3. A reader never goes on in a topic that was made again under its topic's name, nor in one that got more partitions.
  */
 import { type PartitionReader, StreamsError, type TopicPartition } from '../../streams/index.ts'
 import { BrokerFetches, type FetchesOwner, type FetchOrder, pauseMs } from './broker-fetches.ts'
@@ -59,6 +59,8 @@ export const DEFAULT_FETCH_LIMITS: FetchLimits = {
 export interface FetchCluster {
   /** Id of the topic as of the last look at the cluster; undefined where that found no such partition. */
   topicId(at: TopicPartition): string | undefined
+  /** Whether the topic has other partitions by now than when it was first seen. */
+  hasGrown(at: TopicPartition): boolean
   /** As of the last look at the cluster; undefined while there is none. */
   leader(at: TopicPartition): PartitionLeader | undefined
   /** Looks at the cluster. */
@@ -192,6 +194,8 @@ export class Fetcher {
     const leader = topicId === undefined ? undefined : this.#cluster.leader(reader)
     if (topicId !== undefined && topicId !== reader.topicId) {
       reader.fail(replaced(reader, 'was deleted and made again'))
+    } else if (this.#cluster.hasGrown(reader)) {
+      reader.fail(grown(reader))
     } else if (leader === undefined) {
       this.#unsettle(reader, place)
     } else {
@@ -231,7 +235,7 @@ export class Fetcher {
   }
 
   #epochFor(reader: KafkaPartitionReader, node: number): number | undefined {
-    const isSame = this.#cluster.topicId(reader) === reader.topicId
+    const isSame = this.#cluster.topicId(reader) === reader.topicId && !this.#cluster.hasGrown(reader)
     const leader = isSame ? this.#cluster.leader(reader) : undefined
     if (leader?.node === node) return leader.epoch
     this.#settle(reader)
@@ -262,6 +266,15 @@ function replaced(reader: KafkaPartitionReader, what: string): StreamsError {
   return new StreamsError(
     'RESET_REQUIRED',
     `${nameOf(reader)}: the topic ${what}; position ${reader.nextFetch} was one of topic id ${reader.topicId}`,
+  )
+}
+
+/** Producers that know of the new partitions put keys where their state is not. */
+function grown({ topic }: KafkaPartitionReader): StreamsError {
+  const way = 'make a new topic with as many, set topics.overrides to it, and copy the records there'
+  return new StreamsError(
+    'TOPIC_MISMATCH',
+    `${topic} got more partitions, so keys change their places: ${way}`,
   )
 }
 

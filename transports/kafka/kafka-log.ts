@@ -24,6 +24,7 @@ import {
   type TopicSpec,
 } from '../../streams/index.ts'
 import type { Codec } from './batches/compression.ts'
+import { BATCH_OVERHEAD } from './batches/encode.ts'
 import { Cluster } from './cluster.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
@@ -32,6 +33,7 @@ import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
+import { LINEAGE_BYTES_MAX } from './records.ts'
 import {
   type ClusterReset,
   type ClusterResetParts,
@@ -82,7 +84,7 @@ export interface KafkaLogOptions {
   readonly standbys?: number
   readonly topics?: TopicsOptions
   readonly compression?: Codec
-  /** Bytes of one record; what brokers take by default unless told. */
+  /** Bytes of one record with all its framing; what brokers take by default unless told. */
   readonly maxRecordBytes?: number
   readonly fetch?: Partial<FetchLimits>
   readonly hooks?: Partial<KafkaHooks>
@@ -115,7 +117,7 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
 export class KafkaLog implements Log {
   readonly stateHome = 'task'
   readonly guarantee: 'exactly-once' | 'at-least-once'
-  readonly maxRecordBytes: number
+  readonly #maxRecordBytes: number
   readonly #options: KafkaLogOptions
   readonly #questions: Connections
   readonly #cluster: Cluster
@@ -138,7 +140,7 @@ export class KafkaLog implements Log {
     const { connection, topics, compression, fetch } = options
     this.#options = options
     this.guarantee = options.guarantee ?? 'exactly-once'
-    this.maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_MAX
+    this.#maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_MAX
     this.#questions = questions
     this.#cluster = cluster
     this.#topics = new Topics(questions, cluster, topics)
@@ -151,6 +153,11 @@ export class KafkaLog implements Log {
     cluster.onBrokers((brokers) => this.#appends.know(brokers))
     this.#sender = new Sender(cluster, this.#appends, { compression })
     this.#router = new Router((topic) => this.partitions(topic))
+  }
+
+  /** No more than the smallest of the topics takes that were ensured: one limit for all. */
+  get maxRecordBytes(): number {
+    return Math.min(this.#maxRecordBytes, this.#topics.maxBatchBytes - BATCH_OVERHEAD) - LINEAGE_BYTES_MAX
   }
 
   // --- topics
@@ -180,7 +187,7 @@ export class KafkaLog implements Log {
   }
 
   partitions(topic: string): number {
-    return this.#topic(topic).partitions.length
+    return this.#topic(topic).firstCount
   }
 
   topicId(topic: string): string {
@@ -297,6 +304,7 @@ export class KafkaLog implements Log {
       transactionalId,
       timeoutMs,
       compression,
+      maxBatchBytes: this.#topics.maxBatchBytes,
     })
     return {
       settle: () => producer.settle(),

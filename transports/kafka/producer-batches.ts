@@ -56,12 +56,12 @@ export function sequenceAfter(sequence: number, records: number): number {
 }
 
 /** Where the batch that begins at `from` ends: the index after its last record. */
-export function batchEnd(sizes: readonly number[], from: number): number {
+export function batchEnd(sizes: readonly number[], from: number, bytesMax = BATCH_BYTES_MAX): number {
   const last = Math.min(sizes.length, from + BATCH_RECORDS_MAX)
   let bytes = 0
   for (let i = from; i < last; i++) {
     bytes += sizes[i] as number
-    if (bytes > BATCH_BYTES_MAX && i > from) return i
+    if (bytes > bytesMax && i > from) return i
   }
   return last
 }

@@ -9,6 +9,7 @@
  * - Without `eventId` there is no lineage, and all headers stay headers: `traceparent` is set by others too.
  * - The first header of each name counts; a later one of the same name is a header like others.
  * - A cause of which a part is missing or no number is no cause.
+ * - What is longer than any lineage is a header like others: it would go on into everything that is made of the record.
  * - A header without value is read as one with an empty value; the engine knows no difference.
  *
  * Kafka keeps one time per record. Where the topic says `CreateTime` that is the event's, and the append time is not
@@ -53,6 +54,10 @@ const LINEAGE = [
   'cause-timestamp',
 ] as const
 type LineageHeader = (typeof LINEAGE)[number]
+/** Of one value: the name of a topic has up to 249. Bytes. */
+const VALUE_BYTES_MAX = 256
+/** What lineage, and the framing of a record, add to its key, value and other headers at most. Bytes. */
+export const LINEAGE_BYTES_MAX = LINEAGE.length * (VALUE_BYTES_MAX + 32)
 const lineagePlaces: ReadonlyMap<string, number> = new Map(LINEAGE.map((name, place) => [name, place]))
 const DECIMAL = /^-?\d{1,16}$/
 
@@ -119,11 +124,16 @@ function provenanceOf(all: RecordHeaders): Provenance {
   for (let i = 0; i < all.length; i++) {
     const header = all[i] as RecordHeaders[number]
     const place = lineagePlaces.get(header[0])
-    if (place !== undefined && values[place] === undefined) values[place] = header[1]
+    const isLineage = place !== undefined && values[place] === undefined && isShort(header[1])
+    if (isLineage) values[place] = header[1]
     else (headers ??= []).push(withValue(header))
   }
   if (!values[0]?.length) return { values: undefined, headers: all.map(withValue) }
   return { values, headers: headers ?? NO_HEADERS }
+}
+
+function isShort(value: Buffer | null): boolean {
+  return value === null || value.length <= VALUE_BYTES_MAX
 }
 
 function withValue([name, value]: RecordHeaders[number]): readonly [string, Buffer] {

@@ -51,6 +51,9 @@ export const COMPARED: readonly string[] = [
   'retention.bytes',
 ]
 
+/** What the largest batch may have. Whatever it is, it is kept to. */
+export const MAX_BATCH_BYTES = 'max.message.bytes'
+
 /** One setting of a topic that is not as wanted, in Kafka's words; `partitions` for their number. */
 export interface TopicDifference {
   readonly setting: string

@@ -21,6 +21,7 @@ import {
   COMPARED,
   type ExistingTopic,
   fixedDifferences,
+  MAX_BATCH_BYTES,
   newTopicConfigs,
   retentionDifferences,
   type TopicDifference,
@@ -62,6 +63,7 @@ export class Topics {
   readonly #mayCreate: (spec: TopicSpec) => boolean
   readonly #patienceMs: number
   readonly #closing = new AbortController()
+  #maxBatchBytes = Number.POSITIVE_INFINITY
 
   /** `connections` and `cluster` stay the caller's to close. */
   constructor(connections: Connections, cluster: Cluster, options: TopicsOptions = {}) {
@@ -71,6 +73,11 @@ export class Topics {
     this.#minInSyncReplicas = options.minInSyncReplicas
     this.#mayCreate = options.mayCreate ?? (() => true)
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
+  }
+
+  /** What the least of the topics that were looked at takes in one batch (`max.message.bytes`). */
+  get maxBatchBytes(): number {
+    return this.#maxBatchBytes
   }
 
   /**
@@ -147,12 +154,18 @@ export class Topics {
   async #configs(names: readonly string[]): Promise<Map<string, Map<string, string>>> {
     const configs = new Map<string, Map<string, string>>()
     if (names.length === 0) return configs
-    const questions = names.map((name) => ({ type: 'topic' as const, name, keys: COMPARED }))
+    const questions = names.map((name) => ({
+      type: 'topic' as const,
+      name,
+      keys: [...COMPARED, MAX_BATCH_BYTES],
+    }))
     const { resources } = await this.#connections.sendToAny(describeConfigs(questions))
     for (const { name, errorCode, errorMessage, configs: entries } of resources) {
       const resource = { kind: 'topic', name } as const
       if (errorCode !== NONE) throw refusal('DescribeConfigs', errorCode, resource, errorMessage)
       configs.set(name, new Map(entries.map((entry) => [entry.name, entry.value ?? ''])))
+      const bytes = Number(configs.get(name)?.get(MAX_BATCH_BYTES))
+      if (bytes > 0) this.#maxBatchBytes = Math.min(this.#maxBatchBytes, bytes)
     }
     return configs
   }

@@ -24,6 +24,7 @@ import {
 import type { CommitMember } from './commit.ts'
 import type { Cluster } from './cluster.ts'
 import { type ConnectionOptions, Connections } from './connections.ts'
+import { isClusterError } from './errors.ts'
 import { fence, type FenceBrokers, listProducers } from './group/fence.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import { leadGroup } from './group/leader.ts'
@@ -147,12 +148,20 @@ export class TopologyGroup implements Membership {
     const group = new TopologyGroup(options, newest + 1)
     options.onMade(group)
     try {
+      await group.#checkRights()
       await group.#membership.start()
       return group
     } catch (error) {
       await group.leave()
       throw error
     }
+  }
+
+  /** Who may not write under its id is told before it is given tasks. What else is amiss may pass by then. */
+  async #checkRights(): Promise<void> {
+    await this.#settle().catch((error: unknown) => {
+      if (isClusterError(error, 'ACCESS_DENIED')) throw error
+    })
   }
 
   /** The task's last commit. Throws as `GroupOffsets.committed`. */
@@ -250,7 +259,7 @@ export class TopologyGroup implements Membership {
 
   #lead(members: ReadonlyMap<string, Buffer>): Promise<ReadonlyMap<string, Buffer>> {
     const { spec, cluster, onFenced, onUnreadable } = this.#options
-    const partitions = (topic: string): number => cluster.topic(topic)?.partitions.length ?? 0
+    const partitions = (topic: string): number => cluster.topic(topic)?.firstCount ?? 0
     return leadGroup({ spec, brokers: this.#brokers, partitions, onFenced, onUnreadable }, members)
   }
 

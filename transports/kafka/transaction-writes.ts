@@ -56,6 +56,8 @@ export interface OpenTransaction {
   /** The next sequence of each partition that was written to, by its name. */
   readonly sequences: Map<string, number>
   readonly compression: Codec | undefined
+  /** Bytes of a batch's records, unless one has more. */
+  readonly batchBytesMax: number
   /** How long a leader may wait for its replicas. Milliseconds. */
   readonly timeoutMs: number
   /** Milliseconds of the monotonic clock after which nothing is sent again. */
@@ -173,7 +175,7 @@ function toRun(group: RecordGroup): Run {
 function seal(open: OpenTransaction, run: Run): RunBatch {
   const { topic, partition, group, sizes, next } = run
   const { compression, producer, sequences } = open
-  run.next = batchEnd(sizes, next)
+  run.next = batchEnd(sizes, next, open.batchBytesMax)
   const baseSequence = sequences.get(partitionName(topic, partition)) ?? 0
   const records = group.records.slice(next, run.next)
   const stamp = { ...producer, baseSequence, transactional: true, compression }

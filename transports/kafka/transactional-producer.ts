@@ -29,8 +29,9 @@
 import { StreamsError } from '../../streams/index.ts'
 import { type Asked, askCoordinator, type CoordinatorPlaces } from './ask-coordinator.ts'
 import type { Codec } from './batches/compression.ts'
+import { BATCH_OVERHEAD } from './batches/encode.ts'
 import { refusal, type Resource } from './errors.ts'
-import { type Brokers, byTopic, type Leaders, partitionName } from './producer-batches.ts'
+import { BATCH_BYTES_MAX, type Brokers, byTopic, type Leaders, partitionName } from './producer-batches.ts'
 import { NONE } from './protocol/errors.ts'
 import type { CoordinatorOf } from './protocol/groups.ts'
 import type { KafkaRequest } from './protocol/request.ts'
@@ -73,6 +74,8 @@ export interface TransactionalProducerOptions {
   /** The broker aborts a transaction that is open for longer, and nothing is tried for longer. Milliseconds; 10 s. */
   readonly timeoutMs?: number
   readonly compression?: Codec | undefined
+  /** What each topic takes in one batch. Bytes. */
+  readonly maxBatchBytes?: number
 }
 
 export type ProducerState = 'unsettled' | 'ready' | 'open' | 'retired'
@@ -83,6 +86,7 @@ export class TransactionalProducer {
   readonly #brokers: Brokers
   readonly #timeoutMs: number
   readonly #compression: Codec | undefined
+  readonly #batchBytesMax: number
   #state: ProducerState = 'unsettled'
   /** Why the id is not used again, once what it has open is settled. */
   #retirement: Error | undefined
@@ -102,6 +106,7 @@ export class TransactionalProducer {
     this.transactionalId = options.transactionalId
     this.#timeoutMs = options.timeoutMs ?? TRANSACTION_TIMEOUT_MS
     this.#compression = options.compression
+    this.#batchBytesMax = Math.min(BATCH_BYTES_MAX, (options.maxBatchBytes ?? Infinity) - BATCH_OVERHEAD)
   }
 
   get state(): ProducerState {
@@ -159,6 +164,7 @@ export class TransactionalProducer {
           version: this.#versions.produce,
           sequences: this.#sequences,
           compression: this.#compression,
+          batchBytesMax: this.#batchBytesMax,
           timeoutMs: this.#timeoutMs,
           deadline: this.#deadline,
         },

@@ -192,6 +192,12 @@ describe('what is refused, naming the field', () => {
       'topics.overrides.t.parts',
       /no such key/,
     ],
+    [
+      'an override of what is no name of a topic',
+      () => ({ env: { MILLRACE_TOPIC_OVERRIDES: '{"[object Object]":null}' } }),
+      'topics.overrides.[object Object]',
+      /no such key/,
+    ],
     ['JSON that is none', () => ({ env: { MILLRACE_PRODUCERS: '[' } }), 'auth.producers', /not JSON/],
     [
       'a zone that there is not',

@@ -187,6 +187,19 @@ describe('topics', () => {
     expect(cluster.leader('orders', 0)).toBe(2)
   })
 
+  test('that got more partitions keep the count by which their keys have places', async () => {
+    const partition = { leader: 1, leaderEpoch: 5 }
+    topics = [{ name: 'orders', id: 'A', partitions: [partition] }]
+    const cluster = await openCluster()
+    await cluster.learn(['orders'])
+    topics = [{ name: 'orders', id: 'A', partitions: [partition, partition] }]
+    await cluster.refresh()
+    expect(cluster.topic('orders')).toMatchObject({ partitions: { length: 2 }, firstCount: 1 })
+    topics = [{ name: 'orders', id: 'B', partitions: [partition, partition] }]
+    await cluster.refresh()
+    expect(cluster.topic('orders')).toMatchObject({ firstCount: 2 })
+  })
+
   test('that were deleted are not known any more, and are known again once they are back', async () => {
     topics = [{ name: 'orders', partitions: [{ leader: 1, leaderEpoch: 5 }] }]
     const cluster = await openCluster()

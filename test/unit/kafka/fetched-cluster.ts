@@ -137,6 +137,8 @@ interface Kept {
 export class FetchedCluster implements FetchCluster {
   readonly partitions = new Map<string, FetchablePartition>()
   readonly topicIds = new Map<string, string>()
+  /** Topics that got more partitions. */
+  readonly grown = new Set<string>()
   /** Every request, in order. */
   readonly orders: FetchOrder[] = []
   /** Requests that wait at a broker. */
@@ -196,6 +198,10 @@ export class FetchedCluster implements FetchCluster {
 
   topicId({ topic, partition }: TopicPartition): string | undefined {
     return this.partitions.has(`${topic}-${partition}`) ? this.#ids.get(topic) : undefined
+  }
+
+  hasGrown({ topic }: TopicPartition): boolean {
+    return this.grown.has(topic)
   }
 
   leader({ topic, partition }: TopicPartition): PartitionLeader | undefined {

@@ -134,6 +134,17 @@ describe('a cluster that changes', () => {
     expect(fault.message).toContain('in-0')
   })
 
+  test('a topic that got more partitions ends the reader, and says what to do', async () => {
+    const tap = new ReadAlong(fetcher, 'in')
+    await expect.poll(() => cluster.kept.length).toBe(1)
+    cluster.grown.add('in')
+    cluster.change(() => cluster.at('in').append(['a']))
+    expect(await tap.fault()).toMatchObject({
+      code: 'TOPIC_MISMATCH',
+      detail: expect.stringMatching(/^in got more partitions.*make a new topic/),
+    })
+  })
+
   test('a topic that was made again is not asked for, once the cluster was looked at', async () => {
     const tap = new ReadAlong(fetcher, 'in')
     await expect.poll(() => cluster.kept.length).toBe(1)

@@ -1,5 +1,7 @@
 /** What ends a reader, and what only delays it. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { crc32c } from '../../../transports/kafka/batches/crc32c.ts'
+import { ATTRIBUTES_AT, CRC_AT } from '../../../transports/kafka/batches/layout.ts'
 import { ClusterError } from '../../../transports/kafka/errors.ts'
 import { Fetcher } from '../../../transports/kafka/fetcher.ts'
 import { FetchedCluster } from './fetched-cluster.ts'
@@ -93,6 +95,17 @@ describe('faults', () => {
     const fault = await new ReadAlong(fetcher, 'in').fault()
     expect(fault).toMatchObject({ code: 'LOG_RECORD_CORRUPT' })
     expect(fault.message).toContain('in-0 at offset 0')
+  })
+
+  test('a codec that nobody knows is a fault that names codec and place, not a wait without end', async () => {
+    const partition = cluster.at('in')
+    partition.append(['a'])
+    const { bytes } = partition.batches[0] as { bytes: Buffer }
+    bytes.writeInt16BE(5, ATTRIBUTES_AT)
+    bytes.writeUInt32BE(crc32c(bytes, ATTRIBUTES_AT), CRC_AT)
+    const fault = await new ReadAlong(fetcher, 'in').fault()
+    expect(fault).toMatchObject({ code: 'LOG_RECORD_CORRUPT' })
+    expect(fault.message).toMatch(/in-0 at offset 0: .*codec 5/)
   })
 
   test('missing rights are a fault that names the topic', async () => {

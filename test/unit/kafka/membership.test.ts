@@ -9,6 +9,7 @@ import {
   StreamsError,
   type TaskId,
 } from '../../../streams/index.ts'
+import { ClusterError } from '../../../transports/kafka/errors.ts'
 import { GroupMembership } from '../../../transports/kafka/group/membership.ts'
 import {
   decodeSubscription,
@@ -37,6 +38,8 @@ class Rig {
   stored: readonly StoredTask[] = []
   onAssigned = (_assignment: Assignment): Promise<void> => Promise.resolve()
   onRevoked = (): Promise<void> => Promise.resolve()
+  /** Why the coordinator cannot be asked. */
+  trouble: Error | undefined
   readonly member: GroupMembership
   readonly #watchers = new Set<() => void>()
   #generation = 0
@@ -60,6 +63,7 @@ class Rig {
       leaves: false,
       standbys: 1,
       send: <R>(request: KafkaRequest<R>) => {
+        if (this.trouble !== undefined) return Promise.reject(this.trouble)
         if (request.apiName === 'JoinGroup') this.subscriptions.push(subscriptionIn(request.encode()))
         return Promise.resolve(this.#answer(request.apiName) as R)
       },
@@ -216,3 +220,33 @@ function subscriptionIn(request: Buffer): Subscription {
   if (read.kind !== 'understood') throw new Error(read.kind)
   return read.subscription
 }
+
+const finals = [
+  new ClusterError('ACCESS_DENIED', 'FindCoordinator of group shop.sales'),
+  new ClusterError('AUTHENTICATION_FAILED', 'broker 1'),
+]
+test.each(finals)('a member that is refused for good does not start: $code', async (trouble) => {
+  const rig = new Rig()
+  rig.trouble = trouble
+  await expect(rig.member.start()).rejects.toBe(trouble)
+})
+
+test.each(finals)(
+  'a member that is refused for good by now is lost, and says why: $code',
+  async (trouble) => {
+    const rig = await Rig.joined()
+    rig.trouble = trouble
+    await rig.seen(`lost: ${trouble.message}`, 1)
+    expect(rig.member.current).toBeUndefined()
+  },
+)
+
+test('a member whose coordinator is away tries until it is back', async () => {
+  const rig = new Rig()
+  rig.trouble = new ClusterError('CONNECTION_FAILED', 'broker 1')
+  const started = rig.member.start()
+  await new Promise(setImmediate)
+  rig.trouble = undefined
+  await started
+  expect(rig.events).toContain('assigned 1')
+})

@@ -73,6 +73,17 @@ describe('a record', () => {
     expect(record.headers).toEqual(headers)
   })
 
+  test.each(['eventId', 'correlationId', 'traceparent'])(
+    'with a %s that is longer than any has it as a header, and it goes into nothing that is made of it',
+    (name) => {
+      const long = Buffer.alloc(300_000, 'x')
+      const others: BatchRecord['headers'] = name === 'eventId' ? [] : [['eventId', 'e']]
+      const record = readWith([...others, [name, long]])
+      expect(record.headers).toEqual([[name, long]])
+      expect(JSON.stringify(record.lineage ?? {}).length).toBeLessThan(100)
+    },
+  )
+
   test('without key and value has null for both', () => {
     const record = readWith([])
     expect([record.key, record.value, record.lineage]).toEqual([null, null, undefined])

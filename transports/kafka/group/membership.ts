@@ -22,7 +22,7 @@ import {
   StreamsError,
   type TaskId,
 } from '../../../streams/index.ts'
-import { refusal } from '../errors.ts'
+import { isClusterError, refusal } from '../errors.ts'
 import {
   FENCED_INSTANCE_ID,
   KafkaError,
@@ -373,7 +373,7 @@ export class GroupMembership implements Membership {
       if (this.#leaving) return undefined
       this.#options.forgetCoordinator()
       await this.#pause(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#failures++))
-      if (reactionOf(error) === 'stop') throw error
+      if (isForGood(error)) throw error
       return undefined
     }
   }
@@ -388,6 +388,11 @@ export class GroupMembership implements Membership {
     })
     this.#wake = undefined
   }
+}
+
+/** Asking again is no help: the login is refused, or the group is not ours to ask. */
+function isForGood(error: unknown): boolean {
+  return reactionOf(error) === 'stop' || isClusterError(error, 'ACCESS_DENIED')
 }
 
 /** Members whose sub-topologies differ cannot share tasks. */

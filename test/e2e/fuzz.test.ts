@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest'
+import { fuzzHttp } from '../fuzz/http.ts'
+
+const REQUESTS = 1_000
+
+test(`${REQUESTS} requests that nobody meant have answers that may be, and the shop does its work after them`, async () => {
+  const { statuses } = await fuzzHttp(13, REQUESTS)
+  // Some get through to the log and the stores: it is not only the first check that is tried.
+  for (const status of [200, 202, 400, 404]) expect(statuses.get(status)).toBeGreaterThan(0)
+})

@@ -1,0 +1,24 @@
+/** Every record of a partition, as any log's reader gives them. */
+import type { Log, LogRecord, TopicPartition } from '../../streams/index.ts'
+
+const PAGE_ROWS = 1_000
+
+/** Throws the reader's fault. */
+export async function readAll(log: Log, at: TopicPartition): Promise<readonly LogRecord[]> {
+  const { start, end } = await log.bounds(at)
+  let readable = (): void => {}
+  const reader = log.openReader(at, start, () => readable())
+  const all: LogRecord[] = []
+  try {
+    while (reader.position < end) {
+      const awake = new Promise<void>((resolve) => (readable = resolve))
+      const taken = reader.take(PAGE_ROWS)
+      if (reader.fault !== undefined) throw reader.fault
+      if (taken.length === 0) await awake
+      else all.push(...taken)
+    }
+  } finally {
+    reader.close()
+  }
+  return all
+}
