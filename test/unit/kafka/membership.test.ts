@@ -1,7 +1,13 @@
 /** A member of a group against a coordinator that answers as the test wants: what its engine is told, and when. */
 import { randomUUID } from 'node:crypto'
 import { expect, onTestFinished, test } from 'vitest'
-import { type Assignment, type GroupListener, type GroupSpec, StreamsError } from '../../../streams/index.ts'
+import {
+  type Assignment,
+  type GroupListener,
+  type GroupSpec,
+  StreamsError,
+  systemClock,
+} from '../../../streams/index.ts'
 import { GroupMembership } from '../../../transports/kafka/group/membership.ts'
 import { encodeAssignment } from '../../../transports/kafka/group/metadata.ts'
 import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
@@ -26,6 +32,7 @@ class Rig {
   constructor() {
     let epoch = 0
     this.member = new GroupMembership({
+      clock: systemClock,
       spec,
       listener: this.#listener(),
       identity: {
