@@ -34,6 +34,8 @@ class Database {
   readonly #synced = new Map<string, { readonly key: Buffer; readonly value: Buffer }>()
   #tail: (readonly WriteOp[])[] = []
   owner: SimulatedProcess | undefined
+  /** What flipped bits made of rows, by key. */
+  readonly flipped = new Map<string, Buffer>()
 
   get rows(): StateBackend {
     return this.#rows
@@ -82,6 +84,7 @@ class Database {
     const at = random.below(flipped.length)
     flipped[at] = (flipped[at] ?? 0) ^ (1 << random.below(8))
     this.#synced.set(name, { key, value: flipped })
+    this.flipped.set(name, flipped)
     await this.#rebuild()
     return true
   }
@@ -132,6 +135,11 @@ export class SimulatedDisk {
   /** The rows of a task as they are now, for a judge. */
   rows(task: TaskId): StateBackend | undefined {
     return this.#databases.get(taskName(task))?.rows
+  }
+
+  /** Whether the row is as a flipped bit left it, and nobody has read it since: nobody can know. */
+  isFlipped(task: TaskId, key: Buffer, value: Buffer): boolean {
+    return this.#databases.get(taskName(task))?.flipped.get(key.toString('latin1'))?.equals(value) === true
   }
 
   /** The machine lost its power. Only while nobody runs on it. */

@@ -29,9 +29,9 @@ export const FAULTS = {
   'read-error': 'single reads of a disk fail',
   'disk-full': 'a disk takes no write for seconds',
   stop: 'a process ends in order and starts again later',
-  halt: 'a process stands still for up to a minute, and goes on as if nothing had happened',
+  halt: 'a process stands still for up to 20 s, and goes on as if nothing had happened',
   scale: 'further processes come and go',
-  'clock-jump': 'system clocks jump by up to an hour, either way',
+  'clock-jump': 'system clocks jump by up to ten minutes, either way',
 } as const satisfies Record<string, string>
 
 export type Fault = keyof typeof FAULTS

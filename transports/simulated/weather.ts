@@ -41,7 +41,7 @@ export class SimulatedWeather {
 
   /** Everything is up, and reaches everything. */
   calm(): void {
-    for (const mend of [...this.#mends]) mend()
+    for (const mend of this.#mends) mend()
   }
 
   #wait(kind: Weather): void {

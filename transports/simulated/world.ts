@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import type { StateDirectory } from '../../streams/index.ts'
 import { Cluster, KafkaLog, type KafkaLogOptions } from '../kafka/wire/index.ts'
 import { BrokerModel } from './brokers/model.ts'
+import { recordsOf } from './brokers/topics.ts'
 import { SimulatedDisk } from './disk.ts'
 import { type Fault, Faults } from './faults.ts'
 import { SimulatedWires } from './network.ts'
@@ -27,6 +28,18 @@ export interface WorldOptions {
   readonly brokers?: number
   /** Takes the event log, line by line. */
   readonly note?: (line: string) => void
+}
+
+/** A record as the brokers have it. */
+export interface TrueRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  /** Epoch milliseconds. */
+  readonly timestamp: number
+  readonly headers: readonly (readonly [name: string, value: Buffer | null])[]
 }
 
 export class SimulatedWorld {
@@ -114,6 +127,32 @@ export class SimulatedWorld {
     this.#weather.calm()
     for (const process of this.#processes) process.setClock()
     for (const disk of this.#disks.values()) disk.isFull = false
+  }
+
+  // --- for judges
+
+  /**
+   * Every record of the topic that was ever committed, also what was deleted since, partition after partition: by the
+   * brokers' own books, not as a client reads them.
+   */
+  records(topic: string): TrueRecord[] {
+    const partitions = this.brokers.topics.named(topic)?.partitions ?? []
+    return partitions.flatMap((partition) =>
+      partition.history
+        .filter(
+          (batch) => !batch.isControl && batch.last < partition.lastStable && !partition.isAborted(batch),
+        )
+        .flatMap((batch) =>
+          recordsOf(batch).map(({ offset, key, value, timestamp, headers }) => {
+            return { topic, partition: partition.partition, offset, key, value, timestamp, headers }
+          }),
+        ),
+    )
+  }
+
+  /** The position that a group has committed. */
+  committed(group: string, topic: string, partition: number): number | undefined {
+    return this.brokers.groups.get(group)?.committed(`${topic}-${partition}`)
   }
 
   #random(stream: number) {

@@ -62,6 +62,8 @@ export class ModelPartition {
   start = 0
   end = 0
   batches: StoredBatch[] = []
+  /** Every batch that ever came, whatever was deleted since: for judges. */
+  readonly history: StoredBatch[] = []
   readonly #producers = new Map<bigint, ProducerState>()
   /** Offset of the first record, by producer. */
   readonly #open = new Map<bigint, number>()
@@ -85,6 +87,13 @@ export class ModelPartition {
     let least = this.end
     for (const first of this.#open.values()) if (first < least) least = first
     return least
+  }
+
+  /** Offset of the last committed record; -1 where there is none. */
+  get lastRecord(): number {
+    const stable = this.lastStable
+    const last = this.history.findLast((one) => !one.isControl && one.last < stable && !this.isAborted(one))
+    return last?.last ?? -1
   }
 
   /** Whether the producer's records here are part of a transaction that has not ended. */
@@ -179,7 +188,9 @@ export class ModelPartition {
     bytes.writeInt32BE(this.leaderEpoch, LEADER_EPOCH_AT)
     const last = this.end + bytes.readInt32BE(LAST_OFFSET_DELTA_AT)
     const producerId = bytes.readBigInt64BE(PRODUCER_ID_AT)
-    this.batches.push({ base: this.end, last, bytes, producerId, isTransactional, isControl })
+    const batch = { base: this.end, last, bytes, producerId, isTransactional, isControl }
+    this.batches.push(batch)
+    this.history.push(batch)
     this.end = last + 1
     this.changed()
   }

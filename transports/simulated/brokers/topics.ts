@@ -108,7 +108,8 @@ function isPlain(partition: ModelPartition, batch: StoredBatch): boolean {
   return !batch.isControl && !partition.isAborted(batch)
 }
 
-function recordsOf({ bytes, base }: StoredBatch) {
+/** Of one batch, whatever became of its transaction. */
+export function recordsOf({ bytes, base }: StoredBatch) {
   const options = { fetchOffset: base, readCommitted: false, abortedTransactions: null }
   const decoded = decodeBatches(bytes, { ...options, maxInflatedBytes: INFLATED_BYTES_MAX })
   if (decoded.error !== undefined) throw decoded.error
