@@ -23,7 +23,7 @@ import { planOf, type SimulationPlan } from './plan.ts'
 /** Virtual milliseconds. */
 const START_LIMIT_MS = 120_000
 const STORM_LIMIT_MS = 600_000
-const CALM_LIMIT_MS = 1_800_000
+const CALM_LIMIT_MS = 900_000
 /** Virtual milliseconds of nothing new after which what is done counts as done. */
 const STILL_MS = 3_000
 const LOOK_MS = 200

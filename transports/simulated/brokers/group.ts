@@ -334,6 +334,8 @@ export class ModelGroup {
 
   /** Whether this member may commit in this generation. */
   mayCommit(request: MemberRequest): number {
+    // Whoever names neither is taken for a tool, and fenced by nothing.
+    if (request.member === '' && request.generation < 0) return NONE
     const found = this.#check(request)
     if (typeof found === 'number') return found
     this.#renew(found)
