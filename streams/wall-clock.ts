@@ -64,6 +64,11 @@ export class WallClock {
     return this.#frozen
   }
 
+  /** Thawed while it was ahead of the system clock, it does not move until that has caught up. */
+  get standsStill(): boolean {
+    return this.#waits
+  }
+
   /** Takes the system clock as the truth again, where it is not behind (wall time never goes back). */
   thaw(): void {
     if (!this.#frozen) return

@@ -17,3 +17,10 @@ export type {
 export { planOf, type SimulationPlan } from './simulator/plan.ts'
 export { shrink } from './simulator/shrink.ts'
 export { simulate, type SimulationOptions, type SimulationResult } from './simulator/simulate.ts'
+export {
+  ALL_FAULTS,
+  type Fault,
+  FAULTS,
+  type Random,
+  type TrueRecord,
+} from '../transports/simulated/index.ts'

@@ -8,7 +8,7 @@ import { type Errand, ShopLoad } from '../crash/shop-load.ts'
 import { decoded, everlasting, outside } from './shop-records.ts'
 
 const PARTITIONS = 2
-const ORDERS = 25
+const ORDERS = 15
 
 /** I23: each board is what a plain recount of everything that was sold and came back gives. */
 export function rankings(): SimulatedApp {

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { shrink, simulate, type SimulationResult } from '../../testing/index.ts'
-import { type Fault } from '../../transports/simulated/index.ts'
+import type { Fault } from '../../transports/simulated/index.ts'
 import { appNameOf, appOf } from './apps.ts'
 
 const LOG_LINES = 80
@@ -122,7 +122,7 @@ async function explain(seed: number): Promise<void> {
 
 function describe({ seed, plan, complaints }: SimulationResult): string {
   const { faults, processes, brokers, commitIntervalMs } = plan
-  const shape = `${appNameOf(seed)}, ${processes} processes, ${brokers} brokers, commits every ${commitIntervalMs} ms`
+  const shape = `${given.app ?? appNameOf(seed)}, ${processes} processes, ${brokers} brokers, commits every ${commitIntervalMs} ms`
   const verdict = complaints.length === 0 ? 'all is well' : complaints.slice(0, 10).join('\n  ')
   return `seed ${seed} (${shape}) with ${faults.join(', ') || 'no faults'}:\n  ${verdict}`
 }

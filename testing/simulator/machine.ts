@@ -130,9 +130,10 @@ export class Machine {
     this.startLater(RESTART_MS)
   }
 
-  /** Expiries wait, because the clocks disagree. */
+  /** Nothing falls due, because the clocks disagree, or did. */
   get isFrozen(): boolean {
-    return this.#life?.streams?.runners.some(({ wallClock }) => wallClock?.frozen === true) === true
+    const clocks = this.#life?.streams?.runners.map(({ wallClock }) => wallClock) ?? []
+    return clocks.some((clock) => clock?.frozen === true || clock?.standsStill === true)
   }
 
   /** The operator says that the clock is right. */
