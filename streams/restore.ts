@@ -108,7 +108,8 @@ export function storedPositions(backend: StateBackend): StoredPositions | undefi
 
 /**
  * Applies every change that the database lacks; answers how many there were. Throws `RESET_REQUIRED`,
- * `RESTORE_STALLED`, `STATE_CORRUPT`, what the readers' faults are, and the signal's reason.
+ * `RESTORE_STALLED`, `STATE_CORRUPT`, what the readers' faults are, and the signal's reason; `COMMIT_UNKNOWN` where
+ * another process committed since the positions were asked for.
  */
 export async function restoreState(options: RestoreOptions): Promise<number> {
   const { application, task, subTopology, backend, clock } = options
@@ -134,6 +135,12 @@ export async function restoreState(options: RestoreOptions): Promise<number> {
   const restored = await new Restore(options, changelogs).run()
   const isLost = !options.hasCheckpoint && (restored > 0 || stored !== undefined)
   if (isLost && options.log.guarantee === 'exactly-once') {
+    // Asked for before another process had the task, and committed for the first time; this one may be out by now.
+    if ((await options.log.committed(task)) !== undefined)
+      throw new StreamsError(
+        'COMMIT_UNKNOWN',
+        `${taskName(task)} was committed elsewhere while it was opened`,
+      )
     throw new StreamsError(
       'RESET_REQUIRED',
       `${taskName(task)} has state but no committed position: its inputs were recreated, or the group's offsets deleted`,
