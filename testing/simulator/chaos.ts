@@ -6,7 +6,7 @@ import type { Machine } from './machine.ts'
 const MEAN_MS = {
   kill: 3_000,
   'power-cut': 6_000,
-  'flipped-bit': 10_000,
+  'flipped-bit': 4_000,
   'disk-lost': 12_000,
   'disk-full': 8_000,
   stop: 5_000,
@@ -19,6 +19,8 @@ type Kind = keyof typeof MEAN_MS
 const DOWN_MS = { least: 50, most: 8_000 }
 const HALT_MS = { least: 200, most: 20_000 }
 const FULL_MS = { least: 500, most: 5_000 }
+/** Rows that change at once: damage seldom comes alone. */
+const FLIPS = 8
 const STOP_LIMIT_MS = 15_000
 const JUMP_MS = 600_000
 const MACHINES_MAX = 4
@@ -66,7 +68,7 @@ export class Chaos {
           this.#world.disk(machine.name).powerCut(this.#world.faults.enabled.has('torn-disk')),
         )
       case 'flipped-bit':
-        return this.#down(machine, kind, () => this.#world.disk(machine.name).flipBit())
+        return this.#down(machine, kind, () => this.#world.disk(machine.name).flipBits(FLIPS))
       case 'disk-lost':
         return this.#down(machine, kind, () => {
           this.#world.note(`${machine.name} has an empty disk`)

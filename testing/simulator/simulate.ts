@@ -24,6 +24,8 @@ import { planOf, type SimulationPlan } from './plan.ts'
 const START_LIMIT_MS = 120_000
 const STORM_LIMIT_MS = 600_000
 const CALM_LIMIT_MS = 900_000
+/** Virtual milliseconds of calm without any commit or accepted record after which nothing is expected any more. */
+const STUCK_MS = 120_000
 /** Virtual milliseconds of nothing new after which what is done counts as done. */
 const STILL_MS = 3_000
 const LOOK_MS = 200
@@ -72,6 +74,8 @@ class Simulation {
   readonly #written: readonly string[]
   readonly #refused: string[] = []
   #crash: unknown
+  #progress = { done: 0, at: 0 }
+  #isStuck = false
   #observer: Observer | undefined
 
   constructor(app: SimulatedApp, plan: SimulationPlan, note: ((line: string) => void) | undefined) {
@@ -154,6 +158,7 @@ class Simulation {
     const start = scheduler.now
     let since = start
     const isOver = (): boolean => {
+      this.#lookForProgress()
       if (scheduler.now - start >= OPERATOR_MS) for (const machine of this.#machines) machine.thaw()
       if (!this.#isAllDone()) since = scheduler.now
       return scheduler.now - since >= STILL_MS
@@ -167,13 +172,21 @@ class Simulation {
     const limit = scheduler.now + limitMs
     while (!isOver()) {
       if (this.#crash !== undefined) return `the simulation itself failed in ${phase}: ${textOf(this.#crash)}`
-      if (scheduler.now >= limit) return `no end of ${phase}: ${this.#whatIsOpen()}`
+      if (scheduler.now >= limit || this.#isStuck) return `no end of ${phase}: ${this.#whatIsOpen()}`
       await scheduler.runUntil(() => false, Math.min(limit, scheduler.now + LOOK_MS))
     }
     return undefined
   }
 
   // --- what is done
+
+  #lookForProgress(): void {
+    const { scheduler, commits } = this.#world
+    const done = commits + this.#client.accepted.length
+    const waits = this.#machines.some(({ isFrozen }) => isFrozen)
+    if (done !== this.#progress.done || waits) this.#progress = { done, at: scheduler.now }
+    this.#isStuck = scheduler.now - this.#progress.at >= STUCK_MS
+  }
 
   #isAllDone(): boolean {
     if (!this.#client.isDone || !this.#isProcessed() || this.#observer?.isCaughtUp !== true) return false

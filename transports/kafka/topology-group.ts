@@ -207,7 +207,9 @@ export class TopologyGroup implements Membership {
         if (!isStreamsError(error, 'COMMIT_FENCED')) throw error
         this.#refused(committer, error)
         await new Promise<void>((resolve) => this.#options.cluster.clock.after(SETTLE_RETRY_MS, resolve))
-        if (this.#committer === committer) throw error
+        if (this.#committer !== committer) continue
+        // Nothing is wrong with the task: it is asked for again, or given up with the membership.
+        throw new StreamsError('LOG_BUSY', `${this.#group} is to be joined again`, { cause: error })
       }
     }
   }

@@ -151,12 +151,13 @@ export class SimulatedDisk {
     }
   }
 
-  async flipBit(): Promise<void> {
+  /** In so many rows of databases, a bit each. Only while nobody runs on it. */
+  async flipBits(rows: number): Promise<void> {
     const { random, note } = this.#options
-    const names = [...this.#databases.keys()]
-    if (names.length === 0) return
-    const name = random.pick(names)
-    if (await this.#databases.get(name)?.flipBit(random)) note(`a bit of ${name} flipped`)
+    for (let i = 0; i < rows && this.#databases.size > 0; i++) {
+      const name = random.pick([...this.#databases.keys()])
+      if (await this.#databases.get(name)?.flipBit(random)) note(`a bit of ${name} flipped`)
+    }
   }
 
   /** Another disk, with nothing on it. */

@@ -24,7 +24,7 @@ export const FAULTS = {
   kill: 'a process ends at once and starts again later',
   'power-cut': 'as a kill, and its disk loses what was not synced',
   'torn-disk': 'a power cut may leave a later batch without an earlier one, or half of one',
-  'flipped-bit': 'a stored row changes while nobody runs',
+  'flipped-bit': 'bits of stored rows change while nobody runs',
   'disk-lost': 'a process comes back with an empty disk',
   'read-error': 'single reads of a disk fail',
   'disk-full': 'a disk takes no write for seconds',

@@ -150,6 +150,13 @@ export class SimulatedWorld {
     )
   }
 
+  /** How often positions were committed, by all groups. */
+  get commits(): number {
+    let sum = 0
+    for (const { commits } of this.brokers.groups.values()) sum += commits
+    return sum
+  }
+
   /** The position that a group has committed. */
   committed(group: string, topic: string, partition: number): number | undefined {
     return this.brokers.groups.get(group)?.committed(`${topic}-${partition}`)

@@ -83,13 +83,6 @@ export const DEFECTS: readonly Defect[] = [
     within: 200,
   },
   {
-    name: 'a transaction is ended before its records are acknowledged',
-    file: `${KAFKA}/commit.ts`,
-    find: '? [] : await producer.produce(plan.groups)',
-    replace: '? [] : await producer.produce(plan.groups).catch(() => [])',
-    within: 400,
-  },
-  {
     name: 'a failed commit keeps its overlay',
     file: 'streams/runner.ts',
     find: 'for (const task of tasks) this.#fault(task, error)',
@@ -220,25 +213,10 @@ export const DEFECTS: readonly Defect[] = [
     within: 100,
   },
   {
-    name: 'an aborted transaction ends with the next batch of its producer',
-    file: `${KAFKA}/batches/decode.ts`,
-    find: 'if (aborted.isAborted(this.#producerId(batch))) return true',
-    replace:
-      'if (aborted.isAborted(this.#producerId(batch))) {\n        aborted.abortMarker(this.#producerId(batch))\n        return true\n      }',
-    within: 400,
-  },
-  {
     name: 'an abort marker does not end the transaction',
     file: `${KAFKA}/batches/abort-filter.ts`,
     find: '    this.#active.delete(producerId)',
     replace: '',
-    within: 200,
-  },
-  {
-    name: 'an answer is taken although the reader is further on',
-    file: `${KAFKA}/broker-fetches.ts`,
-    find: 'if (reader.nextFetch === offset) this.#owner',
-    replace: 'if (offset !== undefined) this.#owner',
     within: 200,
   },
   {

@@ -48,7 +48,7 @@ function hunt(defect: Defect): Promise<Found | undefined> {
     child.on('message', (message) => (found = message as Found))
     child.on('exit', (code) => {
       // A defect that brings the process down is noticed as well.
-      if (found === undefined && code !== 0)
+      if (found === undefined && code !== 0 && code !== null)
         found = { seed: 0, complaint: `the process ends with ${code}: ${said.slice(0, 300)}` }
       resolve(found)
     })

@@ -69,6 +69,8 @@ export class ModelGroup {
   readonly #positions = new Map<string, Position>()
   /** By producer id. */
   readonly #pending = new Map<bigint, Map<string, Position>>()
+  /** How often positions were committed. */
+  commits = 0
   readonly #members = new Map<string, Member>()
   readonly #byInstance = new Map<string, string>()
   #state: 'empty' | 'preparing' | 'completing' | 'stable' = 'empty'
@@ -343,6 +345,7 @@ export class ModelGroup {
   }
 
   commit(positions: ReadonlyMap<string, Position>): void {
+    this.commits++
     for (const [name, position] of positions) this.#positions.set(name, position)
   }
 

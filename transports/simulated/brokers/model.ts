@@ -20,7 +20,7 @@ import { TransactionCoordinator } from './transactions.ts'
 
 const MARKER_MS = 4
 const SLOW_MARKER_MS = 2_000
-const SLOW_MARKER = 0.2
+const SLOW_MARKER = 0.5
 
 export interface ModelOptions {
   readonly scheduler: Scheduler
