@@ -17,6 +17,8 @@ export default defineConfig({
         testTimeout: 60 * SECOND_MS,
         setupFiles: ['test/house/property-setup.ts'],
       }),
+      // Virtual time, one thread: seeds of storms.
+      project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 300 * SECOND_MS }),
       project('api', ['test/api/**/*.test.ts'], { testTimeout: 30 * SECOND_MS }),
       // The command as it is installed: whole processes, one file at a time.
       project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 120 * SECOND_MS, fileParallelism: false }),

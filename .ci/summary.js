@@ -12,6 +12,7 @@ const SUITES = [
   'topology',
   'contract',
   'property',
+  'simulation',
   'api',
   'e2e',
   'crash',

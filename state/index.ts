@@ -18,6 +18,7 @@ export { defaultWriteBufferBytes, LevelDatabase, type LevelOptions, openLevelDb 
 export { type Identity, stateFormat } from './level-dir.ts'
 export { keys } from './keys.ts'
 export { memoryBackend, type MemoryBackendOptions } from './memory.ts'
+export { numberedBackend } from './numbered.ts'
 export { rebuildIndexes } from './rebuild.ts'
 export {
   BatchRing,

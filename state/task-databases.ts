@@ -2,17 +2,16 @@
  * The databases of the tasks that run in this process, a directory each, for logs that keep no state.
  *
  * `<root>/<topology>/<sub-topology>_<partition>` holds one LevelDB. Each belongs to one application and one task, and
- * numbers its batches (`ring.ts`): a batch that went missing in the middle shows when it is opened. Write buffers,
+ * numbers its batches (`numbered.ts`): a batch that went missing in the middle shows when it is opened. Write buffers,
  * block caches and file handles come out of one budget, shared by the number of tasks that may be open.
  *
  * Writes are not synced: what a machine loses with its power comes back from the changelogs.
  */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Entry, KeyRange, PageOptions, StateBackend, WriteOp } from './backend.ts'
-import { StateError } from './errors.ts'
+import type { StateBackend } from './backend.ts'
 import { type LevelDatabase, openLevelDb } from './level.ts'
-import { BatchRing, bytesOf, readRing } from './ring.ts'
+import { numberedBackend } from './numbered.ts'
 
 const MEBIBYTE = 1024 * 1024
 const DEFAULT_BUDGET: TaskDatabaseBudget = {
@@ -25,8 +24,6 @@ const DEFAULT_BUDGET: TaskDatabaseBudget = {
 const WRITE_BUFFER_BYTES = { least: 64 * 1024, most: 16 * MEBIBYTE }
 const CACHE_BYTES = { least: MEBIBYTE, most: 16 * MEBIBYTE }
 const OPEN_FILES = { least: 20, most: 256 }
-/** No store's name begins like this. */
-const RING_PREFIX = Buffer.from('\x00batches:')
 const TASK_DIRECTORY = /^(\d+)_(\d+)$/
 const TOPOLOGY_NAME = /^[A-Za-z0-9._-]{1,249}$/
 
@@ -72,7 +69,7 @@ export class TaskDatabases {
     const directory = this.#directoryOf(task)
     const database = await this.#openLevel(task)
     try {
-      return await numbered(database, directory, this.#share().writeBufferSize)
+      return await numberedBackend(database, directory, this.#share().writeBufferSize)
     } catch (error) {
       await database.close()
       throw error
@@ -141,57 +138,6 @@ export class TaskDatabases {
       cacheSize: within(CACHE_BYTES, cacheBytes / tasks),
       maxOpenFiles: within(OPEN_FILES, openFiles / tasks),
     }
-  }
-}
-
-/** Throws `STATE_CORRUPT` where the numbers have a hole. */
-async function numbered(
-  database: LevelDatabase,
-  directory: string,
-  writeBufferBytes: number,
-): Promise<StateBackend> {
-  const verdict = await readRing(database, RING_PREFIX)
-  if (verdict.state === 'hole')
-    throw new StateError('STATE_CORRUPT', `${directory}: batch ${verdict.missing} is missing`)
-  if (verdict.state === 'corrupt')
-    throw new StateError('STATE_CORRUPT', `${directory}: the row of batch ${verdict.key} is damaged`)
-  return new NumberedBackend(
-    database,
-    new BatchRing({ prefix: RING_PREFIX, writeBufferBytes, rows: verdict.rows }),
-  )
-}
-
-/** A database whose every batch also has its number. */
-class NumberedBackend implements StateBackend {
-  readonly prefix: Buffer
-  readonly #database: LevelDatabase
-  readonly #ring: BatchRing
-
-  constructor(database: LevelDatabase, ring: BatchRing) {
-    this.prefix = database.prefix
-    this.#database = database
-    this.#ring = ring
-  }
-
-  get(key: Buffer): Buffer | undefined {
-    return this.#database.get(key)
-  }
-
-  page(range: KeyRange, options: PageOptions): Promise<Entry[]> {
-    return this.#database.page(range, options)
-  }
-
-  approximateBytes(range: KeyRange): Promise<number> {
-    return this.#database.approximateBytes(range)
-  }
-
-  /** After a batch that failed the numbers have a hole: the database has to be opened again. */
-  write(ops: readonly WriteOp[], options?: { readonly sync?: boolean }): Promise<void> {
-    return this.#database.write([...ops, ...this.#ring.next(bytesOf(ops))], options)
-  }
-
-  close(): Promise<void> {
-    return this.#database.close()
   }
 }
 

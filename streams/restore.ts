@@ -22,7 +22,8 @@ export interface RestoreOptions extends Omit<ReplayOptions, 'until'> {
 
 /**
  * Applies every change that the database lacks; answers how many there were. Between two slices the signal ends it.
- * Throws `RESET_REQUIRED`, `RESTORE_STALLED`, `STATE_CORRUPT`, what the readers' faults are, and the signal's reason.
+ * Throws `RESET_REQUIRED`, `RESTORE_STALLED`, `STATE_CORRUPT`, what the readers' faults are, and the signal's reason;
+ * `COMMIT_UNKNOWN` where another process committed since the positions were asked for.
  */
 export async function restoreState(options: RestoreOptions): Promise<number> {
   const { task, log, hasCheckpoint } = options
@@ -31,6 +32,12 @@ export async function restoreState(options: RestoreOptions): Promise<number> {
     const restored = await restoreAll(replay, options)
     const isLost = !hasCheckpoint && (restored > 0 || replay.hadState)
     if (isLost && log.guarantee === 'exactly-once') {
+      // Asked for before another process had the task, and committed for the first time; this one may be out by now.
+      if ((await log.committed(task)) !== undefined)
+        throw new StreamsError(
+          'COMMIT_UNKNOWN',
+          `${taskName(task)} was committed elsewhere while it was opened`,
+        )
       throw new StreamsError(
         'RESET_REQUIRED',
         `${taskName(task)} has state but no committed position: its inputs were recreated, or the group's offsets deleted`,

@@ -4,7 +4,8 @@
  * It starts at the later of the last committed wall time and the system clock and moves by the monotonic clock. Where
  * the two clocks drift apart by more than 60 s while the process runs, or the system clock lies more than 60 s behind
  * the last committed time at the start, expiries freeze: wall time goes on, wall timers do not fire, an incident is
- * reported. They thaw once the clocks have agreed for 5 minutes, or when an operator says so.
+ * reported. They thaw once the clocks have agreed for 5 minutes, or when an operator says so. What was committed may lie
+ * ahead of a clock that was set right since; then, once thawed, wall time stands still until that has caught up.
  */
 import type { Clock } from './clock.ts'
 
@@ -23,6 +24,8 @@ export class WallClock {
   #base: number
   #baseMonotonic: number
   #frozen = false
+  /** It stands still until the system clock has caught up. */
+  #waits = false
   /** Monotonic time since which the clocks agree while frozen. */
   #agreedSince: number | undefined
 
@@ -38,8 +41,14 @@ export class WallClock {
   /** Wall time, epoch milliseconds; never goes back. Looks at the system clock as well and may freeze or thaw. */
   now(): number {
     const monotonic = this.#clock.monotonic()
+    const system = this.#clock.now()
+    if (this.#waits) {
+      this.#baseMonotonic = monotonic
+      if (system < this.#base) return this.#base
+      this.#waits = false
+    }
     const wall = this.#base + Math.floor(monotonic - this.#baseMonotonic)
-    const gap = this.#clock.now() - wall
+    const gap = system - wall
     if (Math.abs(gap) > CLOCK_GAP_LIMIT_MS) {
       this.#agreedSince = undefined
       if (!this.#frozen) this.#freeze(gap)
@@ -55,6 +64,11 @@ export class WallClock {
     return this.#frozen
   }
 
+  /** Thawed while it was ahead of the system clock, it does not move until that has caught up. */
+  get standsStill(): boolean {
+    return this.#waits
+  }
+
   /** Takes the system clock as the truth again, where it is not behind (wall time never goes back). */
   thaw(): void {
     if (!this.#frozen) return
@@ -64,6 +78,7 @@ export class WallClock {
     this.#base = Math.max(wall, system)
     this.#baseMonotonic = monotonic
     this.#frozen = false
+    this.#waits = system < wall
     this.#agreedSince = undefined
     this.#onIncident({ kind: 'clock-thawed', gapMs: system - wall })
   }

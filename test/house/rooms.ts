@@ -38,7 +38,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     imports: ['schemas', 'streams'],
     packages: ['kafkajs', 'snappyjs', '@node-rs/crc32'],
   },
-  'transports/simulated': { ...none, imports: ['schemas', 'streams', 'state'] },
+  'transports/simulated': { ...none, imports: ['schemas', 'streams', 'state', 'transports/kafka/wire'] },
   testing: { ...none, imports: ['streams', 'streams/kit', 'state', 'transports/simulated'] },
   connectors: {
     ...none,
@@ -65,7 +65,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 const INSPECTORS: ReadonlySet<string> = new Set(['test', 'bench', 'docs', 'ops', 'samples'])
 
 /** Folders of a room, other than the room itself, that have a public `index.ts`. */
-const INNER_ENTRANCES: readonly string[] = ['streams/kit']
+const INNER_ENTRANCES: readonly string[] = ['streams/kit', 'transports/kafka/wire']
 
 const ENTRANCES: ReadonlySet<string> = new Set([...Object.keys(ROOMS), ...INNER_ENTRANCES])
 

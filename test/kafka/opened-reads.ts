@@ -5,6 +5,7 @@ import { Cluster } from '../../transports/kafka/cluster.ts'
 import { ClusterReads } from '../../transports/kafka/cluster-reads.ts'
 import { Connections } from '../../transports/kafka/connections.ts'
 import { DEFAULT_FETCH_LIMITS, type FetchLimits, Fetcher } from '../../transports/kafka/fetcher.ts'
+import { networkOf } from '../../transports/kafka/open-kafka-log.ts'
 
 export interface OpenedReads {
   readonly cluster: Cluster
@@ -23,7 +24,7 @@ export async function openReads(
   const options = { brokers: bootstrap.split(','), clientId: 'test' }
   const connections = new Connections(options, 'questions')
   const cluster = new Cluster(connections)
-  const reads = new ClusterReads(cluster, connections, options)
+  const reads = new ClusterReads(cluster, connections, networkOf(options))
   const fetcher = new Fetcher(reads, { ...DEFAULT_FETCH_LIMITS, ...limits })
   onTestFinished(async () => {
     fetcher.close()

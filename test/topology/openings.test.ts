@@ -68,7 +68,7 @@ async function openEmpty() {
     topicSpec,
   })
   await streams.open()
-  return { log, streams, directory, runner: streams.runner('keeping') }
+  return { log, streams, directory, clock, runner: streams.runner('keeping') }
 }
 
 function line(partition: number, key: string) {
@@ -126,6 +126,23 @@ test('F20: a task whose changelog was made again while it runs stops, since that
   await runner.commitNow()
   expect(runner.tasks.map(({ failure }) => failure)).toMatchObject([{ code: 'RESET_REQUIRED' }])
   expect(runner.notRunning).toEqual(first)
+  await streams.close()
+})
+
+test('F6: a task that another process had, and committed for the first time, while it was opened, is opened again', async () => {
+  const { log, streams, runner, clock } = await open()
+  const committed = log.memory.committed.bind(log.memory)
+  // Asked before that commit, answered behind it.
+  let asked = 0
+  log.memory.committed = (task) => (asked++ === 0 ? Promise.resolve(undefined) : committed(task))
+  await log.assign(first)
+  await streams.ready().catch(() => {})
+  expect(runner.notRunning).toEqual(first)
+  clock.advance(1_000)
+  await runner.step()
+  await streams.ready()
+  expect(runner.notRunning).toEqual([])
+  expect(runner.tasks[0]?.positions()).toMatchObject([{ topic: 'lines', offset: 1 }])
   await streams.close()
 })
 

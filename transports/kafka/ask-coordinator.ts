@@ -4,6 +4,7 @@
  *
  * Not its job: what a final answer means; whether a request without answer may be repeated, which only its sender knows.
  */
+import type { Clock } from '../../streams/index.ts'
 import { ClusterError, isClusterError } from './errors.ts'
 import type { Brokers } from './producer-batches.ts'
 import { mayPass } from './produce-outcome.ts'
@@ -21,6 +22,7 @@ const FIRST_PAUSE_MS = 5
 const LONGEST_PAUSE_MS = 200
 
 export interface CoordinatorPlaces {
+  readonly clock: Clock
   /** Node id; asked once, until forgotten. */
   coordinator(kind: CoordinatorOf, key: string): Promise<number>
   forgetCoordinator(kind: CoordinatorOf, key: string): void
@@ -49,14 +51,15 @@ export async function askCoordinator<R>(
   question: Question<R>,
 ): Promise<Asked<R>> {
   const { kind, key, deadline } = question
+  const { clock } = places
   let isDoubtful = false
   for (let failures = 1; ; failures++) {
     const asked = await askOnce(places, brokers, question)
     isDoubtful ||= asked.isDoubtful
-    const isLate = performance.now() + pauseMs(failures) > deadline
+    const isLate = clock.monotonic() + pauseMs(failures) > deadline
     if (isLate || !mayAskAgain(asked, question.isHarmless)) return { ...asked, isDoubtful }
     if (asked.outcome === 'unanswered' || needsCoordinator(asked.code)) places.forgetCoordinator(kind, key)
-    await new Promise((resolve) => setTimeout(resolve, pauseMs(failures)))
+    await new Promise<void>((resolve) => clock.after(pauseMs(failures), resolve))
   }
 }
 
@@ -69,7 +72,7 @@ async function askOnce<R>(
   try {
     const node = await places.coordinator(kind, key)
     // Finding it may take longer than there is time.
-    if (performance.now() > deadline)
+    if (places.clock.monotonic() > deadline)
       throw new ClusterError('CONNECTION_FAILED', `${request.apiName}: too late`)
     isSending = true
     const answer = await brokers.send(node, request)

@@ -16,6 +16,7 @@
  * 3. A reader known to be behind is in one request only: what is on its way to it is not sent twice.
  * 4. Partitions that got records go to the end of the next request: a full answer starves nobody.
  */
+import type { Clock } from '../../streams/index.ts'
 import type { KafkaPartitionReader } from './partition-reader.ts'
 import { NONE } from './protocol/errors.ts'
 import type { Fetch, FetchAnswer, FetchedPartition, FetchPartition } from './protocol/fetch.ts'
@@ -41,6 +42,7 @@ export interface FetchOrder {
 
 /** What a broker's fetches need of their owner. */
 export interface FetchesOwner {
+  readonly clock: Clock
   readonly limits: {
     /** How long a main request waits at the broker for records. */
     readonly maxWaitMs: number
@@ -63,8 +65,8 @@ export interface FetchesOwner {
 interface Flight {
   /** The offset asked for, by partition. */
   readonly offsets: ReadonlyMap<string, number>
-  /** Calls the owner again and again while no answer comes. */
-  readonly overdue: NodeJS.Timeout
+  /** Ends the calls to the owner while no answer comes. */
+  readonly cancelOverdue: () => void
   readonly sentAt: number
   readonly maxWaitMs: number
 }
@@ -77,8 +79,9 @@ export class BrokerFetches {
   readonly #flights: Record<FetchSlot, Flight | undefined> = { main: undefined, 'catch-up': undefined }
   #failures = 0
   #barren = 0
-  #pause: NodeJS.Timeout | undefined
-  #soon: NodeJS.Immediate | undefined
+  #cancelPause: (() => void) | undefined
+  /** It asks as soon as whoever runs is done. */
+  #soon: symbol | undefined
 
   constructor(node: number, owner: FetchesOwner) {
     this.#node = node
@@ -103,7 +106,10 @@ export class BrokerFetches {
 
   /** A reader has room now: ask as soon as whoever runs is done, for all that have by then. */
   wake(): void {
-    this.#soon ??= setImmediate(() => {
+    if (this.#soon !== undefined) return
+    const soon = (this.#soon = Symbol('soon'))
+    void this.#owner.clock.yield().then(() => {
+      if (this.#soon !== soon) return
       this.#soon = undefined
       this.#ask()
     })
@@ -115,14 +121,13 @@ export class BrokerFetches {
   }
 
   #rest(): void {
-    clearTimeout(this.#pause)
-    clearImmediate(this.#soon)
-    this.#pause = undefined
+    this.#cancelPause?.()
+    this.#cancelPause = undefined
     this.#soon = undefined
   }
 
   #ask(): void {
-    if (this.#pause !== undefined) return
+    if (this.#cancelPause !== undefined) return
     if (this.#flights.main === undefined) this.#send('main')
     if (this.#flights.main !== undefined && this.#flights['catch-up'] === undefined) this.#send('catch-up')
   }
@@ -147,8 +152,8 @@ export class BrokerFetches {
       if (!reader.hasHeard) maxWaitMs = 0
     }
     if (offsets.size === 0) return
-    const overdue = setInterval(() => this.#owner.overdue(), maxWaitMs + OVERDUE_MS).unref()
-    const flight: Flight = { offsets, overdue, sentAt: performance.now(), maxWaitMs }
+    const cancelOverdue = this.#watch(maxWaitMs + OVERDUE_MS)
+    const flight: Flight = { offsets, cancelOverdue, sentAt: this.#owner.clock.monotonic(), maxWaitMs }
     this.#flights[slot] = flight
     const request: Fetch = {
       maxWaitMs,
@@ -177,8 +182,19 @@ export class BrokerFetches {
     return slot === 'catch-up' || !reader.isIdle
   }
 
-  #landed(slot: FetchSlot, { overdue }: Flight): void {
-    clearInterval(overdue)
+  /** Calls the owner again and again until it is cancelled. */
+  #watch(ms: number): () => void {
+    const { clock } = this.#owner
+    const again = (): void => {
+      cancel = clock.after(ms, again)
+      this.#owner.overdue()
+    }
+    let cancel = clock.after(ms, again)
+    return () => cancel()
+  }
+
+  #landed(slot: FetchSlot, { cancelOverdue }: Flight): void {
+    cancelOverdue()
     this.#flights[slot] = undefined
   }
 
@@ -196,7 +212,7 @@ export class BrokerFetches {
       for (const reader of readers) if (reader.nextFetch === offset) this.#owner.answered(reader, one, bytes)
     }
     const isBarren = bytes === 0 && all.every(({ one }) => one.errorCode === NONE)
-    const isEarly = performance.now() - flight.sentAt < flight.maxWaitMs / 2
+    const isEarly = this.#owner.clock.monotonic() - flight.sentAt < flight.maxWaitMs / 2
     this.#barren = isEarly && isBarren ? this.#barren + 1 : 0
     if (this.#barren >= BARREN_ANSWERS) this.#pauseAfter(this.#barren - BARREN_ANSWERS + 1)
     else this.#ask()
@@ -214,10 +230,10 @@ export class BrokerFetches {
   }
 
   #pauseAfter(failures: number): void {
-    this.#pause ??= setTimeout(() => {
-      this.#pause = undefined
+    this.#cancelPause ??= this.#owner.clock.after(pauseMs(failures), () => {
+      this.#cancelPause = undefined
       this.#ask()
-    }, pauseMs(failures))
+    })
   }
 }
 

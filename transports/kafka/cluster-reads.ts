@@ -2,11 +2,11 @@
  * The cluster as a fetcher sees it: leaders and ids as `Cluster` knows them, and connections of its own for requests
  * that wait at a broker.
  */
-import type { TopicPartition } from '../../streams/index.ts'
+import type { Clock, TopicPartition } from '../../streams/index.ts'
 import type { FetchOrder, FetchSlot } from './broker-fetches.ts'
 import type { Cluster } from './cluster.ts'
-import { type ConnectionOptions, Connections } from './connections.ts'
 import type { FetchCluster } from './fetcher.ts'
+import type { BrokerConnections, Network } from './network.ts'
 import {
   type BoundsCluster,
   type PartitionBounds,
@@ -24,22 +24,26 @@ const BOUNDS_PATIENCE_MS = 30_000
 
 export class ClusterReads implements FetchCluster, BoundsCluster {
   readonly #cluster: Cluster
-  readonly #questions: Connections
-  readonly #fetches: Readonly<Record<FetchSlot, Connections>>
+  readonly #questions: BrokerConnections
+  readonly #fetches: Readonly<Record<FetchSlot, BrokerConnections>>
   readonly #forgetBrokers: (() => void)[]
   readonly #closing = new AbortController()
 
   /** `questions` carries what is answered at once; it and `cluster` stay the caller's to close. */
-  constructor(cluster: Cluster, questions: Connections, options: ConnectionOptions) {
+  constructor(cluster: Cluster, questions: BrokerConnections, network: Network) {
     this.#cluster = cluster
     this.#questions = questions
     this.#fetches = {
-      main: new Connections(options, 'fetch'),
-      'catch-up': new Connections(options, 'catch-up'),
+      main: network.connections('fetch'),
+      'catch-up': network.connections('catch-up'),
     }
     this.#forgetBrokers = Object.values(this.#fetches).map((connections) =>
       cluster.onBrokers((brokers) => connections.know(brokers)),
     )
+  }
+
+  get clock(): Clock {
+    return this.#cluster.clock
   }
 
   topicId({ topic, partition }: TopicPartition): string | undefined {
@@ -64,7 +68,8 @@ export class ClusterReads implements FetchCluster, BoundsCluster {
 
   /** Throws as `partitionBounds`, after half a minute at the latest. */
   bounds(at: TopicPartition): Promise<PartitionBounds> {
-    return partitionBounds(this, at, { timeoutMs: BOUNDS_PATIENCE_MS, signal: this.#closing.signal })
+    const { clock } = this
+    return partitionBounds(this, at, { timeoutMs: BOUNDS_PATIENCE_MS, signal: this.#closing.signal, clock })
   }
 
   fetch({ node, slot, request }: FetchOrder): Promise<FetchAnswer> {

@@ -10,9 +10,9 @@
  * 4. All answers come from one cluster.
  * 5. `firstCount` stays as it is for as long as the topic is the same one.
  */
-import { StreamsError } from '../../streams/index.ts'
+import { type Clock, StreamsError, systemClock } from '../../streams/index.ts'
 import { checkBroker, transactionVersion } from './broker-features.ts'
-import type { Connections } from './connections.ts'
+import type { BrokerConnections } from './network.ts'
 import { Coordinators } from './coordinators.ts'
 import { ClusterError, refusal } from './errors.ts'
 import { KafkaError, NONE, UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_VERSION } from './protocol/errors.ts'
@@ -63,10 +63,13 @@ export interface TopicInfo {
 export interface ClusterOptions {
   /** How long questions are repeated while brokers are away or busy. Milliseconds; 30 s. */
   readonly patienceMs?: number
+  /** The machine's unless told. */
+  readonly clock?: Clock
 }
 
 export class Cluster {
-  readonly #connections: Connections
+  readonly clock: Clock
+  readonly #connections: BrokerConnections
   readonly #patienceMs: number
   readonly #closing = new AbortController()
   readonly #coordinators: Coordinators
@@ -83,10 +86,11 @@ export class Cluster {
   #look: Promise<void> = Promise.resolve()
   /** The look that has not begun. */
   #nextLook: Promise<void> | undefined
-  #ageTimer: NodeJS.Timeout | undefined
+  #cancelAging: (() => void) | undefined
 
   /** `connections` stay the caller's to close. */
-  constructor(connections: Connections, options: ClusterOptions = {}) {
+  constructor(connections: BrokerConnections, options: ClusterOptions = {}) {
+    this.clock = options.clock ?? systemClock
     this.#connections = connections
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
     this.onBrokers((brokers) => connections.know(brokers))
@@ -200,21 +204,21 @@ export class Cluster {
   /** Ends what waits for another try. Idempotent. */
   close(): void {
     this.#closing.abort()
-    clearInterval(this.#ageTimer)
+    this.#cancelAging?.()
     this.#brokerListeners.clear()
   }
 
   async #lookNext(): Promise<void> {
     // How the look before fares does not matter: whoever asked for it is told.
     await this.#look.catch(() => {})
-    const waitMs = this.#lookBegan + LOOK_PAUSE_MS - performance.now()
+    const waitMs = this.#lookBegan + LOOK_PAUSE_MS - this.clock.monotonic()
     try {
-      if (waitMs > 0) await pause(waitMs, this.#closing.signal)
+      if (waitMs > 0) await pause(waitMs, this.#patience())
     } finally {
       // Who asks from here on may know of something that this look does not see yet.
       this.#nextLook = undefined
     }
-    this.#lookBegan = performance.now()
+    this.#lookBegan = this.clock.monotonic()
     this.#look = this.#ask([...this.#names]).then((answer) => this.#take(answer))
     await this.#look
   }
@@ -265,14 +269,16 @@ export class Cluster {
   }
 
   #startAging(): void {
-    this.#ageTimer = setInterval(() => {
+    if (this.#closing.signal.aborted) return
+    this.#cancelAging = this.clock.after(AGE_MAX_MS, () => {
       // A cluster that is away is noticed by whoever needs it.
       this.refresh().catch(() => {})
-    }, AGE_MAX_MS).unref()
+      this.#startAging()
+    })
   }
 
   #patience() {
-    return { timeoutMs: this.#patienceMs, signal: this.#closing.signal }
+    return { timeoutMs: this.#patienceMs, signal: this.#closing.signal, clock: this.clock }
   }
 }
 

@@ -132,7 +132,7 @@ async function commitOffsets(
     key: member.group,
     request: { ...offsetCommit(member, offsets), timeoutMs },
     codeOf: (answer) => codeOfPartitions(answer, offsets),
-    deadline: performance.now() + timeoutMs,
+    deadline: coordinators.clock.monotonic() + timeoutMs,
     // A late one would take positions back that were committed since.
     isHarmless: false,
   })

@@ -9,6 +9,7 @@
  */
 import { ClusterError, isClusterError } from './errors.ts'
 import { Link } from './link.ts'
+import type { BrokerConnections } from './network.ts'
 import type { KafkaRequest } from './protocol/request.ts'
 import type { SaslOptions, TlsOptions } from './security.ts'
 
@@ -37,7 +38,7 @@ interface Address {
   readonly port: number
 }
 
-export class Connections {
+export class Connections implements BrokerConnections {
   readonly #options: ConnectionOptions
   readonly #clientId: string
   readonly #bootstrap: readonly Address[]
@@ -55,12 +56,6 @@ export class Connections {
     this.#bootstrap = options.brokers.map(parseAddress)
   }
 
-  /**
-   * Requests to one broker are written in the order of the calls, without waiting for each other's answers.
-   *
-   * Throws `CONNECTION_FAILED`: nothing was sent; `OUTCOME_UNKNOWN`: the request may have been carried out, or still
-   * will be; `AUTHENTICATION_FAILED`, `TLS_FAILED`, `PASSWORD_EXPOSED`: nothing was sent, and nothing will be.
-   */
   async send<R>(node: number, request: KafkaRequest<R>): Promise<R> {
     const address = this.#known.get(node)
     if (address === undefined) {
@@ -69,10 +64,6 @@ export class Connections {
     return this.#link(address).send(request)
   }
 
-  /**
-   * Asks one broker after the other until one answers: only for requests that may be carried out more than once.
-   * Throws what `send` throws; the most telling when each broker failed in another way.
-   */
   async sendToAny<R>(request: KafkaRequest<R>): Promise<R> {
     const errors: ClusterError[] = []
     for (const address of this.#candidates()) {
@@ -86,7 +77,6 @@ export class Connections {
     throw errors.find((error) => error.reaction === 'stop') ?? errors.at(-1)
   }
 
-  /** Addresses as metadata says; a broker that moved loses its connection. */
   know(brokers: readonly { readonly nodeId: number; readonly host: string; readonly port: number }[]): void {
     for (const { nodeId, host, port } of brokers) {
       const before = this.#known.get(nodeId)
@@ -96,7 +86,6 @@ export class Connections {
     }
   }
 
-  /** Requests that wait are rejected as if the brokers had gone. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
     for (const link of this.#links.values()) link.close()

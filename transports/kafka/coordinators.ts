@@ -1,18 +1,22 @@
 /** Which broker coordinates which group or transactional id: asked once, kept until it is forgotten. */
-import type { Connections } from './connections.ts'
+import type { BrokerConnections } from './network.ts'
 import { refusal } from './errors.ts'
 import { NONE } from './protocol/errors.ts'
 import { type CoordinatorOf, type FoundCoordinator, findCoordinator } from './protocol/groups.ts'
 import { type Patience, withRetries } from './retry.ts'
 
 export class Coordinators {
-  readonly #connections: Connections
+  readonly #connections: BrokerConnections
   readonly #patience: Patience
   /** `found` is told of every answer: a coordinator may be a broker that metadata did not list yet. */
   readonly #found: (coordinator: FoundCoordinator) => void
   readonly #nodes = new Map<string, Promise<number>>()
 
-  constructor(connections: Connections, patience: Patience, found: (coordinator: FoundCoordinator) => void) {
+  constructor(
+    connections: BrokerConnections,
+    patience: Patience,
+    found: (coordinator: FoundCoordinator) => void,
+  ) {
     this.#connections = connections
     this.#patience = patience
     this.#found = found

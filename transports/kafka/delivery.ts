@@ -105,7 +105,7 @@ export class Delivery {
   #sendSoon(): void {
     if (this.#isDue) return
     this.#isDue = true
-    setImmediate(() => this.#sendReady())
+    void this.#leaders.clock.yield().then(() => this.#sendReady())
   }
 
   #sendReady(): void {
@@ -154,7 +154,7 @@ export class Delivery {
       }
       return
     }
-    const now = Date.now()
+    const now = this.#leaders.clock.now()
     for (const [batch, answered] of answersTo(batches, answer)) {
       if (batch.queue.batch !== batch) continue // given up meanwhile
       if (answered !== undefined && isTaken(answered.errorCode)) this.#taken(batch, answered, now)
@@ -231,7 +231,7 @@ export class Delivery {
     queue.failures++
     const goOn = () => this.#resume(queue)
     const wake = () => (this.#owner.isWaiting ? void this.#look().then(goOn) : goOn())
-    setTimeout(wake, pauseMs(queue.failures))
+    this.#leaders.clock.after(pauseMs(queue.failures), wake)
   }
 
   /** One look for all that wait for one. */

@@ -12,7 +12,7 @@
  * 2. Nothing but a fault or a close ends a reader: a cluster that is away for hours is asked until it answers.
  * 3. A reader never goes on in a topic that was made again under its topic's name, nor in one that got more partitions.
  */
-import { type PartitionReader, StreamsError, type TopicPartition } from '../../streams/index.ts'
+import { type Clock, type PartitionReader, StreamsError, type TopicPartition } from '../../streams/index.ts'
 import { BrokerFetches, type FetchesOwner, type FetchOrder, pauseMs } from './broker-fetches.ts'
 import { type ClusterError, isClusterError, refusal } from './errors.ts'
 import type { PartitionBounds, PartitionLeader } from './partition-bounds.ts'
@@ -57,6 +57,7 @@ export const DEFAULT_FETCH_LIMITS: FetchLimits = {
 
 /** The cluster as a fetcher sees it. */
 export interface FetchCluster {
+  readonly clock: Clock
   /** Id of the topic as of the last look at the cluster; undefined where that found no such partition. */
   topicId(at: TopicPartition): string | undefined
   /** Whether the topic has other partitions by now than when it was first seen. */
@@ -87,7 +88,7 @@ export class Fetcher {
   readonly #places = new Map<KafkaPartitionReader, Place>()
   #bufferedBytes = 0
   /** The next look at the cluster, due or going on. */
-  #look: NodeJS.Timeout | undefined
+  #look: (() => void) | undefined
   #closed = false
 
   constructor(cluster: FetchCluster, limits: FetchLimits = DEFAULT_FETCH_LIMITS) {
@@ -95,6 +96,7 @@ export class Fetcher {
     this.#limits = limits
     this.#owner = {
       limits,
+      clock: cluster.clock,
       epochFor: (reader, node) => this.#epochFor(reader, node),
       send: (order) => cluster.fetch(order),
       hasRoom: (reader) => this.#hasRoom(reader),
@@ -110,6 +112,7 @@ export class Fetcher {
     const topicId = this.#cluster.topicId(at)
     if (topicId === undefined) throw new StreamsError('UNKNOWN_TOPIC', nameOf(at))
     const reader = new KafkaPartitionReader(at, topicId, from, this.#limits, onReadable, {
+      now: () => this.#cluster.clock.now(),
       buffered: (bytes) => this.#buffered(bytes),
       wantsMore: () => this.#places.get(reader)?.fetches?.wake(),
       ended: () => this.#forget(reader),
@@ -123,7 +126,7 @@ export class Fetcher {
   /** Closes all readers. Idempotent. Requests in flight end by themselves, at the latest after `maxWaitMs`. */
   close(): void {
     this.#closed = true
-    clearTimeout(this.#look)
+    this.#look?.()
     for (const reader of this.#places.keys()) reader.close()
   }
 
@@ -217,7 +220,8 @@ export class Fetcher {
   /** The first look after a failure is at once; later ones have a pause before them. */
   #lookAgain(failures: number): void {
     if (this.#closed) return
-    this.#look ??= setTimeout(() => void this.#lookNow(), failures === 1 ? 0 : pauseMs(failures - 1))
+    const waitMs = failures === 1 ? 0 : pauseMs(failures - 1)
+    this.#look ??= this.#cluster.clock.after(waitMs, () => void this.#lookNow())
   }
 
   async #lookNow(): Promise<void> {
@@ -252,7 +256,7 @@ export class Fetcher {
     this.#places.get(reader)?.fetches?.remove(reader)
     this.#places.delete(reader)
     if (this.#places.size > 0) return
-    clearTimeout(this.#look)
+    this.#look?.()
     this.#look = undefined
   }
 }

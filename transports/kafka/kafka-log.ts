@@ -25,13 +25,13 @@ import {
 } from '../../streams/index.ts'
 import type { Codec } from './batches/compression.ts'
 import { BATCH_OVERHEAD } from './batches/encode.ts'
-import { Cluster } from './cluster.ts'
+import type { Cluster } from './cluster.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
-import { type ConnectionOptions, Connections } from './connections.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import type { MembershipTimes } from './group/membership.ts'
+import type { BrokerConnections, Network } from './network.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
 import { LINEAGE_BYTES_MAX } from './records.ts'
 import {
@@ -42,7 +42,6 @@ import {
   resetOnCluster,
 } from './reset.ts'
 import { Router } from './router.ts'
-import { selfTest } from './self-test.ts'
 import { Sender } from './sender.ts'
 import { type Committer, type CommitterOptions, groupName, TopologyGroup } from './topology-group.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
@@ -66,9 +65,10 @@ export interface KafkaHooks {
 
 export interface KafkaLogOptions {
   readonly application: string
-  readonly connection: ConnectionOptions
   /** This process's place in its groups, the same over restarts: letters, digits, underscores and hyphens. */
   readonly slot: string
+  /** Tells this process from others and from its own next start; drawn unless told. */
+  readonly processId?: string
   /** Where this process answers queries: `http://host:port`. */
   readonly address?: string
   /** Of the program, for people who look at the groups. */
@@ -88,30 +88,6 @@ export interface KafkaLogOptions {
   readonly maxRecordBytes?: number
   readonly fetch?: Partial<FetchLimits>
   readonly hooks?: Partial<KafkaHooks>
-  /** Gives up waiting for the cluster. Has no effect later. */
-  readonly signal?: AbortSignal
-}
-
-/**
- * Waits for the cluster. Throws what `Cluster.open` throws: `BROKER_UNSUPPORTED`, `AUTHENTICATION_FAILED`, `TLS_FAILED`,
- * and `CONNECTION_FAILED` when no broker answered for half a minute.
- */
-export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
-  if (options.guarantee !== 'at-least-once') selfTest()
-  const questions = new Connections(options.connection, 'questions')
-  const cluster = new Cluster(questions)
-  const giveUp = (): void => cluster.close()
-  options.signal?.addEventListener('abort', giveUp, { once: true })
-  try {
-    await cluster.open()
-    return new KafkaLog(options, questions, cluster)
-  } catch (error) {
-    cluster.close()
-    await questions.close()
-    throw error
-  } finally {
-    options.signal?.removeEventListener('abort', giveUp)
-  }
 }
 
 export class KafkaLog implements Log {
@@ -119,7 +95,8 @@ export class KafkaLog implements Log {
   readonly guarantee: 'exactly-once' | 'at-least-once'
   readonly #maxRecordBytes: number
   readonly #options: KafkaLogOptions
-  readonly #questions: Connections
+  readonly #network: Network
+  readonly #questions: BrokerConnections
   readonly #cluster: Cluster
   readonly #topics: Topics
   readonly #reads: ClusterReads
@@ -127,29 +104,31 @@ export class KafkaLog implements Log {
   readonly #fetcher: Fetcher
   /** Changelogs are read by connections of their own, in large pieces: a restore holds nobody else up. */
   readonly #restorer: Fetcher
-  readonly #appends: Connections
+  readonly #appends: BrokerConnections
   readonly #sender: Sender
   readonly #router: Router
   readonly #groups = new Map<string, TopologyGroup>()
-  readonly #processId = randomUUID()
+  readonly #processId: string
   #epoch = 0
   #closing: Promise<void> | undefined
 
-  /** Use `openKafkaLog`. */
-  constructor(options: KafkaLogOptions, questions: Connections, cluster: Cluster) {
-    const { connection, topics, compression, fetch } = options
+  /** `questions` and `cluster` are open, and are closed with the log. */
+  constructor(options: KafkaLogOptions, network: Network, questions: BrokerConnections, cluster: Cluster) {
+    const { topics, compression, fetch } = options
     this.#options = options
+    this.#processId = options.processId ?? randomUUID()
+    this.#network = network
     this.guarantee = options.guarantee ?? 'exactly-once'
     this.#maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_MAX
     this.#questions = questions
     this.#cluster = cluster
     this.#topics = new Topics(questions, cluster, topics)
     const limits = { ...DEFAULT_FETCH_LIMITS, ...fetch }
-    this.#reads = new ClusterReads(cluster, questions, connection)
+    this.#reads = new ClusterReads(cluster, questions, network)
     this.#fetcher = new Fetcher(this.#reads, limits)
-    this.#restores = new ClusterReads(cluster, questions, connection)
+    this.#restores = new ClusterReads(cluster, questions, network)
     this.#restorer = new Fetcher(this.#restores, { ...limits, readerBufferBytes: 8 * MIB })
-    this.#appends = new Connections(connection, 'append')
+    this.#appends = network.connections('append')
     cluster.onBrokers((brokers) => this.#appends.know(brokers))
     this.#sender = new Sender(cluster, this.#appends, { compression })
     this.#router = new Router((topic) => this.partitions(topic))
@@ -229,13 +208,13 @@ export class KafkaLog implements Log {
   async join(spec: GroupSpec, listener: GroupListener): Promise<Membership> {
     this.#checkOpen()
     this.#checkCopartitioning(spec)
-    const { connection, slot, address, version, hooks } = this.#options
+    const { slot, address, version, hooks } = this.#options
     const group = await TopologyGroup.join({
       ...this.#times(),
       spec,
       listener,
       cluster: this.#cluster,
-      connection,
+      network: this.#network,
       questions: this.#questions,
       slot,
       processId: this.#processId,
@@ -261,6 +240,7 @@ export class KafkaLog implements Log {
     this.#checkPartition(at)
     const group = groupName({ application: this.#options.application, topology })
     const offsets = new GroupOffsets({
+      clock: this.#network.clock,
       group,
       inputsOf: () => [at.topic],
       topicId: (topic) => this.topicId(topic),

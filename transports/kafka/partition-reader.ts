@@ -34,6 +34,8 @@ const NOTHING: readonly LogRecord[] = Object.freeze([])
 
 /** What a reader tells its fetcher. */
 export interface ReaderHooks {
+  /** Epoch milliseconds. */
+  now(): number
   /** It holds so many bytes more, or fewer. */
   buffered(bytes: number): void
   /** It may be given more again. */
@@ -174,7 +176,7 @@ export class KafkaPartitionReader implements PartitionReader {
       const bytes = isShared ? Buffer.from(records) : records
       const from = this.#nextFetch
       const to = endOfBatches(records, from)
-      this.#fetchedAt = Math.max(this.#fetchedAt, Date.now())
+      this.#fetchedAt = Math.max(this.#fetchedAt, this.#hooks.now())
       const piece: Piece = { bytes, from, to, aborted: abortedTransactions ?? [], fetchedAt: this.#fetchedAt }
       // Already the first batch cannot be: there is no offset to go on from.
       if (to === from) return this.#damagedBy(this.#decode(piece).error)

@@ -4,7 +4,7 @@
  *
  * Not its job: bytes (`batches/`, `protocol/`), what an answer means to the producer that gets it.
  */
-import type { TopicPartition } from '../../streams/index.ts'
+import type { Clock, TopicPartition } from '../../streams/index.ts'
 import { BATCH_OVERHEAD } from './batches/encode.ts'
 import {
   produce,
@@ -28,6 +28,7 @@ export const RECORD_BYTES_MAX = BROKER_BATCH_BYTES - BATCH_OVERHEAD
 
 /** Who leads which partition. */
 export interface Leaders {
+  readonly clock: Clock
   /** Node id, as of the last look at the cluster; undefined while there is none. */
   leader(topic: string, partition: number): number | undefined
   /** Looks at the cluster. */

@@ -22,9 +22,9 @@
 import { type GroupSpec, type Position, StreamsError, type TopicPartition } from '../../streams/index.ts'
 import { askCoordinator } from './ask-coordinator.ts'
 import type { Cluster } from './cluster.ts'
-import type { Connections } from './connections.ts'
 import { refusal } from './errors.ts'
 import { fence, listProducers } from './group/fence.ts'
+import type { BrokerConnections } from './network.ts'
 import { encodeOffsetMetadata, inputTag, RESET_MARK, topicTag } from './offset-metadata.ts'
 import { deleteGroups, describeGroups } from './protocol/group-list.ts'
 import {
@@ -68,7 +68,7 @@ export interface ClusterResetRequest {
 
 export interface ClusterResetParts {
   readonly cluster: Cluster
-  readonly connections: Connections
+  readonly connections: BrokerConnections
   /** End of a partition. */
   readonly endOf: (partition: TopicPartition) => Promise<number>
 }
@@ -137,6 +137,7 @@ async function positionsOf(parts: ClusterResetParts, group: string): Promise<Pos
 /** A transaction that ends later would bring its positions back. */
 async function endTransactions({ cluster, connections }: ClusterResetParts, spec: GroupSpec): Promise<void> {
   const brokers = {
+    clock: cluster.clock,
     brokers: () => cluster.brokers(),
     coordinator: (kind: 'transaction', key: string) => cluster.coordinator(kind, key),
     forgetCoordinator: (kind: 'transaction', key: string) => cluster.forgetCoordinator(kind, key),
@@ -165,12 +166,12 @@ async function markPositions(parts: ClusterResetParts, spec: GroupSpec): Promise
 
 /** Partition counts of those that are there. */
 async function existing(
-  { connections }: ClusterResetParts,
+  { cluster, connections }: ClusterResetParts,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   const found = new Map<string, number>()
   if (names.length === 0) return found
-  const { topics } = await patiently(() => connections.sendToAny(metadata(names)))
+  const { topics } = await patiently(cluster, () => connections.sendToAny(metadata(names)))
   for (const { topic, errorCode, partitions } of topics) {
     if (errorCode === UNKNOWN_TOPIC_OR_PARTITION) continue
     if (errorCode !== NONE) throw refusal('Metadata', errorCode, { kind: 'topic', name: topic })
@@ -182,8 +183,8 @@ async function existing(
 /** Resolves once no broker that is asked knows them: made again too early, they would be taken for being there. */
 async function removeTopics(parts: ClusterResetParts, names: readonly string[]): Promise<void> {
   if (names.length === 0) return
-  const { connections } = parts
-  await patiently(async () => {
+  const { cluster, connections } = parts
+  await patiently(cluster, async () => {
     const { topics } = await connections.sendToAny(deleteTopics(names, PATIENCE_MS))
     for (const { name, errorCode, errorMessage } of topics) {
       if (errorCode === NONE || errorCode === UNKNOWN_TOPIC_OR_PARTITION) continue
@@ -259,7 +260,7 @@ async function ask<R>(
     key: group,
     request,
     codeOf,
-    deadline: performance.now() + PATIENCE_MS,
+    deadline: cluster.clock.monotonic() + PATIENCE_MS,
     isHarmless: true,
   })
   if (asked.outcome === 'unanswered') throw asked.error
@@ -269,6 +270,6 @@ async function ask<R>(
   throw refusal(request.apiName, asked.code, { kind: 'group', name: group })
 }
 
-function patiently<T>(attempt: () => Promise<T>): Promise<T> {
-  return withRetries(attempt, { timeoutMs: PATIENCE_MS, signal: new AbortController().signal })
+function patiently<T>({ clock }: Cluster, attempt: () => Promise<T>): Promise<T> {
+  return withRetries(attempt, { clock, timeoutMs: PATIENCE_MS, signal: new AbortController().signal })
 }

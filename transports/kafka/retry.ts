@@ -1,5 +1,5 @@
 /** Tries again what may be done more than once, for as long as the cluster says or shows that it is busy changing. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../../streams/index.ts'
 import { ClusterError, isClusterError } from './errors.ts'
 import { isKafkaError, retriable } from './protocol/errors.ts'
 
@@ -13,29 +13,43 @@ export interface Patience {
   readonly timeoutMs: number
   /** Ends the pause, and with it the retries. */
   readonly signal: AbortSignal
+  readonly clock: Clock
 }
 
 /** `attempt` must be harmless to repeat: it is also repeated when nobody knows whether it was carried out. */
-export async function withRetries<T>(attempt: () => Promise<T>, { timeoutMs, signal }: Patience): Promise<T> {
-  const deadline = performance.now() + timeoutMs
+export async function withRetries<T>(attempt: () => Promise<T>, patience: Patience): Promise<T> {
+  const { timeoutMs, signal, clock } = patience
+  const deadline = clock.monotonic() + timeoutMs
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS)) {
     if (signal.aborted) throw closed()
     try {
       return await attempt()
     } catch (error) {
-      if (!isTransient(error) || performance.now() + pauseMs > deadline) throw error
+      if (!isTransient(error) || clock.monotonic() + pauseMs > deadline) throw error
     }
-    await pause(pauseMs * (1 - Math.random() * JITTER), signal)
+    await pause(pauseMs * (1 - chanceOf(clock) * JITTER), patience)
   }
 }
 
 /** Throws `CONNECTION_FAILED` when `signal` ends it. */
-export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(milliseconds, undefined, { signal })
-  } catch {
-    throw closed()
-  }
+export function pause(milliseconds: number, { signal, clock }: Omit<Patience, 'timeoutMs'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(closed())
+    const end = (): void => {
+      cancel()
+      reject(closed())
+    }
+    const cancel = clock.after(milliseconds, () => {
+      signal.removeEventListener('abort', end)
+      resolve()
+    })
+    signal.addEventListener('abort', end, { once: true })
+  })
+}
+
+/** 0 to 1. What a clock says below a millisecond is as good as chance between processes. */
+function chanceOf(clock: Clock): number {
+  return (clock.monotonic() * 1000) % 1
 }
 
 function isTransient(error: unknown): boolean {

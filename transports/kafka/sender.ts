@@ -11,7 +11,7 @@
  * 2. Every call ends by its deadline.
  * 3. What waits or is on its way has a limit in bytes.
  */
-import { type AppendResult, StreamsError, type TopicPartition } from '../../streams/index.ts'
+import { type AppendResult, type Clock, StreamsError, type TopicPartition } from '../../streams/index.ts'
 import { AppendCall, type Part } from './append-call.ts'
 import type { Codec } from './batches/compression.ts'
 import { type BatchRecord, recordSize } from './batches/encode.ts'
@@ -35,6 +35,7 @@ export interface RecordToAppend extends TopicPartition {
 }
 
 export class Sender {
+  readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #bufferBytes: number
   readonly #delivery: Delivery
@@ -42,11 +43,12 @@ export class Sender {
   /** Calls whose callers wait, oldest first. */
   readonly #calls = new Set<AppendCall>()
   #bufferedBytes = 0
-  #deadline: NodeJS.Timeout | undefined
+  #cancelDeadline: (() => void) | undefined
   #closed: Promise<void> | undefined
   #resolveClosed: (() => void) | undefined
 
   constructor(leaders: Leaders, brokers: Brokers, options: SenderOptions = {}) {
+    this.#clock = leaders.clock
     this.#timeoutMs = options.deliveryTimeoutMs ?? DELIVERY_TIMEOUT_MS
     this.#bufferBytes = options.bufferBytes ?? BUFFER_BYTES_MAX
     const calls = this.#calls
@@ -82,12 +84,12 @@ export class Sender {
     if (records.length === 0) return []
     const sizes = records.map(checkedSize)
     this.#reserve(sizes)
-    const call = new AppendCall(records.length, performance.now() + this.#timeoutMs)
+    const call = new AppendCall(records.length, this.#clock.monotonic() + this.#timeoutMs)
     for (let i = 0; i < records.length; i++) {
       this.#enqueue(call, records[i] as RecordToAppend, sizes[i] as number, i)
     }
     this.#calls.add(call)
-    this.#deadline ??= setTimeout(() => this.#expireDue(), this.#timeoutMs)
+    this.#cancelDeadline ??= this.#clock.after(this.#timeoutMs, () => this.#expireDue())
     for (const { at } of call.parts) this.#delivery.offer(this.#queueOf(at))
     return call.done
   }
@@ -101,7 +103,7 @@ export class Sender {
 
   #closeWhenDone(): void {
     if (this.#closed === undefined || this.#calls.size > 0) return
-    clearTimeout(this.#deadline)
+    this.#cancelDeadline?.()
     this.#resolveClosed?.()
   }
 
@@ -162,13 +164,14 @@ export class Sender {
   }
 
   #expireDue(): void {
-    const now = performance.now()
+    const now = this.#clock.monotonic()
     for (const call of this.#calls) {
       if (call.deadline > now) break
       this.#expire(call)
     }
     const [oldest] = this.#calls
-    this.#deadline = oldest && setTimeout(() => this.#expireDue(), Math.ceil(oldest.deadline - now))
+    this.#cancelDeadline =
+      oldest && this.#clock.after(Math.ceil(oldest.deadline - now), () => this.#expireDue())
   }
 
   #expire(call: AppendCall): void {

@@ -8,7 +8,7 @@
  */
 import { isStreamsError, StreamsError, type TopicSpec } from '../../streams/index.ts'
 import type { Cluster } from './cluster.ts'
-import type { Connections } from './connections.ts'
+import type { BrokerConnections } from './network.ts'
 import { isClusterError, refusal } from './errors.ts'
 import { describeConfigs, incrementalAlterConfigs } from './protocol/configs.ts'
 import { KafkaError, NONE, TOPIC_ALREADY_EXISTS, UNKNOWN_TOPIC_OR_PARTITION } from './protocol/errors.ts'
@@ -56,7 +56,7 @@ interface PlannedTopic extends TopicPlan {
 }
 
 export class Topics {
-  readonly #connections: Connections
+  readonly #connections: BrokerConnections
   readonly #cluster: Cluster
   readonly #replicationFactor: number
   readonly #minInSyncReplicas: number | undefined
@@ -66,7 +66,7 @@ export class Topics {
   #maxBatchBytes = Number.POSITIVE_INFINITY
 
   /** `connections` and `cluster` stay the caller's to close. */
-  constructor(connections: Connections, cluster: Cluster, options: TopicsOptions = {}) {
+  constructor(connections: BrokerConnections, cluster: Cluster, options: TopicsOptions = {}) {
     this.#connections = connections
     this.#cluster = cluster
     this.#replicationFactor = options.replicationFactor ?? BROKER_DEFAULT
@@ -253,7 +253,8 @@ export class Topics {
   }
 
   #patiently<T>(attempt: () => Promise<T>): Promise<T> {
-    return withRetries(attempt, { timeoutMs: this.#patienceMs, signal: this.#closing.signal })
+    const { clock } = this.#cluster
+    return withRetries(attempt, { timeoutMs: this.#patienceMs, signal: this.#closing.signal, clock })
   }
 }
 

@@ -9,7 +9,6 @@
  *    itself, or be told what its own late request then changes.
  * 3. Each return after a fence writes under a new transactional id.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Checkpoint,
   type CommitReceipt,
@@ -23,13 +22,13 @@ import {
 } from '../../streams/index.ts'
 import type { CommitMember } from './commit.ts'
 import type { Cluster } from './cluster.ts'
-import { type ConnectionOptions, Connections } from './connections.ts'
 import { isClusterError } from './errors.ts'
 import { fence, type FenceBrokers, listProducers } from './group/fence.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import { leadGroup } from './group/leader.ts'
 import { GroupMembership, type MembershipTimes } from './group/membership.ts'
 import { transactionalId } from './group/transactional-ids.ts'
+import type { BrokerConnections, Network } from './network.ts'
 import { leaveGroup } from './protocol/groups.ts'
 import type { KafkaRequest } from './protocol/request.ts'
 
@@ -48,7 +47,7 @@ export interface Committer {
 
 export interface CommitterOptions {
   readonly transactionalId: string
-  readonly connections: Connections
+  readonly connections: BrokerConnections
   /** The life of an input that its tasks read here; undefined before the first of them was opened. */
   readonly openedId: (input: string) => string | undefined
 }
@@ -57,9 +56,9 @@ export interface TopologyGroupOptions extends MembershipTimes {
   readonly spec: GroupSpec
   readonly listener: GroupListener
   readonly cluster: Cluster
-  readonly connection: ConnectionOptions
+  readonly network: Network
   /** What is answered at once. */
-  readonly questions: Connections
+  readonly questions: BrokerConnections
   readonly slot: string
   readonly processId: string
   readonly address: string | undefined
@@ -78,8 +77,8 @@ export interface TopologyGroupOptions extends MembershipTimes {
 export class TopologyGroup implements Membership {
   readonly #options: TopologyGroupOptions
   readonly #group: string
-  readonly #memberConnections: Connections
-  readonly #commitConnections: Connections
+  readonly #memberConnections: BrokerConnections
+  readonly #commitConnections: BrokerConnections
   readonly #forgetBrokers: readonly (() => void)[]
   readonly #brokers: FenceBrokers
   readonly #offsets: GroupOffsets
@@ -96,17 +95,18 @@ export class TopologyGroup implements Membership {
   #leaving: Promise<void> | undefined
 
   private constructor(options: TopologyGroupOptions, incarnation: number) {
-    const { spec, cluster, connection, questions, slot } = options
+    const { spec, cluster, network, questions, slot } = options
     this.#options = options
     this.#group = groupName(spec)
     this.#incarnation = incarnation
-    this.#memberConnections = new Connections(connection, `${spec.topology}-group`)
-    this.#commitConnections = new Connections(connection, `${spec.topology}-commit`)
+    this.#memberConnections = network.connections(`${spec.topology}-group`)
+    this.#commitConnections = network.connections(`${spec.topology}-commit`)
     this.#forgetBrokers = [this.#memberConnections, this.#commitConnections].map((connections) =>
       cluster.onBrokers((brokers) => connections.know(brokers)),
     )
     this.#brokers = fenceBrokers(cluster, questions)
     this.#offsets = new GroupOffsets({
+      clock: cluster.clock,
       group: this.#group,
       inputsOf: (task) => this.#inputsOf(task),
       topicId: (topic) => cluster.topic(topic)?.id ?? '',
@@ -116,6 +116,7 @@ export class TopologyGroup implements Membership {
     this.#committer = this.#makeCommitter()
     this.#membership = new GroupMembership({
       ...options,
+      clock: cluster.clock,
       identity: {
         group: this.#group,
         instance: `${this.#group}.${slot}`,
@@ -216,8 +217,10 @@ export class TopologyGroup implements Membership {
         // Fenced: the membership sees to a new one.
         if (!isStreamsError(error, 'COMMIT_FENCED')) throw error
         this.#refused(committer, error)
-        await sleep(SETTLE_RETRY_MS)
-        if (this.#committer === committer) throw error
+        await new Promise<void>((resolve) => this.#options.cluster.clock.after(SETTLE_RETRY_MS, resolve))
+        if (this.#committer !== committer) continue
+        // Nothing is wrong with the task: it is asked for again, or given up with the membership.
+        throw new StreamsError('LOG_BUSY', `${this.#group} is to be joined again`, { cause: error })
       }
     }
   }
@@ -263,7 +266,7 @@ export class TopologyGroup implements Membership {
     return leadGroup({ spec, brokers: this.#brokers, partitions, onFenced, onUnreadable }, members)
   }
 
-  async #ask<R>(connections: Connections, request: KafkaRequest<R>): Promise<R> {
+  async #ask<R>(connections: BrokerConnections, request: KafkaRequest<R>): Promise<R> {
     const node = await this.#options.cluster.coordinator('group', this.#group)
     return connections.send(node, request)
   }
@@ -274,8 +277,9 @@ export function groupName({ application, topology }: Pick<GroupSpec, 'applicatio
   return `${application}.${topology}`
 }
 
-function fenceBrokers(cluster: Cluster, questions: Connections): FenceBrokers {
+function fenceBrokers(cluster: Cluster, questions: BrokerConnections): FenceBrokers {
   return {
+    clock: cluster.clock,
     brokers: () => cluster.brokers(),
     coordinator: (kind, key) => cluster.coordinator(kind, key),
     forgetCoordinator: (kind, key) => cluster.forgetCoordinator(kind, key),

@@ -94,8 +94,8 @@ export async function writeGroups(
     const failed = await writeRound(open, left)
     failures = failed === undefined ? 0 : failures + 1
     if (failed === undefined) continue
-    if (performance.now() + pauseMs(failures) > open.deadline) throw failed.error
-    await new Promise((resolve) => setTimeout(resolve, pauseMs(failures)))
+    if (open.leaders.clock.monotonic() + pauseMs(failures) > open.deadline) throw failed.error
+    await new Promise<void>((resolve) => open.leaders.clock.after(pauseMs(failures), resolve))
     if (failed.needsLook) await open.leaders.refresh().catch(() => {})
   }
   return runs.map(({ topic, partition, written }) => ({ topic, partition, batches: written }))

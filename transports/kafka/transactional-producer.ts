@@ -128,7 +128,7 @@ export class TransactionalProducer {
         transactionTimeoutMs: this.#timeoutMs,
         producer: NO_PRODUCER,
       })
-      this.#deadline = performance.now() + this.#timeoutMs
+      this.#deadline = this.#cluster.clock.monotonic() + this.#timeoutMs
       const answer = this.#final(
         await this.#ask('transaction', transactionalId, request, ({ errorCode }) => errorCode, true),
         request,
@@ -223,7 +223,7 @@ export class TransactionalProducer {
       if (this.#state === 'unsettled') {
         throw new StreamsError('ILLEGAL_TRANSITION', `producer ${this.transactionalId}: unsettled to open`)
       }
-      const now = performance.now()
+      const now = this.#cluster.clock.monotonic()
       if (this.#state === 'ready') this.#deadline = now + this.#timeoutMs
       if (now > this.#deadline) {
         throw new StreamsError('LOG_BUSY', `the transaction took more than ${this.#timeoutMs} ms`)

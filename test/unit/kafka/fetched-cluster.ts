@@ -2,7 +2,7 @@
  * A cluster of plain objects that fetches as brokers do: it answers at once when there is something to say, and keeps
  * the request else, until there is or the test says that the time is over.
  */
-import type { TopicPartition } from '../../../streams/index.ts'
+import { systemClock, type TopicPartition } from '../../../streams/index.ts'
 import { crc32c } from '../../../transports/kafka/batches/crc32c.ts'
 import { encodeBatch } from '../../../transports/kafka/batches/encode.ts'
 import {
@@ -135,6 +135,7 @@ interface Kept {
 }
 
 export class FetchedCluster implements FetchCluster {
+  readonly clock = systemClock
   readonly partitions = new Map<string, FetchablePartition>()
   readonly topicIds = new Map<string, string>()
   /** Topics that got more partitions. */

@@ -7,6 +7,7 @@ import {
   type GroupSpec,
   type StoredTask,
   StreamsError,
+  systemClock,
   type TaskId,
 } from '../../../streams/index.ts'
 import { ClusterError } from '../../../transports/kafka/errors.ts'
@@ -47,6 +48,7 @@ class Rig {
   constructor() {
     let epoch = 0
     this.member = new GroupMembership({
+      clock: systemClock,
       spec,
       listener: this.#listener(),
       identity: {

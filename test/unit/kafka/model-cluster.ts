@@ -5,6 +5,7 @@
  *
  * Not its job: time; a transaction is timed out by `timeOut`.
  */
+import { systemClock } from '../../../streams/index.ts'
 import { decodeBatches } from '../../../transports/kafka/batches/decode.ts'
 import { ClusterError } from '../../../transports/kafka/errors.ts'
 import type { CoordinatorPlaces } from '../../../transports/kafka/ask-coordinator.ts'
@@ -37,6 +38,7 @@ export interface Arriving {
 }
 
 export class ModelCluster implements Leaders, Brokers, CoordinatorPlaces {
+  readonly clock = systemClock
   readonly coordinators: ModelCoordinator
   /** Of every id and group. The client learns of it when it has forgotten the one before. */
   coordinatorNode = 0

@@ -86,6 +86,20 @@ describe('F23: the wall time of tasks', () => {
     behind.wall.thaw()
     expect(behind.wall.now()).toBe(START)
   })
+
+  test('thawed while the system clock is behind, time stands still until that has caught up, and freezes no more', () => {
+    const { clock, wall, incidents } = make(START + 10 * MINUTE)
+    wall.thaw()
+    clock.advance(9 * MINUTE)
+    expect(wall.now()).toBe(START + 10 * MINUTE)
+    expect([wall.frozen, wall.standsStill]).toEqual([false, true])
+    clock.advance(MINUTE + 5)
+    expect(wall.now()).toBe(START + 10 * MINUTE)
+    clock.advance(7)
+    expect(wall.now()).toBe(START + 10 * MINUTE + 7)
+    expect(wall.standsStill).toBe(false)
+    expect(incidents).toEqual(['clock-frozen', 'clock-thawed'])
+  })
 })
 
 describe('partitions', () => {

@@ -11,6 +11,7 @@
  * Not needed for safety (a commit names its generation), only for speed: what cannot be fenced in time is left to its
  * transaction timeout.
  */
+import type { Clock } from '../../../streams/index.ts'
 import { CONCURRENT_TRANSACTIONS, NONE, retriable } from '../protocol/errors.ts'
 import type { KafkaRequest } from '../protocol/request.ts'
 import { listTransactions } from '../protocol/transaction-list.ts'
@@ -33,6 +34,7 @@ const OPEN_STATES: ReadonlySet<string> = new Set([
 
 /** What the fence needs of the cluster. */
 export interface FenceBrokers {
+  readonly clock: Clock
   brokers(): readonly number[]
   coordinator(kind: 'transaction', key: string): Promise<number>
   forgetCoordinator(kind: 'transaction', key: string): void
@@ -74,7 +76,7 @@ export function deadProducers(
 
 /** Resolves when each is fenced, or cannot be in time; answers the ids that are. */
 export async function fence(brokers: FenceBrokers, ids: readonly string[]): Promise<readonly string[]> {
-  const until = performance.now() + FENCE_LIMIT_MS
+  const until = brokers.clock.monotonic() + FENCE_LIMIT_MS
   const fenced = await Promise.all(ids.map((id) => fenceOne(brokers, id, until)))
   return ids.filter((_id, index) => fenced[index])
 }
@@ -85,7 +87,7 @@ async function fenceOne(brokers: FenceBrokers, transactionalId: string, until: n
     transactionTimeoutMs: FENCED_TIMEOUT_MS,
     producer: NO_PRODUCER,
   })
-  while (performance.now() < until) {
+  while (brokers.clock.monotonic() < until) {
     try {
       const node = await brokers.coordinator('transaction', transactionalId)
       const { errorCode } = await brokers.send(node, request)
@@ -97,7 +99,7 @@ async function fenceOne(brokers: FenceBrokers, transactionalId: string, until: n
     } catch {
       brokers.forgetCoordinator('transaction', transactionalId)
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    await new Promise<void>((resolve) => brokers.clock.after(RETRY_MS, resolve))
   }
   return false
 }

@@ -4,7 +4,14 @@
  * Positions are taken only once they are stable: while a transaction that holds some is open, the broker says so, and
  * this waits. Questions of many tasks that come together are one request.
  */
-import { type Checkpoint, reactionOf, StreamsError, type TaskId, taskName } from '../../../streams/index.ts'
+import {
+  type Checkpoint,
+  type Clock,
+  reactionOf,
+  StreamsError,
+  type TaskId,
+  taskName,
+} from '../../../streams/index.ts'
 import { isClusterError, refusal } from '../errors.ts'
 import {
   KafkaError,
@@ -24,6 +31,7 @@ const UNSTABLE_RETRY_MS = { first: 2, most: 50 }
 const ANSWER_LIMIT_MS = 30_000
 
 export interface GroupOffsetsOptions {
+  readonly clock: Clock
   readonly group: string
   readonly inputsOf: (task: TaskId) => readonly string[]
   readonly topicId: (topic: string) => string
@@ -53,7 +61,7 @@ export class GroupOffsets {
   committed(task: TaskId): Promise<Checkpoint | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ task, resolve, reject })
-      if (this.#waiting.length === 1) setImmediate(() => void this.#answer())
+      if (this.#waiting.length === 1) void this.#options.clock.yield().then(() => this.#answer())
     })
   }
 
@@ -75,7 +83,7 @@ export class GroupOffsets {
   }
 
   async #fetch(tasks: readonly TaskId[]): Promise<ReadonlyMap<string, CommittedOffset>> {
-    const { group, inputsOf, send, forgetCoordinator } = this.#options
+    const { group, inputsOf, send, forgetCoordinator, clock } = this.#options
     const partitions = new Map<string, Set<number>>()
     for (const task of tasks) {
       for (const topic of inputsOf(task)) {
@@ -85,9 +93,9 @@ export class GroupOffsets {
     }
     const topics = [...partitions].map(([topic, wanted]) => ({ topic, partitions: [...wanted] }))
     const request = offsetFetch([{ group, topics }], true)
-    const until = performance.now() + ANSWER_LIMIT_MS
+    const until = clock.monotonic() + ANSWER_LIMIT_MS
     let problem = ''
-    for (let wait = UNSTABLE_RETRY_MS.first; performance.now() < until; ) {
+    for (let wait = UNSTABLE_RETRY_MS.first; clock.monotonic() < until; ) {
       try {
         const answer = (await send(request)).groups[0]
         const codes = [answer?.errorCode ?? NONE]
@@ -115,7 +123,7 @@ export class GroupOffsets {
         problem = String(error)
         forgetCoordinator()
       }
-      await new Promise((resolve) => setTimeout(resolve, wait))
+      await new Promise<void>((resolve) => clock.after(wait, resolve))
       wait = Math.min(UNSTABLE_RETRY_MS.most, wait * 2)
     }
     throw new StreamsError('LOG_BUSY', `positions of ${group} are not to be had: ${problem}`)

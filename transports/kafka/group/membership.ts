@@ -15,6 +15,7 @@
  */
 import { hash } from 'node:crypto'
 import {
+  type Clock,
   type GroupListener,
   type GroupSpec,
   type Membership,
@@ -77,6 +78,7 @@ export interface MemberIdentity {
 }
 
 export interface MembershipOptions extends MembershipTimes {
+  readonly clock: Clock
   readonly identity: MemberIdentity
   readonly spec: GroupSpec
   readonly listener: GroupListener
@@ -380,9 +382,9 @@ export class GroupMembership implements Membership {
 
   async #pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms)
+      const cancel = this.#options.clock.after(ms, resolve)
       this.#wake = () => {
-        clearTimeout(timer)
+        cancel()
         resolve()
       }
     })

@@ -1,0 +1,249 @@
+/**
+ * Seeded defects: each a small change of one source, such as a tired programmer makes, that the simulator must notice. The
+ * sources are not touched: `loader.ts` changes them as they are loaded, in a process of its own.
+ */
+export interface Defect {
+  readonly name: string
+  readonly file: string
+  /** Stands in the file once. */
+  readonly find: string
+  readonly replace: string
+  /** Which apps of `apps.ts` show it; all unless told. */
+  readonly app?: 'coupons' | 'rankings' | 'timers'
+  /** Within so many seeds, from 1 on. */
+  readonly within: number
+}
+
+const KAFKA = 'transports/kafka'
+
+export const DEFECTS: readonly Defect[] = [
+  // --- the commit
+  {
+    name: 'positions run ahead of what was processed',
+    file: 'streams/task.ts',
+    find: 'offset: input.position,',
+    replace: 'offset: input.position + 1,',
+    within: 50,
+  },
+  {
+    name: 'positions are left out of the transaction',
+    file: `${KAFKA}/commit.ts`,
+    find: 'await producer.sendOffsets(member, offsets)',
+    replace: '',
+    within: 50,
+  },
+  {
+    name: 'positions are committed without member and generation: no fencing',
+    file: `${KAFKA}/protocol/transactions.ts`,
+    find: 'into.int32(member.generation).string(member.member).nullableString(member.instance)',
+    replace: "into.int32(-1).string('').nullableString(null)",
+    within: 200,
+  },
+  {
+    name: 'a changelog record of each batch is dropped',
+    file: `${KAFKA}/commit.ts`,
+    find: 'for (const { store, key, value } of changes) {',
+    replace: 'for (const { store, key, value } of changes.length > 1 ? changes.slice(1) : changes) {',
+    within: 50,
+  },
+  {
+    name: 'tombstones do not reach the changelog',
+    file: `${KAFKA}/commit.ts`,
+    find: 'for (const { store, key, value } of changes) {',
+    replace: 'for (const { store, key, value } of changes) {\n      if (value === null) continue',
+    within: 50,
+  },
+  {
+    name: 'outputs of all tasks but the first are dropped',
+    file: `${KAFKA}/commit.ts`,
+    find: 'const index = groups.add(group, toBatchRecord(output))',
+    replace:
+      'if (commit !== commits[0]) continue\n      const index = groups.add(group, toBatchRecord(output))',
+    within: 50,
+  },
+  {
+    name: 'an end of unknown outcome counts as made',
+    file: `${KAFKA}/transactional-producer.ts`,
+    find: 'if (asked.isDoubtful && !isSuccess(asked)) throw this.#unknown(asked)',
+    replace: 'if (asked.isDoubtful && !isSuccess(asked)) return',
+    within: 200,
+  },
+  {
+    name: 'a commit of unknown outcome is made again',
+    file: `${KAFKA}/transactional-producer.ts`,
+    find: "return new StreamsError('COMMIT_UNKNOWN', `EndTxn of",
+    replace: "return new StreamsError('LOG_BUSY', `EndTxn of",
+    within: 200,
+  },
+  {
+    name: 'after a failure the producer goes on without being initialised',
+    file: `${KAFKA}/transactional-producer.ts`,
+    find: "else if (this.#state !== 'retired') this.#state = 'unsettled'",
+    replace: "else if (this.#state !== 'retired') this.#state = 'ready'",
+    within: 200,
+  },
+  {
+    name: 'a failed commit keeps its overlay',
+    file: 'streams/runner.ts',
+    find: 'for (const task of tasks) this.#fault(task, error)',
+    replace: 'for (const task of tasks) task.committed()',
+    within: 100,
+  },
+  {
+    name: 'rows are not written after the commit',
+    file: 'streams/commit.ts',
+    find: 'await backend.write([...commit.state, positionsRow(log, backend, positions, now)])',
+    replace: 'await backend.write([positionsRow(log, backend, positions, now)])',
+    within: 50,
+  },
+  {
+    name: 'the position is written in a batch before the rows',
+    file: 'streams/commit.ts',
+    find: 'await backend.write([...commit.state, positionsRow(log, backend, positions, now)])',
+    replace:
+      'await backend.write([positionsRow(log, backend, positions, now)])\n  await backend.write(commit.state)',
+    within: 400,
+  },
+
+  // --- opening and restoring
+  {
+    name: 'a task that is opened again stands at its first position',
+    file: 'streams/task-set.ts',
+    find: 'const checkpoint = await orDropped(slot, this.#checkpoint(slot.id))',
+    replace:
+      'const kept = this as unknown as Record<string, Checkpoint | undefined>\n      const checkpoint = (kept[slot.name] ??= await orDropped(slot, this.#checkpoint(slot.id)))',
+    within: 100,
+  },
+  {
+    name: 'positions are taken while a transaction may still change them',
+    file: `${KAFKA}/group/group-offsets.ts`,
+    find: 'offsetFetch([{ group, topics }], true)',
+    replace: 'offsetFetch([{ group, topics }], false)',
+    within: 400,
+  },
+  {
+    name: 'a restore ends at the last stable offset, not at the high watermark',
+    file: 'streams/restore.ts',
+    find: 'return { from: stored?.offset ?? start, to: highWatermark }',
+    replace: 'return { from: stored?.offset ?? start, to: (await log.bounds({ topic, partition })).end }',
+    within: 400,
+  },
+  {
+    name: 'a restore ends one change early',
+    file: 'streams/restore.ts',
+    find: 'return { from: stored?.offset ?? start, to: highWatermark }',
+    replace: 'return { from: stored?.offset ?? start, to: highWatermark - 2 }',
+    within: 100,
+  },
+  {
+    name: 'a restore ignores tombstones',
+    file: 'streams/restore.ts',
+    find: 'if (key !== null) state.applyChange',
+    replace: 'if (key !== null && value !== null) state.applyChange',
+    within: 100,
+  },
+  {
+    name: 'timers are not restored',
+    file: 'streams/restore.ts',
+    find: 'if (key !== null) state.applyChange',
+    replace: 'if (key !== null && store !== TIMERS) state.applyChange',
+    app: 'timers',
+    within: 100,
+  },
+  {
+    name: 'a database with a missing batch is used',
+    file: 'state/numbered.ts',
+    find: "if (verdict.state === 'hole')",
+    replace: 'if (verdict.state !== verdict.state)',
+    within: 400,
+  },
+  {
+    name: 'checksums of rows are not looked at',
+    file: 'state/rows.ts',
+    find: 'if (crc32(value.subarray(0, checksumAt), ofKey) === value.readUInt32BE(checksumAt)) return',
+    replace: 'if (ofKey >= 0) return',
+    within: 400,
+  },
+
+  // --- the group
+  {
+    name: 'a task that was assigned away goes on',
+    file: 'streams/task-set.ts',
+    find: 'const left = [...this.#slots.values()].filter(({ name }) => !wanted.has(name))',
+    replace:
+      'const left: Slot[] = [...this.#slots.values()].filter(({ name }) => !wanted.has(name) && name === "")',
+    within: 100,
+  },
+  {
+    name: 'tasks go on although the group went on without the member',
+    file: `${KAFKA}/group/membership.ts`,
+    find: '    await this.#options.listener.revoked(cause)\n',
+    replace: '',
+    within: 200,
+  },
+  {
+    name: 'tasks are kept although a generation passed without the member',
+    file: `${KAFKA}/group/membership.ts`,
+    find: '    if (missed) {',
+    replace: '    if (missed && generation < 0) {',
+    within: 400,
+  },
+  {
+    name: 'a task is given to nobody',
+    file: `${KAFKA}/group/leader.ts`,
+    find: 'const assignment = { active, standby, peers: others, liveIds }',
+    replace: 'const assignment = { active: active.slice(1), standby, peers: others, liveIds }',
+    within: 10,
+  },
+  {
+    name: 'a task is given to everybody',
+    file: `${KAFKA}/group/leader.ts`,
+    find: 'const assignment = { active, standby, peers: others, liveIds }',
+    replace:
+      'const all = [...new Set([...tasks.values()].flatMap((each) => each.active))]\n      const assignment = { active: all, standby, peers: others, liveIds }',
+    within: 10,
+  },
+
+  // --- reading and appending
+  {
+    name: 'aborted records are read',
+    file: `${KAFKA}/batches/decode.ts`,
+    find: 'if (aborted.isAborted(this.#producerId(batch))) return true',
+    replace: '',
+    within: 100,
+  },
+  {
+    name: 'an abort marker does not end the transaction',
+    file: `${KAFKA}/batches/abort-filter.ts`,
+    find: '    this.#active.delete(producerId)',
+    replace: '',
+    within: 200,
+  },
+  {
+    name: 'an append without answer is sent again as a new one',
+    file: `${KAFKA}/delivery.ts`,
+    find: '        this.#pause(batch.queue, error as Error)\n      }\n      return',
+    replace:
+      '        if (isSent) {\n          this.unseal(batch)\n          this.#leaveProducer(batch.queue)\n        }\n        this.#pause(batch.queue, error as Error)\n      }\n      return',
+    within: 200,
+  },
+
+  // --- time
+  {
+    name: 'a timer stays set when it has fired',
+    file: 'streams/task-timers.ts',
+    find: '      await deferred.run()\n      this.#checkProgress(due)',
+    replace:
+      '      await deferred.run()\n      state.timer(due.clock, due.name).schedule(due.key, due.at + 1_000)\n      this.#checkProgress(due)',
+    app: 'timers',
+    within: 10,
+  },
+  {
+    name: 'wall timers fire a second early',
+    file: 'streams/task-timers.ts',
+    find: 'const due = state.popDueTimer(clock, now)',
+    replace: 'const due = state.popDueTimer(clock, now + 1_000)',
+    app: 'timers',
+    within: 10,
+  },
+]

@@ -1,0 +1,3 @@
+import { seedsComeOutRight } from './seeds.ts'
+
+seedsComeOutRight(251)
