@@ -42,15 +42,16 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'a changelog record of each batch is dropped',
     file: `${KAFKA}/commit.ts`,
-    find: 'for (const { store, key, value } of changes) {',
-    replace: 'for (const { store, key, value } of changes.length > 1 ? changes.slice(1) : changes) {',
+    find: 'for (const { store, key, value, version } of changes) {',
+    replace:
+      'for (const { store, key, value, version } of changes.length > 1 ? changes.slice(1) : changes) {',
     within: 50,
   },
   {
     name: 'tombstones do not reach the changelog',
     file: `${KAFKA}/commit.ts`,
-    find: 'for (const { store, key, value } of changes) {',
-    replace: 'for (const { store, key, value } of changes) {\n      if (value === null) continue',
+    find: 'for (const { store, key, value, version } of changes) {',
+    replace: 'for (const { store, key, value, version } of changes) {\n      if (value === null) continue',
     within: 50,
   },
   {
@@ -84,8 +85,8 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: 'a failed commit keeps its overlay',
-    file: 'streams/runner.ts',
-    find: 'for (const task of tasks) this.#fault(task, error)',
+    file: 'streams/commits.ts',
+    find: 'for (const task of tasks) backends.onFault(task, error)',
     replace: 'for (const task of tasks) task.committed()',
     within: 100,
   },
@@ -108,10 +109,10 @@ export const DEFECTS: readonly Defect[] = [
   // --- opening and restoring
   {
     name: 'a task that is opened again stands at its first position',
-    file: 'streams/task-set.ts',
-    find: 'const checkpoint = await orDropped(slot, this.#checkpoint(slot.id))',
+    file: 'streams/task-opener.ts',
+    find: 'const checkpoint = await unlessAborted(signal, this.#options.log.committed(id))',
     replace:
-      'const kept = this as unknown as Record<string, Checkpoint | undefined>\n      const checkpoint = (kept[slot.name] ??= await orDropped(slot, this.#checkpoint(slot.id)))',
+      'const kept = this as unknown as Record<string, Checkpoint | undefined>\n    const checkpoint = (kept[JSON.stringify(id)] ??= await unlessAborted(signal, this.#options.log.committed(id)))',
     within: 100,
   },
   {
@@ -123,30 +124,30 @@ export const DEFECTS: readonly Defect[] = [
   },
   {
     name: 'a restore ends at the last stable offset, not at the high watermark',
-    file: 'streams/restore.ts',
-    find: 'return { from: stored?.offset ?? start, to: highWatermark }',
-    replace: 'return { from: stored?.offset ?? start, to: (await log.bounds({ topic, partition })).end }',
+    file: 'streams/changelog-replay.ts',
+    find: 'return { from: stored?.offset ?? start, mark: highWatermark }',
+    replace: 'return { from: stored?.offset ?? start, mark: (await log.bounds({ topic, partition })).end }',
     within: 400,
   },
   {
     name: 'a restore ends one change early',
-    file: 'streams/restore.ts',
-    find: 'return { from: stored?.offset ?? start, to: highWatermark }',
-    replace: 'return { from: stored?.offset ?? start, to: highWatermark - 2 }',
+    file: 'streams/changelog-replay.ts',
+    find: 'return { from: stored?.offset ?? start, mark: highWatermark }',
+    replace: 'return { from: stored?.offset ?? start, mark: highWatermark - 2 }',
     within: 100,
   },
   {
     name: 'a restore ignores tombstones',
-    file: 'streams/restore.ts',
+    file: 'streams/changelog-replay.ts',
     find: 'if (key !== null) state.applyChange',
     replace: 'if (key !== null && value !== null) state.applyChange',
     within: 100,
   },
   {
     name: 'timers are not restored',
-    file: 'streams/restore.ts',
+    file: 'streams/changelog-replay.ts',
     find: 'if (key !== null) state.applyChange',
-    replace: 'if (key !== null && store !== TIMERS) state.applyChange',
+    replace: "if (key !== null && store !== 'timers') state.applyChange",
     app: 'timers',
     within: 100,
   },

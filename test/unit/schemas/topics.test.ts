@@ -37,6 +37,8 @@ describe('schema ids', () => {
       '15 millrace.coupon.CouponIssueRejected v2',
       '16 millrace.coupon.CouponIssued v2',
       '17 millrace.ops.Incident v1',
+      '18 millrace.ops.OpsAudit v1',
+      '19 millrace.ops.Redrive v1',
     ])
   })
 
