@@ -7,6 +7,7 @@ import { encodeAssignment } from '../../../transports/kafka/group/metadata.ts'
 import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
 
+const SESSION_MS = 10_000
 const subTopologies = [{ id: 0, inputs: ['in'], stores: [] }]
 const spec: GroupSpec = { application: 'shop', topology: 'sales', subTopologies }
 const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error('by a broker') })
@@ -14,6 +15,8 @@ const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error(
 class Rig {
   /** What happened, in order. */
   readonly events: string[] = []
+  /** How long an answer is waited for, by request. Milliseconds. */
+  readonly patience = new Map<string, number | undefined>()
   /** Answered to heartbeats; 0: all is well. */
   heartbeatCode = 0
   onRebalancing = (): Promise<void> => Promise.resolve()
@@ -36,11 +39,14 @@ class Rig {
         address: undefined,
         version: '0',
       },
-      sessionTimeoutMs: 10_000,
+      sessionTimeoutMs: SESSION_MS,
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
-      send: <R>(request: KafkaRequest<R>) => Promise.resolve(this.#answer(request.apiName) as R),
+      send: <R>(request: KafkaRequest<R>) => {
+        this.patience.set(request.apiName, request.timeoutMs)
+        return Promise.resolve(this.#answer(request.apiName) as R)
+      },
       forgetCoordinator: () => {},
       assign: () => Promise.resolve(new Map()),
       transactionalId: () => 'shop.sales.a.1',
@@ -159,4 +165,10 @@ test('a commit that is refused while an assignment is on its way has everything 
   }
   await rig.member.start()
   expect(rig.events).toEqual(['revoked', 'new producer', 'join', 'assigned 1'])
+})
+
+test('a heartbeat that is not answered within the session is given up: the answer would be worth nothing', async () => {
+  const rig = await Rig.joined()
+  await rig.seen('heartbeat', 1)
+  expect(rig.patience.get('Heartbeat')).toBe(SESSION_MS)
 })
