@@ -52,6 +52,8 @@ export interface KafkaHooks {
   onFenced(topology: string, transactionalIds: readonly string[]): void
   /** A member of a group gets no tasks: its metadata cannot be read. */
   onUnreadableMember(topology: string, member: string, reason: string): void
+  /** No broker answered the start for half a minute; it goes on waiting. */
+  onUnavailable(error: Error): void
 }
 
 export interface KafkaLogOptions {
@@ -76,18 +78,21 @@ export interface KafkaLogOptions {
   readonly maxRecordBytes?: number
   readonly fetch?: Partial<FetchLimits>
   readonly hooks?: Partial<KafkaHooks>
+  /** Whether the start waits as long as it takes for a cluster that is away; else for half a minute. */
+  readonly waitsForCluster?: boolean
   /** Gives up waiting for the cluster. Has no effect later. */
   readonly signal?: AbortSignal
 }
 
 /**
  * Waits for the cluster. Throws what `Cluster.open` throws: `BROKER_UNSUPPORTED`, `AUTHENTICATION_FAILED`, `TLS_FAILED`,
- * and `CONNECTION_FAILED` when no broker answered for half a minute.
+ * and `CONNECTION_FAILED` when no broker answered for half a minute, unless it `waitsForCluster`.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   if (options.guarantee !== 'at-least-once') selfTest()
   const questions = new Connections(options.connection, 'questions')
-  const cluster = new Cluster(questions)
+  const onUnavailable = (error: Error): void => options.hooks?.onUnavailable?.(error)
+  const cluster = new Cluster(questions, options.waitsForCluster === true ? { onUnavailable } : {})
   const giveUp = (): void => cluster.close()
   options.signal?.addEventListener('abort', giveUp, { once: true })
   try {

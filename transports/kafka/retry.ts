@@ -38,7 +38,8 @@ export async function pause(milliseconds: number, signal: AbortSignal): Promise<
   }
 }
 
-function isTransient(error: unknown): boolean {
+/** Trying again may help. */
+export function isTransient(error: unknown): boolean {
   if (isClusterError(error)) return error.reaction === 'retry' || error.reaction === 'restore'
   return isKafkaError(error) && retriable(error.code)
 }
