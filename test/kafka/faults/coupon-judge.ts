@@ -31,12 +31,19 @@ export interface Evidence {
   readonly application: string
   readonly campaigns: readonly PlainCampaign[]
   readonly accepted: readonly Accepted[]
+  /**
+   * What a request's bytes mean in this program's own schema; nothing for bytes that mean nothing, which must not be
+   * decided. Absent: they are as they are.
+   */
+  readonly meaning?: ((value: Buffer) => Buffer | undefined) | undefined
 }
 
 export interface Judged {
   readonly complaints: readonly string[]
   /** How many requests came out how, by the oracle. */
   readonly outcomes: ReadonlyMap<string, number>
+  /** Verdicts that were said before. */
+  readonly repeated: number
 }
 
 export interface JudgeOptions {
@@ -48,24 +55,22 @@ export async function judgeCoupons(
   evidence: Evidence,
   { repeats = false }: JudgeOptions = {},
 ): Promise<Judged> {
-  const { bootstrap, campaigns, accepted } = evidence
-  const requests = decoded<LoggedRequest['value']>(
-    'coupon.issue.requested',
-    await readCommitted(bootstrap, 'coupon.issue.requested'),
-  )
+  const { bootstrap, campaigns, accepted, meaning } = evidence
+  const asked = await readCommitted(bootstrap, 'coupon.issue.requested')
+  const requests = decoded<LoggedRequest['value']>('coupon.issue.requested', meant(asked, meaning))
   const issued = decoded<PlainIssued>('coupon.issued', await readCommitted(bootstrap, 'coupon.issued'))
   const rejected = decoded<PlainRejected>(
     'coupon.issue.rejected',
     await readCommitted(bootstrap, 'coupon.issue.rejected'),
   )
-  const asked = Map.groupBy(requests, ({ value }) => value.couponId)
+  const askedOf = Map.groupBy(requests, ({ value }) => value.couponId)
   const issuedOf = Map.groupBy(issued, ({ value }) => value.couponId)
   const rejectedOf = Map.groupBy(rejected, ({ value }) => value.couponId)
   const outcomes = new Map<string, number>()
-  const verdicts = [...new Set([...asked.keys(), ...issuedOf.keys(), ...rejectedOf.keys()])].flatMap(
+  const verdicts = [...new Set([...askedOf.keys(), ...issuedOf.keys(), ...rejectedOf.keys()])].flatMap(
     (couponId) => {
       const campaign = campaigns.find((one) => one.couponId === couponId)
-      const some = asked.get(couponId) ?? []
+      const some = askedOf.get(couponId) ?? []
       count(outcomes, campaign, some)
       const history = {
         campaign,
@@ -81,7 +86,13 @@ export async function judgeCoupons(
     ...verdicts,
     ...(await judgeWallets(evidence, valuesOf(issued), repeats)),
   ]
-  return { complaints, outcomes }
+  const said = [...issued, ...rejected].map(({ value }) => verdictKey(value))
+  return { complaints, outcomes, repeated: said.length - new Set(said).size }
+}
+
+/** One request is one place in the log. */
+function verdictKey({ couponId, sourceOffset }: PlainIssued | PlainRejected): string {
+  return `${couponId} ${sourceOffset}`
 }
 
 /** As `judgeCoupon`, but for how often a verdict was said. */
@@ -109,6 +120,14 @@ function verdictText({ requestId, userId, says, offset, at }: Verdict): string {
 /** The first of each, in order. */
 function once(texts: readonly string[]): string[] {
   return [...new Set(texts)]
+}
+
+function meant(records: readonly OracleRecord[], meaning: Evidence['meaning']): readonly OracleRecord[] {
+  if (meaning === undefined) return records
+  return records.flatMap((record) => {
+    const value = record.value === null ? undefined : meaning(record.value)
+    return value === undefined ? [] : [{ ...record, value }]
+  })
 }
 
 interface Decoded<V> extends LoggedRequest {
