@@ -28,6 +28,8 @@ export interface ClusterOptions {
   /** Those that are not named are free ones. */
   readonly ports?: {
     readonly brokers?: readonly number[] | undefined
+    /** Where clients are sent instead, one each, because something stands between. */
+    readonly advertised?: readonly number[] | undefined
     readonly registry?: number | undefined
   }
   /** Settings of every broker, over those that are made here. */
@@ -117,7 +119,8 @@ async function makeBrokers(options: ClusterOptions, java: string, jars: string):
   for (let id = 1; id <= options.brokers; id += 1) {
     const port = ports?.brokers?.[id - 1] ?? (await freePort())
     const secondPort = second === undefined ? undefined : await freePort()
-    members.push({ id, port, controllerPort: await freePort(), secondPort })
+    const advertisedPort = ports?.advertised?.[id - 1]
+    members.push({ id, port, controllerPort: await freePort(), secondPort, advertisedPort })
   }
   return members.map((member) => {
     const own = join(directory, `broker-${member.id}`)

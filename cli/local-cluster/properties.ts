@@ -8,6 +8,8 @@ export interface Member {
   readonly port: number
   readonly controllerPort: number
   readonly secondPort?: number | undefined
+  /** Where clients are sent, unless that is `port`. */
+  readonly advertisedPort?: number | undefined
 }
 
 /** A listener beside the plain one, which brokers and tools go on using. */
@@ -44,9 +46,11 @@ export function memberProperties(
   second?: SecondListener,
 ): Properties {
   const clients = [`${CLIENT_LISTENER}://${LOOPBACK}:${own.port}`]
+  const advertised = [`${CLIENT_LISTENER}://${LOOPBACK}:${own.advertisedPort ?? own.port}`]
   const protocols = [`${CONTROLLER_LISTENER}:PLAINTEXT`, `${CLIENT_LISTENER}:PLAINTEXT`]
   if (second !== undefined) {
-    clients.push(`${SECOND_LISTENER}://${LOOPBACK}:${own.secondPort}`)
+    for (const listeners of [clients, advertised])
+      listeners.push(`${SECOND_LISTENER}://${LOOPBACK}:${own.secondPort}`)
     protocols.push(`${SECOND_LISTENER}:${second.protocol}`)
   }
   return {
@@ -58,7 +62,7 @@ export function memberProperties(
     'controller.listener.names': CONTROLLER_LISTENER,
     'inter.broker.listener.name': CLIENT_LISTENER,
     listeners: [...clients, `${CONTROLLER_LISTENER}://${LOOPBACK}:${own.controllerPort}`].join(','),
-    'advertised.listeners': clients.join(','),
+    'advertised.listeners': advertised.join(','),
     'listener.security.protocol.map': protocols.join(','),
     'log.dirs': logDirectory,
     ...common,

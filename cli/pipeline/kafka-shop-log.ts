@@ -123,12 +123,15 @@ function logOptions(
     transactionTimeoutMs: kafka.transactionTimeoutMs,
     leaves: kafka.leaveOnStop,
     standbys: kafka.standbys,
+    // A start that gave up would be started again, and again.
+    waitsForCluster: true,
     topics: { replicationFactor, minInSyncReplicas, mayCreate: () => createTopics },
     hooks: {
       onFenced: (topology, ids) =>
         logger.info({ topology, transactionalIds: ids }, 'ended open transactions'),
       onUnreadableMember: (topology, member, reason) =>
         logger.warn({ topology, member, reason }, 'a member gets no tasks: it cannot be understood'),
+      onUnavailable: (error) => logger.warn({ err: error }, 'no broker answers; waiting for one'),
     },
     ...(compression === 'none' ? {} : { compression }),
     ...(address === undefined ? {} : { address }),

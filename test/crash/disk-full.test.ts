@@ -1,12 +1,8 @@
 /** The disk is full: appends answer 503, reads go on being right, and with space again everything acknowledged is there. */
-import { execFile } from 'node:child_process'
-import { rm, statfs, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { expect, onTestFinished, test, vi } from 'vitest'
-import type { ChildOptions } from '../support/child.ts'
+import { expect, test, vi } from 'vitest'
 import { seedOfRun } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
+import { limitedFiles, smallDisk } from '../support/shortage.ts'
 import { Harness } from './harness.ts'
 import { openSeason } from './season.ts'
 import { Server } from './server.ts'
@@ -14,64 +10,9 @@ import { judgeVerdicts, type SaidVerdict } from './shop-judge.ts'
 import type { Ticket } from './shop-load.ts'
 
 const KIBIBYTE = 1024
-const MEBIBYTE = 1024 * KIBIBYTE
-const DISK_BYTES = 24 * MEBIBYTE
-/** What is left once the ballast is aboard. */
-const LEFT_BYTES = 256 * KIBIBYTE
-
-const run = promisify(execFile)
 const seed = seedOfRun()
 
 vi.setConfig({ testTimeout: 120_000 })
-
-/** A data directory that can be made full, and a way to start a process in it while it is. */
-interface Shortage {
-  readonly directory: string
-  /** `bytes`: how large a file may grow meanwhile, where that can be said. */
-  fill(pid: number, bytes?: number): Promise<void>
-  free(pid: number): Promise<void>
-  /** What a process that starts meanwhile runs under. */
-  readonly under: ChildOptions
-}
-
-/** A small tmpfs and a file that fills it; only root may mount one. */
-async function smallDisk(): Promise<Shortage | undefined> {
-  const disk = await scratchDirectory('disk')
-  try {
-    await run('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', disk])
-  } catch {
-    return undefined
-  }
-  onTestFinished(async () => {
-    await run('umount', ['-l', disk])
-  })
-  const ballast = join(disk, 'ballast')
-  return {
-    directory: join(disk, 'data'),
-    async fill() {
-      const { bavail, bsize } = await statfs(disk)
-      await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - LEFT_BYTES), 1))
-    },
-    free: () => rm(ballast),
-    under: {},
-  }
-}
-
-/** No file may grow: what the disk answers then is EFBIG in place of ENOSPC, and nobody needs to be root. */
-async function limitedFiles(): Promise<Shortage> {
-  const limit = (pid: number, bytes: string) =>
-    run('prlimit', ['--pid', String(pid), `--fsize=${bytes}:unlimited`])
-  return {
-    directory: join(await scratchDirectory('limited'), 'data'),
-    async fill(pid, bytes = 1) {
-      await limit(pid, String(bytes))
-    },
-    async free(pid) {
-      await limit(pid, 'unlimited')
-    },
-    under: { under: ['prlimit', '--fsize=1:unlimited'] },
-  }
-}
 
 test.each([
   ['a full disk', smallDisk],

@@ -1,4 +1,4 @@
-/** Finds the repository's source files and reads their imports off the syntax tree. */
+/** Finds the repository's source files and reads imports and titles of tests off their syntax trees. */
 import { globSync, readFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { parseSync } from 'vite'
@@ -34,6 +34,45 @@ export function starExportsOf(file: string): string[] {
     if (node['type'] === 'ExportAllDeclaration') found.push(specifierOf(node) ?? '')
   })
   return found
+}
+
+const REGISTERING: ReadonlySet<unknown> = new Set(['test', 'it', 'describe'])
+/** What stands in a title for what only a run knows. */
+const UNKNOWN = '…'
+
+/** Titles of a file's tests and groups of tests, in order, and texts of their `each`; what is computed is `…`. */
+export function titlesOf(file: string, code = readFileSync(join(ROOT, file), 'utf8')): string[] {
+  const found: string[] = []
+  visit(parseSync(file, code).program, (node) => {
+    if (node['type'] !== 'CallExpression' || !REGISTERING.has(rootOf(node))) return
+    const [first] = node['arguments'] as readonly SyntaxNode[]
+    const title = textOf(first)
+    if (title !== undefined) found.push(title)
+    else if (first?.['type'] === 'ArrayExpression') {
+      visit(first, (part) => {
+        const text = part['type'] === 'Literal' ? textOf(part) : undefined
+        if (text !== undefined) found.push(text)
+      })
+    }
+  })
+  return found
+}
+
+/** `test` of `test.each(rows)(title, …)` and of `test.runIf(is)(title, …)`. */
+function rootOf(node: unknown): unknown {
+  if (!isNode(node)) return undefined
+  return node['type'] === 'Identifier'
+    ? node['name']
+    : rootOf(node['callee'] ?? node['object'] ?? node['tag'])
+}
+
+function textOf(node: SyntaxNode | undefined): string | undefined {
+  if (node?.['type'] === 'Literal') {
+    return typeof node['value'] === 'string' ? node['value'] : undefined
+  }
+  if (node?.['type'] !== 'TemplateLiteral') return undefined
+  const parts = node['quasis'] as readonly { readonly value: { readonly cooked: string } }[]
+  return parts.map(({ value }) => value.cooked).join(UNKNOWN)
 }
 
 type SyntaxNode = Readonly<Record<string, unknown>>

@@ -22,7 +22,7 @@ const MARKER_LIKE_KEYS = [Buffer.alloc(4), Buffer.from([0, 0]), Buffer.from([0, 
 /** One batch, a few batches, and more than there is. */
 const FETCH_BYTES = [64, 16 * 1024, 1024 * 1024]
 
-describe('aborted transactions', () => {
+describe('aborted transactions (F4, F5)', () => {
   const PRODUCERS = 5
   const RUNS = 50
   const seed = seedOfRun()
@@ -149,7 +149,7 @@ describe('what a broker has on its disk', () => {
     properties: { 'log.cleaner.backoff.ms': '500', 'log.cleaner.min.compaction.lag.ms': '0' },
   })
 
-  test('may be a segment that ends in empty batches, which a reader passes', async () => {
+  test('may be a segment that ends in empty batches (F17), which a reader passes', async () => {
     const servers = cluster().bootstrap
     const [logDirectory] = cluster().brokers.map((broker) => broker.logDirectory)
     const topic = await freshTopic(servers, 'compacted', {
@@ -193,7 +193,7 @@ describe('what a broker has on its disk', () => {
     expect(read.map(({ value }) => value?.toString())).toContain('new')
   })
 
-  test('may be damaged, which ends the reader at the offset, and nothing before it', async () => {
+  test('may be damaged (F21), which ends the reader at the offset, and nothing before it', async () => {
     const servers = cluster().bootstrap
     const [broker] = cluster().brokers
     if (broker === undefined) throw new Error('there is a broker')

@@ -99,7 +99,7 @@ async function bounce(_bootstrap: string, _topic: string, time: number): Promise
 }
 
 describe.each<[string, Disturb]>([
-  ['all leaders move', rotate],
+  ['all leaders move (F12)', rotate],
   ['brokers die and come back (F11)', bounce],
 ])('while %s', (_, disturb) => {
   test('what is appended is there once', async () => {

@@ -19,7 +19,7 @@ import { KafkaError, NONE, UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_VERSION } fro
 import type { CoordinatorOf } from './protocol/groups.ts'
 import { type MetadataAnswer, metadata, type PartitionMetadata } from './protocol/metadata.ts'
 import { apiVersions } from './protocol/versions.ts'
-import { pause, withRetries } from './retry.ts'
+import { isTransient, pause, withRetries } from './retry.ts'
 import { SOFTWARE } from './software.ts'
 
 /** How long a question is repeated while brokers are away or busy. Milliseconds. */
@@ -65,12 +65,15 @@ export interface ClusterOptions {
   readonly patienceMs?: number
   /** The machine's unless told. */
   readonly clock?: Clock
+  /** `open` goes on waiting and tells this each time it would have given up; else it gives up. */
+  readonly onUnavailable?: ((error: Error) => void) | undefined
 }
 
 export class Cluster {
   readonly clock: Clock
   readonly #connections: BrokerConnections
   readonly #patienceMs: number
+  readonly #onUnavailable: ClusterOptions['onUnavailable']
   readonly #closing = new AbortController()
   readonly #coordinators: Coordinators
   /** What is looked at: everything that was ever learnt. */
@@ -93,6 +96,7 @@ export class Cluster {
     this.clock = options.clock ?? systemClock
     this.#connections = connections
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
+    this.#onUnavailable = options.onUnavailable
     this.onBrokers((brokers) => connections.know(brokers))
     this.#coordinators = new Coordinators(connections, this.#patience(), (found) => {
       const { nodeId, host, port } = found
@@ -105,9 +109,22 @@ export class Cluster {
 
   /**
    * Waits for the cluster and learns its brokers and features. Throws `BROKER_UNSUPPORTED`, and what
-   * `Connections.send` throws, after the cluster was away for longer than `patienceMs`.
+   * `Connections.send` throws: at once where waiting does not help, else after the cluster was away for longer than
+   * `patienceMs`.
    */
   async open(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#open()
+      } catch (error) {
+        const isOver = this.#closing.signal.aborted || !isTransient(error)
+        if (this.#onUnavailable === undefined || isOver) throw error
+        this.#onUnavailable(error as Error)
+      }
+    }
+  }
+
+  async #open(): Promise<void> {
     await withRetries(async () => {
       const versions = await this.#connections.sendToAny(apiVersions(SOFTWARE))
       if (versions.errorCode !== NONE && versions.errorCode !== UNSUPPORTED_VERSION) {

@@ -61,6 +61,8 @@ export interface KafkaHooks {
   onFenced(topology: string, transactionalIds: readonly string[]): void
   /** A member of a group gets no tasks: its metadata cannot be read. */
   onUnreadableMember(topology: string, member: string, reason: string): void
+  /** No broker answered the start for half a minute; it goes on waiting. */
+  onUnavailable(error: Error): void
 }
 
 export interface KafkaLogOptions {

@@ -52,7 +52,8 @@ function chanceOf(clock: Clock): number {
   return (clock.monotonic() * 1000) % 1
 }
 
-function isTransient(error: unknown): boolean {
+/** Trying again may help. */
+export function isTransient(error: unknown): boolean {
   if (isClusterError(error)) return error.reaction === 'retry' || error.reaction === 'restore'
   return isKafkaError(error) && retriable(error.code)
 }

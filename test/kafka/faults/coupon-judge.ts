@@ -17,7 +17,7 @@ import {
 } from '../../crash/coupon-oracle.ts'
 import type { Ask } from '../../crash/coupon-load.ts'
 import { topicNamed } from '../../support/engine-shop.ts'
-import { readCommitted } from '../../support/kafka/oracle.ts'
+import { type OracleRecord, readCommitted } from '../../support/kafka/oracle.ts'
 
 /** A request whose append was acknowledged, and where it lies. */
 export interface Accepted {
@@ -33,12 +33,19 @@ export interface Evidence {
   readonly accepted: readonly Accepted[]
   /** Whose serdes read what is there; else those of this program. */
   readonly topics?: ((name: string) => AnyTopic) | undefined
+  /**
+   * What a request's bytes mean in this program's own schema; nothing for bytes that mean nothing, which must not be
+   * decided. Absent: they are as they are.
+   */
+  readonly meaning?: ((value: Buffer) => Buffer | undefined) | undefined
 }
 
 export interface Judged {
   readonly complaints: readonly string[]
   /** How many requests came out how, by the oracle. */
   readonly outcomes: ReadonlyMap<string, number>
+  /** Verdicts that were said before. */
+  readonly repeated: number
 }
 
 export interface JudgeOptions {
@@ -50,18 +57,18 @@ export async function judgeCoupons(
   evidence: Evidence,
   { repeats = false }: JudgeOptions = {},
 ): Promise<Judged> {
-  const { campaigns, accepted } = evidence
-  const requests = await decoded<LoggedRequest['value']>(evidence, 'coupon.issue.requested')
+  const { campaigns, accepted, meaning } = evidence
+  const requests = await decoded<LoggedRequest['value']>(evidence, 'coupon.issue.requested', meaning)
   const issued = await decoded<PlainIssued>(evidence, 'coupon.issued')
   const rejected = await decoded<PlainRejected>(evidence, 'coupon.issue.rejected')
-  const asked = Map.groupBy(requests, ({ value }) => value.couponId)
+  const askedOf = Map.groupBy(requests, ({ value }) => value.couponId)
   const issuedOf = Map.groupBy(issued, ({ value }) => value.couponId)
   const rejectedOf = Map.groupBy(rejected, ({ value }) => value.couponId)
   const outcomes = new Map<string, number>()
-  const verdicts = [...new Set([...asked.keys(), ...issuedOf.keys(), ...rejectedOf.keys()])].flatMap(
+  const verdicts = [...new Set([...askedOf.keys(), ...issuedOf.keys(), ...rejectedOf.keys()])].flatMap(
     (couponId) => {
       const campaign = campaigns.find((one) => one.couponId === couponId)
-      const some = asked.get(couponId) ?? []
+      const some = askedOf.get(couponId) ?? []
       count(outcomes, campaign, some)
       const history = {
         campaign,
@@ -77,7 +84,13 @@ export async function judgeCoupons(
     ...verdicts,
     ...(await judgeWallets(evidence, valuesOf(issued), repeats)),
   ]
-  return { complaints, outcomes }
+  const said = [...issued, ...rejected].map(({ value }) => verdictKey(value))
+  return { complaints, outcomes, repeated: said.length - new Set(said).size }
+}
+
+/** One request is one place in the log. */
+function verdictKey({ couponId, sourceOffset }: PlainIssued | PlainRejected): string {
+  return `${couponId} ${sourceOffset}`
 }
 
 /** As `judgeCoupon`, but for how often a verdict was said. */
@@ -107,6 +120,14 @@ function once(texts: readonly string[]): string[] {
   return [...new Set(texts)]
 }
 
+function meant(records: readonly OracleRecord[], meaning: Evidence['meaning']): readonly OracleRecord[] {
+  if (meaning === undefined) return records
+  return records.flatMap((record) => {
+    const value = record.value === null ? undefined : meaning(record.value)
+    return value === undefined ? [] : [{ ...record, value }]
+  })
+}
+
 interface Decoded<V> extends LoggedRequest {
   readonly value: LoggedRequest['value'] & V
 }
@@ -114,9 +135,10 @@ interface Decoded<V> extends LoggedRequest {
 async function decoded<V>(
   { bootstrap, topics = topicNamed }: Evidence,
   topic: string,
+  meaning?: Evidence['meaning'],
 ): Promise<Decoded<V>[]> {
   const { value: serde } = topics(topic)
-  const records = await readCommitted(bootstrap, topic)
+  const records = meant(await readCommitted(bootstrap, topic), meaning)
   return records.map(({ partition, offset, timestamp, value }) => {
     if (value === null) throw new Error(`${topic}-${partition} has no value at ${offset}`)
     return {

@@ -1,6 +1,7 @@
 /**
  * Campaigns on a cluster, and people who ask for their coupons the whole time, from outside of the processes that are
- * killed. It remembers what was accepted; in the end it waits until everything is decided, and has it judged.
+ * killed. It remembers what was accepted; in the end it waits until everything is decided, and has it judged. A consumer
+ * of Java reads the decisions along.
  */
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,9 +18,10 @@ import { seededRandom } from '../../support/random.ts'
 import { scratchDirectory } from '../../support/scratch.ts'
 import '../../support/kafka/fixture.ts'
 import { couponIssuance, couponWallet } from '../../../topologies/index.ts'
-import { type Accepted, judgeCoupons, type Judged, type JudgeOptions } from './coupon-judge.ts'
+import { type Accepted, type Evidence, judgeCoupons, type Judged, type JudgeOptions } from './coupon-judge.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Orders } from './orders.ts'
+import { ReadAlong } from './read-along.ts'
 import type { Release } from './releases.ts'
 import { clearTopics, committedOffsets, topicsOf } from './shop-topics.ts'
 
@@ -43,6 +45,16 @@ export interface CouponRunOptions {
   readonly releases?: { readonly clients: readonly Release[]; readonly judge: Release }
   /** Else three. */
   readonly campaigns?: readonly PlainCampaign[]
+  /** Of what others ask; see the judge. */
+  readonly meaning?: Evidence['meaning']
+}
+
+interface Opened {
+  readonly application: string
+  readonly bootstrap: string
+  readonly directory: string
+  readonly log: KafkaLog
+  readonly along: ReadAlong
 }
 
 export class CouponRun {
@@ -52,6 +64,7 @@ export class CouponRun {
   readonly #options: CouponRunOptions
   readonly #directory: string
   readonly #log: KafkaLog
+  readonly #along: ReadAlong
   readonly #campaigns: readonly PlainCampaign[]
   readonly #load: CouponLoad
   /** Where the ranking runs as well. */
@@ -61,13 +74,14 @@ export class CouponRun {
   #sending: Promise<void> | undefined
   #ends = false
 
-  private constructor(options: CouponRunOptions, bootstrap: string, directory: string, log: KafkaLog) {
-    const { users, seed, name } = options
+  private constructor(options: CouponRunOptions, { application, bootstrap, directory, log, along }: Opened) {
+    const { users, seed } = options
     this.#options = options
     this.bootstrap = bootstrap
-    this.application = freshName(name)
+    this.application = application
     this.#directory = directory
     this.#log = log
+    this.#along = along
     this.#campaigns = options.campaigns ?? [
       { couponId: 'hot', quota: Math.ceil(users * 0.4), perUserLimit: 1 },
       { couponId: 'pairs', quota: users, perUserLimit: 2 },
@@ -86,10 +100,14 @@ export class CouponRun {
       slot: 'load',
       version: '0',
     })
-    const run = new CouponRun(options, bootstrap, await scratchDirectory(options.name), log)
-    await clearTopics(bootstrap, run.application)
-    await log.ensureTopics(topicsOf(run.application))
+    const application = freshName(options.name)
+    await clearTopics(bootstrap, application)
+    await log.ensureTopics(topicsOf(application))
+    const along = await ReadAlong.start(bootstrap)
+    const directory = await scratchDirectory(options.name)
+    const run = new CouponRun(options, { application, bootstrap, directory, log, along })
     onTestFinished(async () => {
+      await along.close()
       await run.stopLoad()
       await log.close()
     })
@@ -229,11 +247,14 @@ export class CouponRun {
     return new Map(records.map(({ partition, offset }) => [partition, offset]))
   }
 
-  judge(options?: JudgeOptions): Promise<Judged> {
+  async judge(options?: JudgeOptions): Promise<Judged> {
     const { bootstrap, application, accepted } = this
     const campaigns = this.#campaigns
-    const { judge } = this.#options.releases ?? {}
-    return judgeCoupons({ bootstrap, application, accepted, campaigns, topics: judge?.topicNamed }, options)
+    const { meaning, releases } = this.#options
+    const topics = releases?.judge.topicNamed
+    const evidence = { bootstrap, application, accepted, campaigns, topics, meaning }
+    const judged = await judgeCoupons(evidence, options)
+    return { ...judged, complaints: [...judged.complaints, ...(await this.#along.judge())] }
   }
 
   /** Drains, and fails the test unless everything is as the oracle says. Answers a summary. */

@@ -1,20 +1,28 @@
 /**
  * The engine on Kafka, without the API: what the fault tests start, kill, halt and watch. Records come from outside.
  *
- * It tells what happens to it as JSON lines on stdout (`engine.ts` lists them), ends in order on SIGTERM, and at once
- * when its stdin ends, so that none outlives its test.
+ * It tells what happens to it as JSON lines on stdout (`engine.ts` lists them), does what the lines on its stdin say to
+ * itself, ends in order on SIGTERM, and at once when its stdin ends, so that none outlives its test.
  */
 import { writeSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { openRegistrySchemas } from '../../../connectors/index.ts'
+import { createTopics } from '../../../schemas/index.ts'
 import { TaskDatabases } from '../../../state/index.ts'
 import { type Log, reactionOf, Streams, type StreamsHooks, taskName } from '../../../streams/index.ts'
 import { openKafkaLog } from '../../../transports/kafka/index.ts'
-import type { EngineOptions, Told } from './engine.ts'
+import type { Command, EngineOptions, Told } from './engine.ts'
+import { Blocker, JumpingClock } from './engine-inside.ts'
 import { openRelease } from './releases.ts'
 import { topicSpec, topologiesOf } from './shop-topics.ts'
 
 const options = JSON.parse(process.argv[2] as string) as EngineOptions
+const blocker = new Blocker((ms) => tell({ at: 'blocked', forMs: ms }))
+const clock = new JumpingClock(options.clockAheadMs)
 
-process.stdin.on('end', () => process.exit(0)).resume()
+createInterface({ input: process.stdin })
+  .on('line', (line) => obey(JSON.parse(line) as Command))
+  .on('close', () => process.exit(0))
 
 tell({ at: 'opening' })
 const { application, slot, brokers } = options
@@ -23,7 +31,11 @@ const log = await openKafkaLog({
   connection: { brokers, clientId: slot },
   slot,
   version: '0',
-  hooks: { onFenced: (topology, ids) => tell({ at: 'fenced', topology, ids }) },
+  waitsForCluster: true,
+  hooks: {
+    onFenced: (topology, ids) => tell({ at: 'fenced', topology, ids }),
+    onUnavailable: (error) => tell({ at: 'unavailable', ...because(error) }),
+  },
   ...options.log,
 })
 const release = options.release === undefined ? undefined : await openRelease(options.release)
@@ -32,7 +44,10 @@ const budget = writeBufferBytes === undefined ? {} : { tasks: 1, writeBufferByte
 const stateDirectory = new TaskDatabases({ directory: options.directory, application, budget })
 const streams = new Streams({
   application,
-  topologies: release?.topologies ?? topologiesOf(options.pipelines),
+  topologies: (release?.topologies ?? topologiesOf(options.pipelines, await topicsHere())).map((each) => {
+    return blocker.within(each)
+  }),
+  clock,
   log: options.diesAfterCommit === undefined ? log : mortal(log, options.diesAfterCommit),
   topicSpec,
   commitIntervalMs: options.commitIntervalMs ?? 100,
@@ -74,8 +89,26 @@ function hooks(): Partial<StreamsHooks> {
     },
     onTaskRefused: (task, cause) => tell({ at: 'refused', task: taskName(task), ...because(cause) }),
     onRevoked: (topology, cause) => tell({ at: 'revoked', topology, ...because(cause) }),
+    onClock: (topology, { kind, gapMs }) => tell({ at: 'clock', topology, kind, gapMs }),
     onCommitted: (topology, tasks, records) => tell({ at: 'committed', topology, tasks, records }),
   }
+}
+
+function obey(command: Command): void {
+  switch (command.do) {
+    case 'block':
+      return blocker.arm(command.ms)
+    case 'jump':
+      return clock.jump(command.ms)
+    case 'pass':
+      return clock.pass(command.ms)
+  }
+}
+
+/** With the ids of a registry, where there is one. */
+async function topicsHere() {
+  const { registryUrl: url } = options
+  return url === undefined ? undefined : createTopics(await openRegistrySchemas({ registry: { url } }))
 }
 
 function because(cause: Error | undefined) {

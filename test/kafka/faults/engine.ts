@@ -36,6 +36,16 @@ export interface EngineOptions {
   >
   /** A fault: kill -9 after its nth transaction ended, before the databases have it. Counted over all topologies. */
   readonly diesAfterCommit?: number
+  /** Schemas come from there; else they are this program's. */
+  readonly registryUrl?: string
+  /** A fault: its system clock is so much ahead from the start. */
+  readonly clockAheadMs?: number
+}
+
+/** What it is told to do to itself (`engine-inside.ts`). Milliseconds. */
+export interface Command {
+  readonly do: 'block' | 'jump' | 'pass'
+  readonly ms: number
 }
 
 interface Cause {
@@ -46,6 +56,9 @@ interface Cause {
 export type Told =
   | { readonly at: 'opening' | 'opened' | 'ready' }
   | { readonly at: 'unready'; readonly code: string }
+  | ({ readonly at: 'unavailable' } & Cause)
+  | { readonly at: 'blocked'; readonly forMs: number }
+  | { readonly at: 'clock'; readonly topology: string; readonly kind: string; readonly gapMs: number }
   | ({ readonly at: 'task'; readonly task: string; readonly to: string } & Cause)
   | ({ readonly at: 'runner'; readonly topology: string; readonly to: string } & Cause)
   | { readonly at: 'restoring'; readonly task: string; readonly records: number }
@@ -143,6 +156,10 @@ export class Engine {
   async stop(): Promise<Exit> {
     this.child.signal('SIGTERM')
     return this.child.exited
+  }
+
+  order(command: Command): void {
+    this.child.send(JSON.stringify(command))
   }
 
   halt(): void {

@@ -13,6 +13,8 @@ const times = kafkaRuns(1)
 const TIMEOUT_MS = 90_000 + times * 60_000
 /** So long is an answer waited for that does not come. */
 const TRANSACTION_TIMEOUT_MS = 3_000
+/** In an answer to EndTxn: after length, correlation id, tags of the header, and throttle time. */
+const END_ERROR_AT = 13
 const V1_ONLY = ['addPartitionsToTxn', 'addOffsetsToTxn'] as const
 const ALWAYS = ['produce', 'txnOffsetCommit'] as const
 const DECISIONS = ['coupon.issued', 'coupon.issue.rejected']
@@ -58,6 +60,27 @@ describe.each([1, 2])('Transactions V%i', (version) => {
       expect(restored['cut']).toBeGreaterThan(0)
       expect(restored['lose request']).toBe(0)
       expect(await abortedIn(run.bootstrap, DECISIONS)).toBeGreaterThan(0)
+      expect(troubles([a])).toEqual([])
+    },
+    TIMEOUT_MS,
+  )
+
+  test(
+    `F8: ${times} × EndTxn is held up until its client has given up, and comes while the next transaction is open: it is refused (CRASH_SEED=${seed})`,
+    async () => {
+      const { run, a, proxy } = await started()
+      for (let time = 0; time < times; time++) {
+        await run.acceptedMore(50)
+        const unknown = a.next('task', ({ code }) => code === 'COMMIT_UNKNOWN')
+        const late = await proxy.putAside(isOfIssuance(API.endTxn))
+        await unknown
+        const next = await proxy.hold(isOfIssuance(API.txnOffsetCommit))
+        const answer = await late.deliver()
+        expect(answer.readInt16BE(END_ERROR_AT)).not.toBe(0)
+        next.letGo()
+        await a.next('committed', ({ topology }) => topology === 'coupon-issuance')
+      }
+      console.log(`F8, V${version}: ${await run.finish()}`)
       expect(troubles([a])).toEqual([])
     },
     TIMEOUT_MS,

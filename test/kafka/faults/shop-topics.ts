@@ -1,12 +1,15 @@
 /** The pipelines under test, their tasks, and their topics on the cluster. */
 import { Kafka, logLevel } from 'kafkajs'
+import type { Topics } from '../../../schemas/index.ts'
 import {
   isChangelog,
   type TaskId,
   taskName,
   topicSpecsOf,
+  type Topology,
   type TopicSpec,
   type TopicUse,
+  withTopics,
 } from '../../../streams/index.ts'
 import { bestSellers, couponIssuance, couponWallet } from '../../../topologies/index.ts'
 import { eventually } from '../../support/kafka/eventually.ts'
@@ -16,11 +19,17 @@ export const PARTITIONS = 6
 
 export type Pipeline = 'coupons' | 'ranking'
 
-export function topologiesOf(pipelines: readonly Pipeline[]) {
-  return [
+/** `topics`: else those with this program's schema ids. */
+export function topologiesOf(pipelines: readonly Pipeline[], topics?: Topics): readonly Topology[] {
+  const own = [
     ...(pipelines.includes('coupons') ? [couponIssuance, couponWallet] : []),
     ...(pipelines.includes('ranking') ? [bestSellers({ closing: 'streamTime' })] : []),
   ]
+  if (topics === undefined) return own
+  const byName = new Map<string, Topics[keyof Topics]>(
+    Object.values(topics).map((topic) => [topic.name, topic]),
+  )
+  return own.map((topology) => withTopics(topology, ({ name }) => byName.get(name)))
 }
 
 /** Nothing is ever deleted: the judge reads everything. */

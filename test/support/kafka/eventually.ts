@@ -1,4 +1,4 @@
-/** For what gives no event: asks again and again until it holds. */
+/** Waits for what must come in time: an event, or, for what gives none, a question asked again and again. */
 import { setTimeout as delay } from 'node:timers/promises'
 
 const TIMEOUT_MS = 30_000
@@ -31,5 +31,18 @@ export async function eventually<T>(
       throw new Error(`not in ${timeoutMs} ms: ${what}`, { cause: failure })
     }
     await delay(POLL_INTERVAL_MS)
+  }
+}
+
+/** The same, unless it takes longer. */
+export async function within<T>(ms: number, what: string, awaited: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not in ${ms} ms: ${what}`)), ms)
+  })
+  try {
+    return await Promise.race([awaited, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

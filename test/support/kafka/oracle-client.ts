@@ -16,6 +16,7 @@ interface Answer {
 
 interface Question {
   readonly records: unknown[]
+  readonly onRecords: () => void
   readonly resolve: (answer: { done: unknown; records: unknown[] }) => void
   readonly reject: (error: Error) => void
 }
@@ -24,8 +25,15 @@ const questions = new Map<number, Question>()
 let opened: Promise<Socket> | undefined
 let lastId = 0
 
-/** What the operation answers, and the records that came before it. Rejects with the Java exception's text. */
-export async function ask(op: string, content: Content): Promise<{ done: unknown; records: unknown[] }> {
+/**
+ * What the operation answers, and the records that came before it, of which `onRecords` is told as they come. Rejects
+ * with the Java exception's text.
+ */
+export async function ask(
+  op: string,
+  content: Content,
+  onRecords: () => void = () => undefined,
+): Promise<{ done: unknown; records: unknown[] }> {
   opened ??= open()
   const socket = await opened
   lastId += 1
@@ -33,6 +41,7 @@ export async function ask(op: string, content: Content): Promise<{ done: unknown
   return new Promise((resolve, reject) => {
     questions.set(id, {
       records: [],
+      onRecords,
       resolve,
       reject: (error) => reject(new Error(`${op}: ${error.message}`)),
     })
@@ -58,6 +67,7 @@ function heard({ id, records, done, error }: Answer): void {
   if (question === undefined) return
   if (records !== undefined) {
     question.records.push(...records)
+    question.onRecords()
     return
   }
   questions.delete(id)

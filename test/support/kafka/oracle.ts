@@ -4,6 +4,7 @@
  * Not its job: being quick to write many records; they go through JSON.
  */
 import { ask } from './oracle-client.ts'
+import { freshName } from './topics.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -36,13 +37,59 @@ export async function readCommitted(
 ): Promise<OracleRecord[]> {
   const { records } = await ask('read', { bootstrap, topic, isolation, timeoutMs, config })
   return (records as WireRecord[])
-    .map((record) => ({
-      ...record,
-      key: bytes(record.key),
-      value: bytes(record.value),
-      headers: record.headers.map(([name, value]) => [name, bytes(value)] as const),
-    }))
+    .map(fromWire)
     .toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
+}
+
+export interface FollowedRecord extends OracleRecord {
+  readonly topic: string
+}
+
+/** A `read_committed` consumer of Java that reads topics along from their first records, while something happens. */
+export class JavaFollower {
+  readonly #name: string
+  readonly #read: Promise<{ records: unknown[] }>
+
+  private constructor(name: string, read: Promise<{ records: unknown[] }>) {
+    this.#name = name
+    this.#read = read
+    read.catch(() => undefined)
+  }
+
+  /** Resolves when it reads. */
+  static async start(bootstrap: string, topics: readonly string[]): Promise<JavaFollower> {
+    const name = freshName('follower')
+    let told = (): void => undefined
+    const reading = new Promise<void>((resolve) => (told = resolve))
+    const read = ask('follow', { name, bootstrap, topics, timeoutMs: TIMEOUT_MS }, () => told())
+    await Promise.race([reading, read])
+    return new JavaFollower(name, read)
+  }
+
+  /** Everything that it read, as it came, once it has what is committed by now. Rejects with what ended it before. */
+  async end(): Promise<FollowedRecord[]> {
+    await ask('endFollow', { name: this.#name, drop: false })
+    const { records } = await this.#read
+    return (records as (WireRecord & { topic: string })[]).map((record) => ({
+      ...fromWire(record),
+      topic: record.topic,
+    }))
+  }
+
+  /** Ends it as it is. Idempotent; nothing happens when it has ended. */
+  async drop(): Promise<void> {
+    await ask('endFollow', { name: this.#name, drop: true })
+    await this.#read.catch(() => undefined)
+  }
+}
+
+function fromWire(record: WireRecord): OracleRecord {
+  return {
+    ...record,
+    key: bytes(record.key),
+    value: bytes(record.value),
+    headers: record.headers.map(([name, value]) => [name, bytes(value)] as const),
+  }
 }
 
 export interface RecordToProduce {

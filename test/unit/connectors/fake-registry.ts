@@ -71,6 +71,11 @@ export class FakeRegistry {
     return id
   }
 
+  /** Registers a subject's first schema under an id of the test's choice. */
+  put(subject: string, schema: string, id: number): void {
+    this.#subjects.set(subject, [{ id: this.add(schema, id), text: schema }])
+  }
+
   texts(subject: string): readonly string[] {
     return (this.#subjects.get(subject) ?? []).map((version) => version.text)
   }

@@ -101,9 +101,30 @@ describe('opening', () => {
     await expect(newCluster({ patienceMs: 120 }).open()).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
   })
 
-  test('is ended by closing', async () => {
+  test('does not give up where somebody is told that it is away, and is open once it is back', async () => {
+    const { port } = broker
     await broker.close()
-    const cluster = newCluster()
+    const told: Error[] = []
+    const back = Promise.withResolvers<void>()
+    const onUnavailable = (error: Error): void => {
+      if (told.push(error) === 2) back.resolve()
+    }
+    const opening = newCluster({ patienceMs: 120, onUnavailable }).open()
+    await back.promise
+    broker = await FakeBroker.start(answer, { port, versions: () => versions() })
+    await opening
+    expect(told[0]).toMatchObject({ code: 'CONNECTION_FAILED' })
+  })
+
+  test('gives up at once what no waiting helps, whoever is told', async () => {
+    versions = () => versionsAnswer([])
+    const onUnavailable = (): void => expect.unreachable()
+    await expect(newCluster({ onUnavailable }).open()).rejects.toMatchObject({ code: 'BROKER_UNSUPPORTED' })
+  })
+
+  test('is ended by closing, also where it would wait for ever', async () => {
+    await broker.close()
+    const cluster = newCluster({ onUnavailable: () => undefined })
     const opening = cluster.open()
     opening.catch(() => {})
     cluster.close()

@@ -22,6 +22,7 @@ import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
 import { Reader } from '../../../transports/kafka/protocol/reader.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
 
+const SESSION_MS = 10_000
 const subTopologies = [{ id: 0, inputs: ['in'], stores: [] }]
 const spec: GroupSpec = { application: 'shop', topology: 'sales', subTopologies }
 const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error('by a broker') })
@@ -29,6 +30,8 @@ const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error(
 class Rig {
   /** What happened, in order. */
   readonly events: string[] = []
+  /** How long an answer is waited for, by request. Milliseconds. */
+  readonly patience = new Map<string, number | undefined>()
   /** Answered to heartbeats; 0: all is well. */
   heartbeatCode = 0
   onRebalancing = (): Promise<void> => Promise.resolve()
@@ -59,12 +62,13 @@ class Rig {
         address: undefined,
         version: '0',
       },
-      sessionTimeoutMs: 10_000,
+      sessionTimeoutMs: SESSION_MS,
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
       standbys: 1,
       send: <R>(request: KafkaRequest<R>) => {
+        this.patience.set(request.apiName, request.timeoutMs)
         if (this.trouble !== undefined) return Promise.reject(this.trouble)
         if (request.apiName === 'JoinGroup') this.subscriptions.push(subscriptionIn(request.encode()))
         return Promise.resolve(this.#answer(request.apiName) as R)
@@ -251,4 +255,10 @@ test('a member whose coordinator is away tries until it is back', async () => {
   rig.trouble = undefined
   await started
   expect(rig.events).toContain('assigned 1')
+})
+
+test('a heartbeat that is not answered within the session is given up: the answer would be worth nothing', async () => {
+  const rig = await Rig.joined()
+  await rig.seen('heartbeat', 1)
+  expect(rig.patience.get('Heartbeat')).toBe(SESSION_MS)
 })

@@ -319,7 +319,7 @@ export class GroupMembership implements Membership {
 
   /** Returns when the next round must begin. */
   async #stayAlive(): Promise<void> {
-    const { heartbeatMs, identity } = this.#options
+    const { heartbeatMs, sessionTimeoutMs, identity } = this.#options
     while (!this.#leaving) {
       await this.#pause(heartbeatMs)
       if (this.#leaving) return
@@ -327,7 +327,8 @@ export class GroupMembership implements Membership {
       if (cause !== undefined) return this.#startOver(cause)
       const { group, instance } = identity
       const request = heartbeat({ group, generation: this.#generation, member: this.#memberId, instance })
-      const answer = await this.#ask(request)
+      // A connection may carry nothing any more without an end: after a session's time the coordinator is asked anew.
+      const answer = await this.#ask({ ...request, timeoutMs: sessionTimeoutMs })
       if (answer === undefined || answer.errorCode === NONE) continue
       if (answer.errorCode === REBALANCE_IN_PROGRESS) return
       if (await this.#refused('Heartbeat', answer.errorCode)) return

@@ -101,6 +101,10 @@ public final class Oracle {
         switch (op) {
             case "read":
                 return read(request, answers);
+            case "follow":
+                return Follower.follow(request, answers);
+            case "endFollow":
+                return Follower.end(request);
             case "produce":
                 return produce(request);
             case "endTransaction":
@@ -236,7 +240,7 @@ public final class Oracle {
         return byPartition;
     }
 
-    private static ObjectNode toJson(ConsumerRecord<byte[], byte[]> record) {
+    static ObjectNode toJson(ConsumerRecord<byte[], byte[]> record) {
         ObjectNode json = JSON.createObjectNode();
         json.put("partition", record.partition()).put("offset", record.offset()).put("timestamp", record.timestamp());
         json.put("key", base64(record.key())).put("value", base64(record.value()));
