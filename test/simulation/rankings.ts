@@ -1,6 +1,6 @@
 /** Best sellers in the simulator: sales, cancels and returns, some twice and some before their sale, against a recount. */
 import type { RankingSnapshot } from '../../schemas/index.ts'
-import type { SimulatedApp, SimulatedLoad } from '../../testing/index.ts'
+import type { SimulatedApp, SimulatedLoad, SimulatedOutcome } from '../../testing/index.ts'
 import { bestSellers } from '../../topologies/index.ts'
 import { boardsOf } from '../crash/board-oracle.ts'
 import { judgeBoard } from '../crash/shop-judge.ts'
@@ -30,18 +30,22 @@ export function rankings(): SimulatedApp {
       }
     },
 
-    judge(outcome) {
-      const said = new Map<string, RankingSnapshot>()
-      for (const { value } of decoded<RankingSnapshot>(outcome, 'ranking.snapshot'))
-        said.set(`${value.window} ${value.metric} ${value.start}`, value)
-      return boardsOf(load?.sales ?? [], load?.reversals ?? []).flatMap((board) => {
-        const snapshot = said.get(`${board.window} ${board.metric} ${board.start}`)
-        return snapshot === undefined
-          ? [`no board of ${board.window} ${board.start}`]
-          : judgeBoard(board, snapshot)
-      })
-    },
+    // Boards are sent by wall timers, which a clock that ran ahead may have set far away.
+    isDone: (outcome) => judge(outcome, load).length === 0,
+    judge: (outcome) => judge(outcome, load),
   }
+}
+
+function judge(outcome: SimulatedOutcome, load: ShopLoad | undefined): string[] {
+  const said = new Map<string, RankingSnapshot>()
+  for (const { value } of decoded<RankingSnapshot>(outcome, 'ranking.snapshot'))
+    said.set(`${value.window} ${value.metric} ${value.start}`, value)
+  return boardsOf(load?.sales ?? [], load?.reversals ?? []).flatMap((board) => {
+    const snapshot = said.get(`${board.window} ${board.metric} ${board.start}`)
+    return snapshot === undefined
+      ? [`no board of ${board.window} ${board.start}`]
+      : judgeBoard(board, snapshot)
+  })
 }
 
 function recordsOf(errand: Errand) {

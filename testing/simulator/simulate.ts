@@ -76,6 +76,8 @@ class Simulation {
   #crash: unknown
   #progress = { done: 0, at: 0 }
   #isStuck = false
+  /** What the app said, and after how many commits: without another, it says the same. */
+  #asked = { commits: -1, isDone: false }
   #observer: Observer | undefined
 
   constructor(app: SimulatedApp, plan: SimulationPlan, note: ((line: string) => void) | undefined) {
@@ -112,8 +114,8 @@ class Simulation {
 
   async run(): Promise<string[]> {
     const problem = (await this.#start()) ?? (await this.#storm()) ?? (await this.#calm())
-    if (problem !== undefined) return [problem, ...this.#refused]
     const outcome = this.#outcome()
+    if (problem !== undefined) return [problem, ...this.#refused, ...this.#app.judge(outcome)]
     const verdicts = [...this.#refused, ...(this.#observer?.judge() ?? [])]
     verdicts.push(...judgeAccepted(this.#world, this.#client.accepted, this.#client.resent))
     verdicts.push(...judgeOutputs(this.#world, this.#written))
@@ -183,7 +185,9 @@ class Simulation {
   #lookForProgress(): void {
     const { scheduler, commits } = this.#world
     const done = commits + this.#client.accepted.length
-    const waits = this.#machines.some(({ isFrozen }) => isFrozen)
+    // A timer that was set by a clock that ran ahead may be minutes away.
+    const isAtRest = this.#client.isDone && this.#isProcessed()
+    const waits = isAtRest || this.#machines.some(({ isFrozen }) => isFrozen)
     if (done !== this.#progress.done || waits) this.#progress = { done, at: scheduler.now }
     this.#isStuck = scheduler.now - this.#progress.at >= STUCK_MS
   }
@@ -191,7 +195,10 @@ class Simulation {
   #isAllDone(): boolean {
     if (!this.#client.isDone || !this.#isProcessed() || this.#observer?.isCaughtUp !== true) return false
     if (this.#machines.some(({ isFrozen }) => isFrozen)) return false
-    return this.#app.isDone?.(this.#outcome()) ?? true
+    const { commits } = this.#world
+    if (this.#asked.commits !== commits)
+      this.#asked = { commits, isDone: this.#app.isDone?.(this.#outcome()) ?? true }
+    return this.#asked.isDone
   }
 
   /** Every task runs somewhere, once, and every input is committed to its end. */

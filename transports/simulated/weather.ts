@@ -115,7 +115,7 @@ export class SimulatedWeather {
     for (const partition of model.topics.partitions) {
       const name = `${partition.topic}-${partition.partition}`
       if (model.topics.named(partition.topic)?.configs.get('cleanup.policy') === 'compact') continue
-      const positions = [...model.groups.values()].flatMap((group) => group.committed(name) ?? [])
+      const positions = [...model.groups.values()].flatMap((group) => group.positions.committed(name) ?? [])
       if (positions.length === 0) continue
       const before = Math.min(...positions, partition.lastStable)
       if (before <= partition.start) continue

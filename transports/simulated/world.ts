@@ -153,13 +153,13 @@ export class SimulatedWorld {
   /** How often positions were committed, by all groups. */
   get commits(): number {
     let sum = 0
-    for (const { commits } of this.brokers.groups.values()) sum += commits
+    for (const { positions } of this.brokers.groups.values()) sum += positions.commits
     return sum
   }
 
   /** The position that a group has committed. */
   committed(group: string, topic: string, partition: number): number | undefined {
-    return this.brokers.groups.get(group)?.committed(`${topic}-${partition}`)
+    return this.brokers.groups.get(group)?.positions.committed(`${topic}-${partition}`)
   }
 
   #random(stream: number) {

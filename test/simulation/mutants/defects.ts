@@ -183,13 +183,6 @@ export const DEFECTS: readonly Defect[] = [
     within: 200,
   },
   {
-    name: 'tasks are kept although a generation passed without the member',
-    file: `${KAFKA}/group/membership.ts`,
-    find: '    if (missed) {',
-    replace: '    if (missed && generation < 0) {',
-    within: 400,
-  },
-  {
     name: 'a task is given to nobody',
     file: `${KAFKA}/group/leader.ts`,
     find: 'const assignment = { active, standby, peers: others, liveIds }',

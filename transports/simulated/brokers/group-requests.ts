@@ -1,7 +1,8 @@
 /** Requests about groups and their positions, as coordinators answer them. */
 import { NONE, type Reader, UNKNOWN_MEMBER_ID } from '../../kafka/wire/index.ts'
-import type { MemberRequest, Position } from './group.ts'
+import type { MemberRequest } from './group.ts'
 import type { Arrived, BrokerModel } from './model.ts'
+import type { Position } from './positions.ts'
 
 /** From this version on a group joins the transaction by being written to. */
 const OFFSETS_V2 = 5
@@ -106,10 +107,10 @@ export function txnOffsetCommit(model: BrokerModel, node: number, version: numbe
       ? transactions.join(id, producer, 'groups', group)
       : transactions.isIn(id, producer, 'groups', group)
     if (joined !== NONE && !isV2)
-      model.group(group).dropPending(producer.producerId, positionsOf(topics).keys())
+      model.group(group).positions.dropPending(producer.producerId, positionsOf(topics).keys())
     return joined
   })()
-  if (code === NONE) model.group(group).commitPending(producer.producerId, positionsOf(topics))
+  if (code === NONE) model.group(group).positions.commitPending(producer.producerId, positionsOf(topics))
   return answered(topics, code)
 }
 
@@ -118,7 +119,7 @@ export function offsetCommit(model: BrokerModel, node: number, from: Reader) {
   const topics = readOffsets(from)
   const refusal = model.refusalOf(node, 'group', group)
   const code = refusal === NONE ? model.group(group).mayCommit(member) : refusal
-  if (code === NONE) model.group(group).commit(positionsOf(topics))
+  if (code === NONE) model.group(group).positions.commit(positionsOf(topics))
   return answered(topics, code)
 }
 
@@ -143,7 +144,7 @@ export function offsetFetch(model: BrokerModel, node: number, from: Reader) {
       const found = topics.map(({ topic, partitions }) => ({
         topic,
         partitions: partitions.map((partition) => {
-          const position = model.group(group).position(`${topic}-${partition}`, requireStable)
+          const position = model.group(group).positions.position(`${topic}-${partition}`, requireStable)
           return { partition, leaderEpoch: -1, ...position }
         }),
       }))

@@ -1,6 +1,5 @@
 /**
- * One consumer group as its coordinator has it: members and generations of the classic protocol, committed positions, and
- * positions that wait for the end of a transaction.
+ * The members of one consumer group as its coordinator has them: generations of the classic protocol.
  *
  * | state | meaning | next |
  * | --- | --- | --- |
@@ -20,9 +19,8 @@ import {
   REBALANCE_IN_PROGRESS,
   type SyncGroupAnswer,
   UNKNOWN_MEMBER_ID,
-  UNSTABLE_OFFSET_COMMIT,
 } from '../../kafka/wire/index.ts'
-import type { Outcome } from './partition.ts'
+import { GroupPositions } from './positions.ts'
 
 /** Milliseconds that a group without members waits for others to join. */
 const FIRST_REBALANCE_MS = 200
@@ -44,11 +42,6 @@ export interface MemberRequest {
   readonly instance: string | null
 }
 
-export interface Position {
-  readonly offset: number
-  readonly metadata: string | null
-}
-
 interface Member {
   readonly id: string
   readonly instance: string | null
@@ -66,11 +59,7 @@ type Later = (ms: number, run: () => void) => () => void
 
 export class ModelGroup {
   readonly #later: Later
-  readonly #positions = new Map<string, Position>()
-  /** By producer id. */
-  readonly #pending = new Map<bigint, Map<string, Position>>()
-  /** How often positions were committed. */
-  commits = 0
+  readonly positions = new GroupPositions()
   readonly #members = new Map<string, Member>()
   readonly #byInstance = new Map<string, string>()
   #state: 'empty' | 'preparing' | 'completing' | 'stable' = 'empty'
@@ -332,8 +321,6 @@ export class ModelGroup {
     return { throttleMs: 0, errorCode: NONE, protocolType, protocolName, assignment }
   }
 
-  // --- positions
-
   /** Whether this member may commit in this generation. */
   mayCommit(request: MemberRequest): number {
     // Whoever names neither is taken for a tool, and fenced by nothing.
@@ -342,42 +329,6 @@ export class ModelGroup {
     if (typeof found === 'number') return found
     this.#renew(found)
     return NONE
-  }
-
-  commit(positions: ReadonlyMap<string, Position>): void {
-    this.commits++
-    for (const [name, position] of positions) this.#positions.set(name, position)
-  }
-
-  /** They become the group's when the producer's transaction is committed. */
-  commitPending(producerId: bigint, positions: ReadonlyMap<string, Position>): void {
-    const pending = this.#pending.get(producerId) ?? new Map<string, Position>()
-    for (const [name, position] of positions) pending.set(name, position)
-    this.#pending.set(producerId, pending)
-  }
-
-  /** A fault of Kafka 3.9: a refusal takes the positions of the producer's open transaction away. */
-  dropPending(producerId: bigint, names: Iterable<string>): void {
-    const pending = this.#pending.get(producerId)
-    for (const name of names) pending?.delete(name)
-  }
-
-  mark(producerId: bigint, outcome: Outcome): void {
-    const pending = this.#pending.get(producerId)
-    this.#pending.delete(producerId)
-    if (outcome === 'committed' && pending !== undefined) this.commit(pending)
-  }
-
-  /** `requireStable`: nothing that an open transaction may replace. */
-  position(name: string, requireStable: boolean): Position & { readonly errorCode: number } {
-    const isPending = [...this.#pending.values()].some((pending) => pending.has(name))
-    if (requireStable && isPending) return { offset: -1, metadata: null, errorCode: UNSTABLE_OFFSET_COMMIT }
-    return { ...(this.#positions.get(name) ?? { offset: -1, metadata: null }), errorCode: NONE }
-  }
-
-  /** What the group has, pending or not. */
-  committed(name: string): number | undefined {
-    return this.#positions.get(name)?.offset
   }
 }
 

@@ -72,7 +72,7 @@ export class BrokerModel {
       markerDelay: () => this.#markerDelay(),
       markPartition: (name, producerId, epochOfMarker, outcome) =>
         this.topics.partition(name)?.mark(producerId, epochOfMarker, outcome, this.now),
-      markGroup: (group, producerId, outcome) => this.group(group).mark(producerId, outcome),
+      markGroup: (group, producerId, outcome) => this.group(group).positions.mark(producerId, outcome),
     })
   }
 
