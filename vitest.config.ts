@@ -21,7 +21,11 @@ export default defineConfig({
       project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 300 * SECOND_MS }),
       project('api', ['test/api/**/*.test.ts'], { testTimeout: 30 * SECOND_MS }),
       // The command as it is installed: whole processes, one file at a time.
-      project('e2e', ['test/e2e/**/*.test.ts'], { testTimeout: 120 * SECOND_MS, fileParallelism: false }),
+      project('e2e', ['test/e2e/**/*.test.ts'], {
+        testTimeout: 120 * SECOND_MS,
+        hookTimeout: 120 * SECOND_MS,
+        fileParallelism: false,
+      }),
       // Starts and kills processes: one file at a time, and minutes for one test.
       project('crash', ['test/crash/**/*.test.ts'], {
         testTimeout: 60 * 60 * SECOND_MS,
