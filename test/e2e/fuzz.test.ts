@@ -5,6 +5,7 @@ const REQUESTS = 1_000
 
 test(`${REQUESTS} requests that nobody meant have answers that may be, and the shop does its work after them`, async () => {
   const { statuses } = await fuzzHttp(13, REQUESTS)
-  // Some get through to the log and the stores: it is not only the first check that is tried.
-  for (const status of [200, 202, 400, 404]) expect(statuses.get(status)).toBeGreaterThan(0)
+  for (const status of [200, 400, 404]) expect(statuses.get(status)).toBeGreaterThan(0)
+  // Some get through to the log and the rules: it is not only the first check that is tried.
+  expect((statuses.get(202) ?? 0) + (statuses.get(409) ?? 0)).toBeGreaterThan(0)
 })

@@ -27,6 +27,8 @@ export interface StepEngineOptions<L extends Log> {
   readonly openLog: () => Promise<L>
   /** The tasks' own databases, where the log keeps no state. */
   readonly stateDirectory?: MemoryStateDirectory
+  /** For tests that flood the dead letters on purpose; else as the engine's default. */
+  readonly breaker?: 'off'
 }
 
 export class StepEngine<L extends Log> {
@@ -132,6 +134,7 @@ export class StepEngine<L extends Log> {
   #makeStreams(): Streams {
     const { topologies, clock, partitions, stateDirectory } = this.#options
     return new Streams({
+      ...(this.#options.breaker === undefined ? {} : { breaker: this.#options.breaker }),
       application: 'step',
       topologies,
       log: this.#log,
