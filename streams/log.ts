@@ -184,8 +184,16 @@ export interface GroupListener {
 }
 
 export interface Membership {
-  /** Hands the tasks back; nothing of this member can commit afterwards. Idempotent. */
-  leave(): Promise<void>
+  /**
+   * Hands the tasks back; nothing of this member can commit afterwards. A log may keep its place for a restart, but not
+   * where it left for good. Idempotent: the first call counts.
+   */
+  leave(how?: Leaving): Promise<void>
+}
+
+export interface Leaving {
+  /** It does not come back by itself: others are to have its tasks at once. */
+  readonly forGood: boolean
 }
 
 /** What a partition holds. */

@@ -132,6 +132,9 @@ class Rig {
       }
       case 'SyncGroup':
         return { ...ok, assignment: encodeAssignment(this.mine, subTopologies) }
+      case 'LeaveGroup':
+        this.#saw('leave')
+        return { ...ok, members: [] }
       default: {
         this.#saw('heartbeat')
         const errorCode = this.heartbeatCode
@@ -142,6 +145,14 @@ class Rig {
     }
   }
 }
+
+test('a member that keeps its place over restarts gives it up where it leaves for good', async () => {
+  const [restarted, failed] = [await Rig.joined(), await Rig.joined()]
+  await restarted.member.leave()
+  expect(restarted.events).not.toContain('leave')
+  await failed.member.leave({ forGood: true })
+  expect(failed.events.at(-1)).toBe('leave')
+})
 
 test('tasks that are kept may commit while those that left are still being closed', async () => {
   const rig = new Rig()

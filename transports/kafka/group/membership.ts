@@ -18,6 +18,7 @@ import {
   type Clock,
   type GroupListener,
   type GroupSpec,
+  type Leaving,
   type Membership,
   reactionOf,
   StreamsError,
@@ -96,7 +97,7 @@ export interface MembershipOptions extends MembershipTimes {
   readonly nextEpoch: () => number
   /** Standbys wanted per task with state; the most that any member wants count. */
   readonly standbys: number
-  /** Whether the member leaves the group at the end, or keeps its place until its session is over. */
+  /** Whether the member always leaves the group at the end, or keeps its place until its session is over. */
   readonly leaves: boolean
   /** Ends what is under way: a JoinGroup may wait for long. */
   readonly disconnect: () => Promise<void>
@@ -147,14 +148,15 @@ export class GroupMembership implements Membership {
     this.#wake?.()
   }
 
-  async leave(): Promise<void> {
+  async leave({ forGood }: Leaving = { forGood: false }): Promise<void> {
     if (this.#leaving) return this.#running
     this.#leaving = true
     this.#current = undefined
     this.#wake?.()
     const { identity, leaves, send, disconnect } = this.#options
-    if (leaves && this.#memberId !== '') {
-      const member = { member: this.#memberId, instance: identity.instance, reason: 'closed' }
+    if ((leaves || forGood) && this.#memberId !== '') {
+      const reason = forGood ? 'failed' : 'closed'
+      const member = { member: this.#memberId, instance: identity.instance, reason }
       // Where it is not heard, the session timeout does the same.
       await send(leaveGroup(identity.group, [member])).catch(() => undefined)
     }
