@@ -83,7 +83,7 @@ export class TopologyRunner implements GroupListener {
       tasks: () => this.tasks,
       failure: () => this.#failure,
     })
-    this.#databases = stateDirectory === undefined ? undefined : new ExclusiveDatabases(stateDirectory)
+    this.#databases = stateDirectory === undefined ? undefined : new ExclusiveDatabases(stateDirectory, hooks)
     this.#set = new TaskSet({
       ...options,
       databases: this.#databases,

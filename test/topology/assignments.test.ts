@@ -95,6 +95,46 @@ describe('an assignment', () => {
   })
 })
 
+describe('a database that fails', () => {
+  const full = new StateError('STATE_IO', 'no space')
+
+  test('F19: as it is closed neither holds up the assignment nor ends the topology', async () => {
+    const rig = await Rig.open()
+    await rig.log.assign([zero, one])
+    await rig.runner.ready()
+    rig.directory.beforeClose = () => Promise.reject(full)
+    await rig.log.assign([one])
+    expect(rig.events.at(-1)).toBe('counting.0_0 closed badly: STATE_IO')
+    rig.directory.beforeClose = () => Promise.resolve()
+    await rig.log.assign([zero, one])
+    await rig.runner.ready()
+    await rig.append(0)
+    await rig.settle()
+    expect(rig.written()).toEqual(['k1'])
+    await rig.streams.close()
+  })
+
+  test('F19: with the rows of a commit answers nobody before they are there, also where it closes badly', async () => {
+    const rig = await Rig.open()
+    await rig.log.assign([zero])
+    await rig.runner.ready()
+    rig.directory.beforeWrite = () => Promise.reject(full)
+    rig.directory.beforeClose = () => Promise.reject(full)
+    await rig.append(0)
+    await rig.settle()
+    expect(rig.written()).toEqual(['k1'])
+    expect(rig.runner.progress.position('lines', 0)).toBe(0)
+    rig.directory.beforeWrite = () => Promise.resolve()
+    rig.clock.advance(1_000)
+    await rig.turn()
+    await rig.runner.ready()
+    expect(rig.events).toContain('counting.0_0 closed badly: STATE_IO')
+    expect(rig.events.at(-1)).toBe('counting.0_0 restored 1')
+    expect(rig.runner.progress.position('lines', 0)).toBe(1)
+    await rig.streams.close()
+  })
+})
+
 describe('a restore', () => {
   test('reads only what the disk lacks', async () => {
     const rig = await Rig.open()
