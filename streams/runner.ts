@@ -67,6 +67,8 @@ export class TopologyRunner implements GroupListener {
   /** Tasks are being closed: no turn and no commit begins. */
   #holding = false
   #failure: Error | undefined
+  /** Why others may have the tasks that are still to be closed. */
+  #revoked: Error | undefined
   #wake: (() => void) | undefined
   #awake = false
   #loop: Promise<void> | undefined
@@ -81,7 +83,7 @@ export class TopologyRunner implements GroupListener {
       topology,
       log,
       tasks: () => this.tasks,
-      failure: () => this.#failure,
+      failure: () => this.#revoked ?? this.#failure,
     })
     this.#databases = stateDirectory === undefined ? undefined : new ExclusiveDatabases(stateDirectory, hooks)
     this.#set = new TaskSet({
@@ -232,8 +234,11 @@ export class TopologyRunner implements GroupListener {
   async revoked(cause: Error): Promise<void> {
     this.#options.hooks.onRevoked(this.topology.name, cause)
     this.stores.know([])
+    // A commit that waits for the log may hold up the end of the tasks; nobody is to read them until then.
+    this.#revoked = cause
     if (this.state === 'running') this.#lifecycle.to('joining')
     const { closed } = await this.#hold(() => ({ closed: this.#set.closeAll() }))
+    this.#revoked = undefined
     await closed
   }
 

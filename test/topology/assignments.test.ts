@@ -76,6 +76,27 @@ describe('an assignment', () => {
     await rig.streams.close()
   })
 
+  test('that was revoked answers nothing, also while a commit still waits for the log', async () => {
+    const rig = await Rig.open()
+    await rig.log.assign([zero])
+    await rig.runner.ready()
+    const { promise: held, resolve: release } = Promise.withResolvers<never[]>()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    rig.log.memory.commit = () => {
+      ask()
+      return held
+    }
+    await rig.append(0)
+    await rig.turn()
+    const commit = rig.runner.commitNow()
+    await asked
+    const revoked = rig.log.listener.revoked(new StreamsError('COMMIT_FENCED', 'no answer'))
+    expect(catching(() => rig.runner.stores.of('seen', 0))).toMatchObject({ code: 'TASK_NOT_HERE' })
+    release([])
+    await Promise.all([commit, revoked])
+    await rig.streams.close()
+  })
+
   test('that comes after the group went on finds every task at its last commit', async () => {
     const rig = await Rig.open()
     await rig.log.assign([zero])

@@ -31,6 +31,8 @@ class Rig {
   readonly events: string[] = []
   /** Answered to heartbeats; 0: all is well. */
   heartbeatCode = 0
+  /** Answered to the next JoinGroup. */
+  joinCode = 0
   onRebalancing = (): Promise<void> => Promise.resolve()
   /** What it said of itself, each time it joined. */
   readonly subscriptions: Subscription[] = []
@@ -45,7 +47,7 @@ class Rig {
   readonly #watchers = new Set<() => void>()
   #generation = 0
 
-  constructor() {
+  constructor(sessionTimeoutMs = 10_000) {
     let epoch = 0
     this.member = new GroupMembership({
       clock: systemClock,
@@ -59,13 +61,16 @@ class Rig {
         address: undefined,
         version: '0',
       },
-      sessionTimeoutMs: 10_000,
+      sessionTimeoutMs,
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
       standbys: 1,
       send: <R>(request: KafkaRequest<R>) => {
-        if (this.trouble !== undefined) return Promise.reject(this.trouble)
+        if (this.trouble !== undefined) {
+          this.#saw('no answer')
+          return Promise.reject(this.trouble)
+        }
         if (request.apiName === 'JoinGroup') this.subscriptions.push(subscriptionIn(request.encode()))
         return Promise.resolve(this.#answer(request.apiName) as R)
       },
@@ -82,8 +87,8 @@ class Rig {
     onTestFinished(() => this.member.leave())
   }
 
-  static async joined(): Promise<Rig> {
-    const rig = new Rig()
+  static async joined(sessionTimeoutMs?: number): Promise<Rig> {
+    const rig = new Rig(sessionTimeoutMs)
     await rig.member.start()
     return rig
   }
@@ -127,8 +132,18 @@ class Rig {
     switch (api) {
       case 'JoinGroup': {
         this.#saw('join')
+        const errorCode = this.joinCode
+        this.joinCode = 0
         const generation = ++this.#generation
-        return { ...ok, generation, leader: 'other', skipAssignment: false, member: 'm', members: [] }
+        return {
+          ...ok,
+          errorCode,
+          generation,
+          leader: 'other',
+          skipAssignment: false,
+          member: 'm',
+          members: [],
+        }
       }
       case 'SyncGroup':
         return { ...ok, assignment: encodeAssignment(this.mine, subTopologies) }
@@ -262,4 +277,29 @@ test('a member whose coordinator is away tries until it is back', async () => {
   rig.trouble = undefined
   await started
   expect(rig.events).toContain('assigned 1')
+})
+
+test('a member that is cut off for a session gives up everything once, and joins when the coordinator is back', async () => {
+  const rig = await Rig.joined(1)
+  rig.trouble = new ClusterError('CONNECTION_FAILED', 'broker 1')
+  await rig.seen('revoked', 1)
+  expect(rig.member.current).toBeUndefined()
+  const { length } = rig.events.filter((event) => event === 'no answer')
+  await rig.seen('no answer', length + 2)
+  rig.joinCode = UNKNOWN_MEMBER_ID
+  rig.trouble = undefined
+  await rig.seen('assigned 2', 1)
+  const told = rig.events.filter((event) => event !== 'heartbeat' && event !== 'no answer')
+  expect(told).toEqual(['join', 'assigned 1', 'revoked', 'new producer', 'join', 'join', 'assigned 2'])
+})
+
+test('a member that is cut off for less than a session keeps everything', async () => {
+  const rig = await Rig.joined()
+  rig.trouble = new ClusterError('CONNECTION_FAILED', 'broker 1')
+  await rig.seen('no answer', 2)
+  rig.trouble = undefined
+  const { length } = rig.events.filter((event) => event === 'heartbeat')
+  await rig.seen('heartbeat', length + 2)
+  expect(rig.events).not.toContain('revoked')
+  expect(rig.member.current?.epoch).toBe(1)
 })

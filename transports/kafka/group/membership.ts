@@ -11,7 +11,8 @@
  * 1. No commit is under way from JoinGroup to the SyncGroup answer: `current` is undefined, and the engine was asked.
  * 2. A task counts as kept only when no generation passed between two assignments of this member; else the engine is
  *    told that everything is gone (`revoked`) before it hears of the next assignment.
- * 3. After `leave` or a fatal error nothing is sent any more, and `current` stays undefined.
+ * 3. After a session without an answer of the coordinator everything is given up: others may have it.
+ * 4. After `leave` or a fatal error nothing is sent any more, and `current` stays undefined.
  */
 import { hash } from 'node:crypto'
 import {
@@ -123,6 +124,8 @@ export class GroupMembership implements Membership {
   #wake: (() => void) | undefined
   /** Requests in a row that had no answer. */
   #failures = 0
+  /** Monotonic time of the coordinator's last answer. */
+  #heardAt = 0
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -358,7 +361,9 @@ export class GroupMembership implements Membership {
     }
     if (memberFenced(code)) {
       this.#memberId = ''
-      await this.#startOver(new StreamsError('COMMIT_FENCED', identity.group, { cause }))
+      // Else it was given up before, when nothing was heard for long.
+      if (this.#generation >= 0)
+        await this.#startOver(new StreamsError('COMMIT_FENCED', identity.group, { cause }))
       return true
     }
     if (needsCoordinator(code)) forgetCoordinator()
@@ -368,18 +373,31 @@ export class GroupMembership implements Membership {
   }
 
   /** The answer, or nothing when the coordinator could not be asked; then some time has passed. */
-  async #ask<R>(request: KafkaRequest<R>): Promise<R | undefined> {
+  async #ask<R extends { readonly errorCode: number }>(request: KafkaRequest<R>): Promise<R | undefined> {
     try {
       const answer = await this.#options.send(request)
       this.#failures = 0
+      if (needsCoordinator(answer.errorCode)) this.#checkSilence()
+      else this.#heardAt = this.#options.clock.monotonic()
       return answer
     } catch (error) {
       if (this.#leaving) return undefined
+      this.#checkSilence()
       this.#options.forgetCoordinator()
       await this.#pause(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#failures++))
       if (isForGood(error)) throw error
       return undefined
     }
+  }
+
+  /** After so long the group goes on without this member, or did already. Who it was then says who is the older one. */
+  #checkSilence(): void {
+    const { clock, identity, sessionTimeoutMs } = this.#options
+    const hasTasks = this.#generation >= 0
+    if (!hasTasks || clock.monotonic() - this.#heardAt < sessionTimeoutMs) return
+    this.#current = undefined
+    const silence = `${identity.group}: no answer for ${sessionTimeoutMs} ms`
+    this.#rejoinCause ??= new StreamsError('COMMIT_FENCED', silence)
   }
 
   async #pause(ms: number): Promise<void> {
