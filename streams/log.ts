@@ -128,6 +128,8 @@ export interface SubTopologyMeta {
   readonly inputs: readonly string[]
   /** Stores in alphabetical order. */
   readonly stores: readonly string[]
+  /** Stores, or timers. */
+  readonly hasState: boolean
 }
 
 export interface GroupSpec {

@@ -22,7 +22,7 @@ import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
 import { Reader } from '../../../transports/kafka/protocol/reader.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
 
-const subTopologies = [{ id: 0, inputs: ['in'], stores: [] }]
+const subTopologies = [{ id: 0, inputs: ['in'], stores: [], hasState: false }]
 const spec: GroupSpec = { application: 'shop', topology: 'sales', subTopologies }
 const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error('by a broker') })
 

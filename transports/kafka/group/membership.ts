@@ -417,9 +417,10 @@ function isForGood(error: unknown): boolean {
   return reactionOf(error) === 'stop' || isClusterError(error, 'ACCESS_DENIED')
 }
 
-/** Members whose sub-topologies differ cannot share tasks. */
-function fingerprintOf(spec: GroupSpec): string {
-  return hash('sha256', JSON.stringify(spec.subTopologies)).slice(0, 16)
+/** Members whose sub-topologies differ cannot share tasks. Only what every release knows of them is in it. */
+function fingerprintOf({ subTopologies }: GroupSpec): string {
+  const known = subTopologies.map(({ id, inputs, stores }) => ({ id, inputs, stores }))
+  return hash('sha256', JSON.stringify(known)).slice(0, 16)
 }
 
 function asError(error: unknown): Error {
