@@ -110,7 +110,7 @@ export interface StoreChange {
 /** What one task puts into a commit. */
 export interface TaskCommit {
   readonly task: TaskId
-  /** The assignment in which every record of the batch was processed. */
+  /** The assignment in which every record of the batch was processed, or a later one that kept the task. */
   readonly epoch: number
   readonly outputs: readonly OutgoingRecord[]
   readonly checkpoint: Checkpoint
