@@ -109,7 +109,7 @@ export class TaskDatabases {
   }
 
   /** Moves a database aside, to `<name>.damaged-<time>`, where nothing reads it. */
-  async setAside(task: TaskKey, _why: string): Promise<void> {
+  async setAside(task: TaskKey): Promise<void> {
     const directory = this.#directoryOf(task)
     const now = (this.#options.now ?? Date.now)()
     await rename(directory, `${directory}.damaged-${now}`).catch(ifMissing)

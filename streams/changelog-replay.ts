@@ -33,6 +33,11 @@ import { type TaskId, taskName } from './task-id.ts'
 /** Changes applied per database batch: a standby leaves more of the process to the tasks that run in it. */
 const SLICE_RECORDS = { now: 2_000, ever: 500 } as const
 const HOUR_MS = 3_600_000
+/**
+ * Offsets by which a database that lacks nothing may be behind: a commit's rows are stored with the position before the
+ * mark that ends its transaction. A transaction that it lacks is a change and a mark at least.
+ */
+const END_MARKS: Readonly<Record<Log['guarantee'], number>> = { 'exactly-once': 1, 'at-least-once': 0 }
 
 export interface ReplayOptions {
   readonly log: Log
@@ -67,7 +72,7 @@ export class ChangelogReplay {
   readonly #options: ReplayOptions
   readonly #changelogs: readonly OpenChangelog[]
   readonly #onAbort = (): void => this.#readable()
-  /** When the rows were last those at the end; until then, when reading began. */
+  /** When the rows were last known to be those at the end; until then, when reading began. */
   #asOf: number
   #awake: Promise<void> = Promise.resolve()
   #readable = (): void => {}
@@ -75,12 +80,13 @@ export class ChangelogReplay {
   private constructor(
     options: ReplayOptions,
     changelogs: readonly Changelog[],
-    storedAt: number | undefined,
+    hadState: boolean,
+    asOf: number,
   ) {
-    const { log, task, clock, signal } = options
+    const { log, task, signal } = options
     this.#options = options
-    this.hadState = storedAt !== undefined
-    this.#asOf = storedAt ?? clock.now()
+    this.hadState = hadState
+    this.#asOf = asOf
     this.#changelogs = changelogs.map((changelog) => {
       const at = { topic: changelog.topic, partition: task.partition }
       return { ...changelog, reader: log.openReader(at, changelog.from, () => this.#readable()) }
@@ -90,16 +96,18 @@ export class ChangelogReplay {
 
   /** Throws `RESET_REQUIRED` and `STATE_CORRUPT`, as invariant 3 says, and the signal's reason. */
   static async open(options: ReplayOptions): Promise<ChangelogReplay> {
-    const { application, task, subTopology, backend, clock, signal } = options
+    const { application, task, subTopology, backend, clock, log, signal } = options
     const stored = storedPositions(backend)
-    if (stored !== undefined) checkAge(task, clock.now() - stored.at)
     const ranges = loggedStores(application, task, subTopology).map(async (logged) => {
       const position = stored?.changelogs.find(({ topic }) => topic === logged.topic)
       return { ...logged, ...(await rangeOf(options, logged.topic, position)) }
     })
     // Whoever waits for the database must not wait for a log that takes its time.
     const changelogs = await unlessAborted(signal, Promise.all(ranges))
-    return new ChangelogReplay(options, changelogs, stored?.at)
+    const isBehind = changelogs.some(({ from, mark }) => mark - from > END_MARKS[log.guarantee])
+    const asOf = stored !== undefined && isBehind ? stored.at : clock.now()
+    checkAge(task, clock.now() - asOf)
+    return new ChangelogReplay(options, changelogs, stored !== undefined, asOf)
   }
 
   /** Offsets that are still to be read, as far as known, holes included. */
@@ -107,6 +115,12 @@ export class ChangelogReplay {
     let left = 0
     for (const changelog of this.#changelogs) left += this.#missing(changelog)
     return left
+  }
+
+  get #position(): number {
+    let sum = 0
+    for (const { reader } of this.#changelogs) sum += reader.position
+    return sum
   }
 
   /** Changelogs that are still to be read, and how far they are; for people. */
@@ -133,11 +147,28 @@ export class ChangelogReplay {
   async applySlice(): Promise<number> {
     const { clock, task } = this.#options
     this.#awake = new Promise((resolve) => (this.#readable = resolve))
-    checkAge(task, clock.now() - this.#asOf)
+    const before = this.#position
     const records = this.#takeSlice()
-    if (this.remaining === 0) this.#asOf = clock.now()
+    // Also where nothing came: what was to come may have been forgotten.
+    if (records > 0 || this.remaining > 0) checkAge(task, clock.now() - this.#asOf)
+    // A reader that did not move may not have been able to.
+    if (this.remaining === 0 && this.#position !== before) this.#asOf = clock.now()
     if (records > 0) await this.#write()
     return records
+  }
+
+  /**
+   * Asks the log whether the rows are still those at the ends: that no change came says nothing of a log that cannot be
+   * reached. A log that does not answer leaves it open.
+   */
+  async confirm(): Promise<void> {
+    const { log, task, clock } = this.#options
+    const ends = this.#changelogs.map(async ({ topic, reader }) => {
+      const { highWatermark } = await log.bounds({ topic, partition: task.partition })
+      return highWatermark <= reader.position
+    })
+    const areEnds = await Promise.all(ends).catch(() => [false])
+    if (areEnds.every(Boolean)) this.#asOf = clock.now()
   }
 
   /** Keeps positions that moved past marks without a record, so that nobody reads those again. */

@@ -116,8 +116,9 @@ export class Commits {
     if (tasks.length === 0) return
     try {
       const { records, outputs } = await this.#commitWithRetry(tasks, commits)
-      for (const commit of commits) {
-        onAdvanced(commit.checkpoint.positions)
+      for (const [i, commit] of commits.entries()) {
+        // Readers of a task whose rows did not reach its database would not find what they waited for.
+        if (tasks[i]?.failure === undefined) onAdvanced(commit.checkpoint.positions)
         countOutputs(commit, hooks)
       }
       hooks.onCommitted(topology, tasks.length, records, outputs, clock.monotonic() - begin)

@@ -8,26 +8,32 @@
  * Invariants:
  * 1. Between two opens of a database lies the close of the first.
  * 2. Who gives up waiting leaves nothing open, and holds up nobody.
+ * 3. Closing never fails: a database that did not close well counts as closed, and is checked when it is opened.
  */
 import { isStateError, type StateBackend } from '../state/index.ts'
-import { reactionOf } from './errors.ts'
+import { asError, reactionOf } from './errors.ts'
+import type { StreamsHooks } from './hooks.ts'
 import { unlessAborted } from './places.ts'
 import type { StateDirectory } from './state-directory.ts'
 import { type TaskId, taskName } from './task-id.ts'
 
 export interface OpenDatabase {
   readonly backend: StateBackend
-  /** Idempotent. */
+  /** Idempotent. Never rejects. */
   close(): Promise<void>
 }
 
+type DatabaseHooks = Pick<StreamsHooks, 'onDatabaseSetAside' | 'onDatabaseCloseFailed'>
+
 export class ExclusiveDatabases {
   readonly #directory: StateDirectory
+  readonly #hooks: DatabaseHooks
   /** By task: resolves when everybody who has its database, or waits for it, is through. */
   readonly #through = new Map<string, Promise<void>>()
 
-  constructor(directory: StateDirectory) {
+  constructor(directory: StateDirectory, hooks: DatabaseHooks) {
     this.#directory = directory
+    this.#hooks = hooks
   }
 
   /**
@@ -46,7 +52,8 @@ export class ExclusiveDatabases {
     try {
       await unlessAborted(signal, before)
       const backend = await this.#openWhole(task, failure)
-      return { backend, close: () => backend.close().finally(release) }
+      let closing: Promise<void> | undefined
+      return { backend, close: () => (closing ??= this.#close(task, backend).finally(release)) }
     } catch (error) {
       release()
       throw error
@@ -55,13 +62,27 @@ export class ExclusiveDatabases {
 
   async #openWhole(task: TaskId, failure: Error | undefined): Promise<StateBackend> {
     const directory = this.#directory
-    if (isDamage(failure)) await directory.setAside(task, failure.message)
+    if (isDamage(failure)) await this.#setAside(task, failure)
     try {
       return await directory.open(task)
     } catch (error) {
       if (!isDamage(error)) throw error
-      await directory.setAside(task, error.message)
+      await this.#setAside(task, error)
       return await directory.open(task)
+    }
+  }
+
+  async #setAside(task: TaskId, damage: Error): Promise<void> {
+    await this.#directory.setAside(task, damage.message)
+    this.#hooks.onDatabaseSetAside(task, damage)
+  }
+
+  /** Whoever gives a task up must go on: what is not on the disk comes again from the changelogs. */
+  async #close(task: TaskId, backend: StateBackend): Promise<void> {
+    try {
+      await backend.close()
+    } catch (error) {
+      this.#hooks.onDatabaseCloseFailed(task, asError(error))
     }
   }
 

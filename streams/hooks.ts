@@ -27,6 +27,10 @@ export interface StreamsHooks {
   onRestored(task: TaskId, records: number, ms: number): void
   /** An assigned task cannot be opened, and will not be tried again. */
   onTaskRefused(task: TaskId, cause: Error): void
+  /** A task's database is damaged: it was moved aside, and is made anew from the changelogs. */
+  onDatabaseSetAside(task: TaskId, damage: Error): void
+  /** A task's database did not close well. It counts as closed. */
+  onDatabaseCloseFailed(task: TaskId, cause: Error): void
   /** `cause`: why it failed; it is tried again, unless that can be no help. */
   onStandbyState(task: TaskId, from: StandbyPhase, to: StandbyPhase, cause: Error | undefined): void
   /** A slice of a standby is in its database: its changes, and the offsets that it still lacks, as far as known. */
@@ -50,6 +54,8 @@ export const noHooks: StreamsHooks = Object.freeze({
   onRestoreProgress: nothing,
   onRestored: nothing,
   onTaskRefused: nothing,
+  onDatabaseSetAside: nothing,
+  onDatabaseCloseFailed: nothing,
   onStandbyState: nothing,
   onStandbyUpdated: nothing,
   onRevoked: nothing,

@@ -48,6 +48,7 @@ export type {
   GroupSpec,
   InputRun,
   Log,
+  Leaving,
   Membership,
   PartitionBounds,
   Peer,

@@ -110,7 +110,7 @@ export interface StoreChange {
 /** What one task puts into a commit. */
 export interface TaskCommit {
   readonly task: TaskId
-  /** The assignment in which every record of the batch was processed. */
+  /** The assignment in which every record of the batch was processed, or a later one that kept the task. */
   readonly epoch: number
   readonly outputs: readonly OutgoingRecord[]
   readonly checkpoint: Checkpoint
@@ -128,6 +128,8 @@ export interface SubTopologyMeta {
   readonly inputs: readonly string[]
   /** Stores in alphabetical order. */
   readonly stores: readonly string[]
+  /** Stores, or timers. */
+  readonly hasState: boolean
 }
 
 export interface GroupSpec {
@@ -184,8 +186,16 @@ export interface GroupListener {
 }
 
 export interface Membership {
-  /** Hands the tasks back; nothing of this member can commit afterwards. Idempotent. */
-  leave(): Promise<void>
+  /**
+   * Hands the tasks back; nothing of this member can commit afterwards. A log may keep its place for a restart, but not
+   * where it left for good. Idempotent: the first call counts.
+   */
+  leave(how?: Leaving): Promise<void>
+}
+
+export interface Leaving {
+  /** It does not come back by itself: others are to have its tasks at once. */
+  readonly forGood: boolean
 }
 
 /** What a partition holds. */

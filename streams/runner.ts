@@ -8,7 +8,8 @@
  * Invariants:
  * 1. A task is closed or reopened only while no commit and no turn is under way.
  * 2. No commit begins between `rebalancing` and `assigned`; turns go on.
- * 3. A task's database is open once at most, by the task or by its standby (`exclusive-databases.ts`).
+ * 3. A topology that failed, or is stopped, takes no assignment, and leaves its group.
+ * 4. A task's database is open once at most, by the task or by its standby (`exclusive-databases.ts`).
  */
 import type { Clock } from './clock.ts'
 import { Commits } from './commits.ts'
@@ -66,6 +67,8 @@ export class TopologyRunner implements GroupListener {
   /** Tasks are being closed: no turn and no commit begins. */
   #holding = false
   #failure: Error | undefined
+  /** Why others may have the tasks that are still to be closed. */
+  #revoked: Error | undefined
   #wake: (() => void) | undefined
   #awake = false
   #loop: Promise<void> | undefined
@@ -80,9 +83,9 @@ export class TopologyRunner implements GroupListener {
       topology,
       log,
       tasks: () => this.tasks,
-      failure: () => this.#failure,
+      failure: () => this.#revoked ?? this.#failure,
     })
-    this.#databases = stateDirectory === undefined ? undefined : new ExclusiveDatabases(stateDirectory)
+    this.#databases = stateDirectory === undefined ? undefined : new ExclusiveDatabases(stateDirectory, hooks)
     this.#set = new TaskSet({
       ...options,
       databases: this.#databases,
@@ -106,7 +109,7 @@ export class TopologyRunner implements GroupListener {
         now: () => clock.now(),
         onFault: (task, error) => this.#fault(task, error),
       },
-      mayWait: () => this.state !== 'stopping',
+      mayWait: () => this.#isUp,
       onAdvanced: (positions) => this.progress.advance(positions),
       onEnded: () => this.wake(),
     })
@@ -121,6 +124,11 @@ export class TopologyRunner implements GroupListener {
 
   get failure(): Error | undefined {
     return this.#failure
+  }
+
+  /** It runs, or will. */
+  get #isUp(): boolean {
+    return this.state === 'running' || this.state === 'joining'
   }
 
   get tasks(): readonly Task[] {
@@ -151,6 +159,8 @@ export class TopologyRunner implements GroupListener {
       this.#fail(error)
       throw error
     }
+    // Its end came before its membership did.
+    if (!this.#isUp) await this.#leave()
   }
 
   /** Resolves once every assigned task runs. Rejects with the first error of one that could not be opened. */
@@ -165,7 +175,7 @@ export class TopologyRunner implements GroupListener {
   }
 
   async #runLoop(): Promise<void> {
-    while (this.state === 'running' || this.state === 'joining') {
+    while (this.#isUp) {
       const busy = this.#mayWork() && (await (this.#stepping = this.step()))
       if (this.#mayWork() && this.#commits.due(busy)) void this.#commits.begin()
       if (busy || this.#awake) {
@@ -205,9 +215,12 @@ export class TopologyRunner implements GroupListener {
     return this.#commits.pause()
   }
 
+  /** A topology that failed, or ends, takes nothing more: it is leaving. */
   async assigned({ epoch, tasks, standbys, peers }: Assignment): Promise<void> {
+    if (!this.#isUp) return
     this.stores.know(peers)
     const { closed } = await this.#hold(() => {
+      if (!this.#isUp) return { closed: undefined }
       const closing = this.#set.assign(epoch, tasks)
       this.#standbys.assign(standbys)
       if (this.state === 'joining') this.#lifecycle.to('running')
@@ -221,8 +234,11 @@ export class TopologyRunner implements GroupListener {
   async revoked(cause: Error): Promise<void> {
     this.#options.hooks.onRevoked(this.topology.name, cause)
     this.stores.know([])
+    // A commit that waits for the log may hold up the end of the tasks; nobody is to read them until then.
+    this.#revoked = cause
     if (this.state === 'running') this.#lifecycle.to('joining')
     const { closed } = await this.#hold(() => ({ closed: this.#set.closeAll() }))
+    this.#revoked = undefined
     await closed
   }
 
@@ -266,6 +282,17 @@ export class TopologyRunner implements GroupListener {
     this.#failure = asError(error)
     this.#lifecycle.to('failed')
     this.wake()
+    // Where that fails, the session's end does the same, and `stop` tells.
+    this.#leave().catch(() => undefined)
+  }
+
+  /**
+   * Not before the commit under way has ended. A topology that failed gives up its place: others get its tasks, and what
+   * is here answers what may still be read.
+   */
+  async #leave(): Promise<void> {
+    await this.#commits.ended()
+    await this.#membership?.leave({ forGood: this.#failure !== undefined })
   }
 
   // --- end and idleness
@@ -283,7 +310,7 @@ export class TopologyRunner implements GroupListener {
     await this.#commits.ended()
     if (clean) await this.commitNow()
     this.progress.close()
-    await this.#membership?.leave()
+    await this.#leave()
     await Promise.all([this.#set.closeAll(), this.#standbys.closeAll()])
     await this.#databases?.allClosed()
     this.#lifecycle.to('stopped')

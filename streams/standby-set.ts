@@ -29,6 +29,8 @@ const OPENING_LIMIT = 2
 const SLICE_LIMIT = 1
 /** Milliseconds before a standby that failed is tried again: nobody waits for it. */
 const RETRY_MS = 5_000
+/** Milliseconds between looks whether a standby that gets nothing lacks nothing; far less than deletions are kept. */
+const CONFIRM_MS = 24 * 3_600_000
 /** Decoded rows that a standby keeps at hand: the old values that its indexes must forget. */
 const CACHE_ENTRIES = 1_000
 const CACHE_BYTES = 1024 * 1024
@@ -187,11 +189,24 @@ export class StandbySet {
       const records = await this.#slices.take(signal, () => replay.applySlice())
       signal.throwIfAborted()
       if (records === 0) {
-        await unlessAborted(signal, replay.awake)
+        await this.#rest(signal, replay)
         continue
       }
       hooks.onStandbyUpdated(standby.id, records, replay.remaining)
       await clock.yield()
+    }
+  }
+
+  /** Resolves when there may be more. Quiet days make a database no older, as long as the log says that they are. */
+  async #rest(signal: AbortSignal, replay: ChangelogReplay): Promise<void> {
+    let cancel = (): void => {}
+    const confirmed = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.after(CONFIRM_MS, () => resolve(replay.confirm()))
+    })
+    try {
+      await unlessAborted(signal, Promise.race([replay.awake, confirmed]))
+    } finally {
+      cancel()
     }
   }
 }

@@ -2,8 +2,8 @@
  * A task: one partition of a sub-topology; the unit of work, state and failure.
  *
  * Its job: take records in the order of their timestamps, run them through its nodes into the overlay, fire timers and
- * punctuators, and hand over sealed batches. Not its job: when to run or commit (`runner.ts`), what a commit does
- * (`commit.ts`), where rows and records live (the ports).
+ * punctuators, and hand over sealed batches. Not its job: when to run (`task-turns.ts`) or commit (`commits.ts`),
+ * what a commit does (`commit.ts`), where rows and records live (the ports).
  *
  * Invariants:
  * 1. One `run` at a time; between two runs the overlay holds whole records only.

@@ -94,6 +94,12 @@ export function engineHooks(instruments: Instruments, incidents: IncidentLog): S
     onTaskRefused(task, cause) {
       incidents.raise('task-refused', { task: nameOf(task), cause })
     },
+    onDatabaseSetAside(task, damage) {
+      incidents.raise('database-set-aside', { task: nameOf(task), cause: damage })
+    },
+    onDatabaseCloseFailed(task, cause) {
+      incidents.raise('database-close-failed', { task: nameOf(task), cause })
+    },
     onStandbyState(task, from, to, cause) {
       const fields = { task: nameOf(task), from, to }
       if (to === 'following') updated.inc({ topology: task.topology, task: nameOf(task) }, 0)

@@ -6,6 +6,8 @@ import type { Counter } from 'prom-client'
 export const incidentKinds = [
   'task-failed',
   'task-refused',
+  'database-set-aside',
+  'database-close-failed',
   'standby-failed',
   'tasks-revoked',
   'topology-failed',

@@ -21,8 +21,8 @@ export class TaskStores implements StateDirectory {
     return this.#databases.stored(topology)
   }
 
-  setAside(task: TaskId, why: string): Promise<void> {
-    return this.#databases.setAside(task, why)
+  setAside(task: TaskId): Promise<void> {
+    return this.#databases.setAside(task)
   }
 
   rows(task: TaskId): StateReader | undefined {

@@ -115,7 +115,11 @@ export async function joined(
 }
 
 export function groupOf(...inputs: string[]): GroupSpec {
-  return { application, topology: 'orders', subTopologies: [{ id: 0, inputs, stores: ['totals'] }] }
+  return {
+    application,
+    topology: 'orders',
+    subTopologies: [{ id: 0, inputs, stores: ['totals'], hasState: true }],
+  }
 }
 
 export function taskOf(partition: number): TaskId {

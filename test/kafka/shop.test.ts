@@ -122,6 +122,7 @@ describe('a shop', () => {
     expect(checks).toEqual([
       { name: 'topology catalog', ok: true, detail: 'running' },
       { name: 'tasks', ok: true, detail: '6 run' },
+      { name: 'dead letters', ok: true, detail: 'no task is paused' },
     ])
     const response = await fetch(`${shop.url}/v1/users/ann/coupons`)
     expect(response.status).toBe(503)

@@ -6,6 +6,7 @@ import {
   type Assignment,
   type GroupListener,
   type GroupSpec,
+  type Leaving,
   type Log,
   type Membership,
   type PartitionReader,
@@ -18,6 +19,8 @@ export interface GuidedLog extends Log {
   readonly memory: MemoryLog
   /** The member's side of the group; there once it joined. */
   readonly listener: GroupListener
+  /** How the member left, once it has. */
+  readonly leaving: Leaving | undefined
   /** Hands out these tasks and standbys, as a new assignment. */
   assign(tasks: readonly TaskId[], more?: Partial<Pick<Assignment, 'standbys' | 'peers'>>): Promise<void>
   /** Readers of the topic give nothing until the answer is called. */
@@ -40,6 +43,7 @@ export function guidedLog(now: () => number, storage = new MemoryStorage()): Gui
   const lives = new Map<string, number>()
   const faults = new Map<string, Error>()
   let forgotten = false
+  let leaving: Leaving | undefined
   let member: { readonly spec: GroupSpec; readonly listener: GroupListener } | undefined
 
   /** Each join gives the group a new epoch. */
@@ -60,6 +64,9 @@ export function guidedLog(now: () => number, storage = new MemoryStorage()): Gui
     get listener(): GroupListener {
       if (member === undefined) throw new Error('nobody has joined')
       return member.listener
+    },
+    get leaving(): Leaving | undefined {
+      return leaving
     },
     async assign(
       tasks: readonly TaskId[],
@@ -89,7 +96,12 @@ export function guidedLog(now: () => number, storage = new MemoryStorage()): Gui
     topicId: (topic: string) => `${memory.topicId(topic)}#${lives.get(topic) ?? 0}`,
     join(spec: GroupSpec, listener: GroupListener): Promise<Membership> {
       member = { spec, listener }
-      return Promise.resolve({ leave: () => Promise.resolve() })
+      return Promise.resolve({
+        leave: (how) => {
+          leaving ??= how ?? { forGood: false }
+          return Promise.resolve()
+        },
+      })
     },
     openReader(partition: TopicPartition, from: number, onReadable: () => void): PartitionReader {
       const reader = memory.openReader(partition, from, onReadable)

@@ -51,6 +51,8 @@ export class FragileDirectory extends MemoryStateDirectory {
   onSetAside: (task: TaskId) => void = () => {}
   /** Comes before each batch. */
   beforeWrite: (task: TaskId) => Promise<void> = () => Promise.resolve()
+  /** Comes before each close. */
+  beforeClose: () => Promise<void> = () => Promise.resolve()
   readonly #open = new Set<string>()
 
   override async open(task: TaskId): Promise<StateBackend> {
@@ -66,9 +68,10 @@ export class FragileDirectory extends MemoryStateDirectory {
         await this.beforeWrite(task)
         await backend.write(ops, options)
       },
-      close: () => {
+      close: async () => {
         this.#open.delete(name)
-        return backend.close()
+        await this.beforeClose()
+        await backend.close()
       },
     }
   }
@@ -102,6 +105,8 @@ export class Rig {
     const hooks: Partial<StreamsHooks> = {
       onRestored: (task, records) => this.events.push(`${taskName(task)} restored ${records}`),
       onTaskRefused: (_task, cause) => this.events.push((cause as StreamsError).code),
+      onDatabaseCloseFailed: (task, cause) =>
+        this.events.push(`${taskName(task)} closed badly: ${codeOf(cause)}`),
       onStandbyState: (task, _from, to, cause) => {
         this.events.push(`standby ${taskName(task)} ${to}${cause === undefined ? '' : `: ${codeOf(cause)}`}`)
       },

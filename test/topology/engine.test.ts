@@ -163,7 +163,7 @@ describe('inputs', () => {
     const group = {
       application: 'test',
       topology: 'odd',
-      subTopologies: [{ id: 0, inputs: ['odd', 'lines'], stores: [] }],
+      subTopologies: [{ id: 0, inputs: ['odd', 'lines'], stores: [], hasState: false }],
     }
     const nobody = {
       stored: () => Promise.resolve([]),

@@ -10,6 +10,7 @@ import { MemoryStorage } from '../../transports/simulated/index.ts'
 import { changelog, one, Rig, until, untilIdle, zero } from './counting-rig.ts'
 
 const RETRY_MS = 5_000
+const DAY_MS = 24 * 3_600_000
 const NAME = 'counting.0_0'
 
 /** One process runs both tasks; the other one has the standby of the first, and is at its end. */
@@ -309,6 +310,32 @@ test('a standby that could not read for longer than deletions are kept begins an
   spare.clock.advance(RETRY_MS)
   await caughtUp(spare)
   expect(aside).toEqual([zero])
+})
+
+test('a standby that gets nothing for longer than deletions are kept, and lacks nothing, goes on', async () => {
+  const { spare, active } = await pair()
+  for (let quiet = 0; quiet <= TOMBSTONE_RETENTION_MS; quiet += DAY_MS) {
+    spare.clock.advance(DAY_MS)
+    await untilIdle()
+  }
+  await countOne(active)
+  await until(() => spare.events.filter((event) => event === `standby ${NAME} took 1`).length === 2)
+  expect(standbyStates(spare)).toEqual(['following'])
+})
+
+test('a standby that the log left without an answer for longer than deletions are kept begins anew', async () => {
+  const { spare, active } = await pair()
+  const { memory } = spare.log
+  const bounds = memory.bounds.bind(memory)
+  memory.bounds = () => Promise.reject(new StreamsError('LOG_BUSY', 'no broker'))
+  for (let quiet = 0; quiet <= TOMBSTONE_RETENTION_MS; quiet += DAY_MS) {
+    spare.clock.advance(DAY_MS)
+    await untilIdle()
+  }
+  memory.bounds = bounds
+  await countOne(active)
+  await until(() => standbyStates(spare).includes('failed'))
+  expect(spare.events.at(-1)).toBe(`standby ${NAME} failed: STATE_CORRUPT`)
 })
 
 test('a process that stops closes its standbys', async () => {

@@ -42,7 +42,7 @@ async function counted() {
   await engine.runner('counting').ready()
   await engine.append(lines, 'k', 'x', START)
   await engine.settle()
-  return engine
+  return Object.assign(engine, { clock })
 }
 
 const readable: readonly [what: string, fault: Error][] = [
@@ -87,6 +87,89 @@ describe('a task that stopped', () => {
       expect.objectContaining({ code: 'TASK_NOT_HERE' }),
     )
     await engine.close()
+  })
+})
+
+describe('a topology that failed', () => {
+  const refused = new StreamsError('TOPIC_MISMATCH', 'lines got more partitions')
+
+  test('leaves its group for good, so that others get its tasks, and takes no others', async () => {
+    const engine = await counted()
+    engine.log.fail('lines', refused)
+    await engine.append(lines, 'k', 'x', START)
+    await expect(engine.settle()).rejects.toBe(refused)
+    await new Promise(setImmediate)
+    expect(engine.log.leaving).toEqual({ forGood: true })
+    await engine.log.assign([])
+    expect(engine.query('counting', seen).get('k').value).toBe(1)
+    await engine.close()
+    expect(engine.runner('counting').state).toBe('stopped')
+  })
+
+  test('leaves only once the commit under way has ended', async () => {
+    const engine = await counted()
+    const { memory } = engine.log
+    const commit = memory.commit.bind(memory)
+    const { promise: held, resolve: release } = Promise.withResolvers<void>()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    memory.commit = (commits) => {
+      ask()
+      return held.then(() => commit(commits))
+    }
+    await engine.append(lines, 'k', 'x', START)
+    while (await engine.runner('counting').step());
+    const committed = engine.runner('counting').commitNow()
+    await asked
+    engine.log.listener.lost(refused)
+    await new Promise(setImmediate)
+    expect(engine.log.leaving).toBeUndefined()
+    release()
+    await committed
+    await new Promise(setImmediate)
+    expect(engine.log.leaving).toEqual({ forGood: true })
+    expect(engine.query('counting', seen).get('k').value).toBe(2)
+    await engine.close()
+  })
+
+  test('keeps no commit waiting for a log that cannot take it', async () => {
+    const engine = await counted()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    engine.log.memory.commit = () => {
+      ask()
+      return Promise.reject(new StreamsError('LOG_BUSY', 'no broker'))
+    }
+    await engine.append(lines, 'k', 'x', START)
+    while (await engine.runner('counting').step());
+    const ended = engine.runner('counting').commitNow()
+    await asked
+    engine.log.listener.lost(refused)
+    await new Promise(setImmediate)
+    engine.clock.advance(1_000)
+    await ended
+    await new Promise(setImmediate)
+    expect(engine.log.leaving).toEqual({ forGood: true })
+    await engine.close()
+  })
+
+  test('before it had joined leaves as soon as it has', async () => {
+    const clock = new ManualClock(START)
+    const log = guidedLog(() => clock.now())
+    const join = log.join.bind(log)
+    const joining = new Proxy(log, {
+      get(target, name) {
+        if (name !== 'join') return Reflect.get(target, name) as unknown
+        return async (...parameters: Parameters<typeof join>) => {
+          const membership = await join(...parameters)
+          log.listener.lost(refused)
+          return membership
+        }
+      },
+    })
+    const options = { topologies: [counting], clock, partitions: 1, openLog: () => Promise.resolve(joining) }
+    await expect(StepEngine.open({ ...options, stateDirectory: new MemoryStateDirectory() })).rejects.toBe(
+      refused,
+    )
+    expect(log.leaving).toEqual({ forGood: true })
   })
 })
 

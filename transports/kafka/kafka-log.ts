@@ -230,7 +230,7 @@ export class KafkaLog implements Log {
       onFenced: (ids) => hooks?.onFenced?.(spec.topology, ids),
       onUnreadable: (member, reason) => hooks?.onUnreadableMember?.(spec.topology, member, reason),
     })
-    return { leave: () => group.leave() }
+    return { leave: (how) => group.leave(how) }
   }
 
   committed(task: TaskId): Promise<Checkpoint | undefined> {

@@ -15,6 +15,7 @@ import {
   type GroupListener,
   type GroupSpec,
   isStreamsError,
+  type Leaving,
   type Membership,
   StreamsError,
   type TaskCommit,
@@ -196,12 +197,12 @@ export class TopologyGroup implements Membership {
   }
 
   /** Idempotent. */
-  leave(): Promise<void> {
-    return (this.#leaving ??= this.#leave())
+  leave(how?: Leaving): Promise<void> {
+    return (this.#leaving ??= this.#leave(how))
   }
 
-  async #leave(): Promise<void> {
-    await this.#membership.leave()
+  async #leave(how: Leaving | undefined): Promise<void> {
+    await this.#membership.leave(how)
     for (const forget of this.#forgetBrokers) forget()
     await this.#memberConnections.close()
     await this.#commitConnections.close()

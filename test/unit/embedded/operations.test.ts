@@ -294,7 +294,7 @@ describe('membership', () => {
 describe('state', () => {
   const stores = (...names: string[]) => ({
     ...groupOf('in'),
-    subTopologies: [{ id: 0, inputs: ['in'], stores: names }],
+    subTopologies: [{ id: 0, inputs: ['in'], stores: names, hasState: names.length > 0 }],
   })
 
   async function withState(directory: string, faults: Faults = {}) {

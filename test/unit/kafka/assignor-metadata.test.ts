@@ -16,8 +16,8 @@ import { taskKey } from '../../../transports/kafka/group/task-key.ts'
 import { MAX_TASKS, MAX_USER_DATA_BYTES } from '../../../transports/kafka/group/user-data.ts'
 
 const subTopologies = [
-  { id: 0, inputs: ['claims', 'campaigns'], stores: ['counters'] },
-  { id: 1, inputs: ['verdicts'], stores: [] },
+  { id: 0, inputs: ['claims', 'campaigns'], stores: ['counters'], hasState: true },
+  { id: 1, inputs: ['verdicts'], stores: [], hasState: false },
 ]
 
 const subscription: Subscription = {
@@ -301,7 +301,7 @@ test('with 20 members and 1,000 tasks, an assignment takes a kilobyte', () => {
     tasks: active,
   }))
   const liveIds = members.map(({ slot }, index) => `shop.coupons.${slot}.${7_919 * index}`)
-  const specs = stateful.map(({ id }) => ({ id, inputs: [`topic-${id}`], stores: ['store'] }))
+  const specs = stateful.map(({ id }) => ({ id, inputs: [`topic-${id}`], stores: ['store'], hasState: true }))
   const bytes = encodeAssignment({ ...(assigned.get('shop-0') as MemberTasks), peers, liveIds }, specs)
   expect(bytes.length).toBeLessThan(1_000)
 })

@@ -23,7 +23,7 @@ import { Reader } from '../../../transports/kafka/protocol/reader.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
 
 const SESSION_MS = 10_000
-const subTopologies = [{ id: 0, inputs: ['in'], stores: [] }]
+const subTopologies = [{ id: 0, inputs: ['in'], stores: [], hasState: false }]
 const spec: GroupSpec = { application: 'shop', topology: 'sales', subTopologies }
 const refused = new StreamsError('COMMIT_FENCED', 'refused', { cause: new Error('by a broker') })
 
@@ -34,6 +34,8 @@ class Rig {
   readonly patience = new Map<string, number | undefined>()
   /** Answered to heartbeats; 0: all is well. */
   heartbeatCode = 0
+  /** Answered to the next JoinGroup. */
+  joinCode = 0
   onRebalancing = (): Promise<void> => Promise.resolve()
   /** What it said of itself, each time it joined. */
   readonly subscriptions: Subscription[] = []
@@ -48,7 +50,7 @@ class Rig {
   readonly #watchers = new Set<() => void>()
   #generation = 0
 
-  constructor() {
+  constructor(sessionTimeoutMs = SESSION_MS) {
     let epoch = 0
     this.member = new GroupMembership({
       clock: systemClock,
@@ -62,14 +64,17 @@ class Rig {
         address: undefined,
         version: '0',
       },
-      sessionTimeoutMs: SESSION_MS,
+      sessionTimeoutMs,
       rebalanceTimeoutMs: 10_000,
       heartbeatMs: 1,
       leaves: false,
       standbys: 1,
       send: <R>(request: KafkaRequest<R>) => {
         this.patience.set(request.apiName, request.timeoutMs)
-        if (this.trouble !== undefined) return Promise.reject(this.trouble)
+        if (this.trouble !== undefined) {
+          this.#saw('no answer')
+          return Promise.reject(this.trouble)
+        }
         if (request.apiName === 'JoinGroup') this.subscriptions.push(subscriptionIn(request.encode()))
         return Promise.resolve(this.#answer(request.apiName) as R)
       },
@@ -86,8 +91,8 @@ class Rig {
     onTestFinished(() => this.member.leave())
   }
 
-  static async joined(): Promise<Rig> {
-    const rig = new Rig()
+  static async joined(sessionTimeoutMs?: number): Promise<Rig> {
+    const rig = new Rig(sessionTimeoutMs)
     await rig.member.start()
     return rig
   }
@@ -131,11 +136,24 @@ class Rig {
     switch (api) {
       case 'JoinGroup': {
         this.#saw('join')
+        const errorCode = this.joinCode
+        this.joinCode = 0
         const generation = ++this.#generation
-        return { ...ok, generation, leader: 'other', skipAssignment: false, member: 'm', members: [] }
+        return {
+          ...ok,
+          errorCode,
+          generation,
+          leader: 'other',
+          skipAssignment: false,
+          member: 'm',
+          members: [],
+        }
       }
       case 'SyncGroup':
         return { ...ok, assignment: encodeAssignment(this.mine, subTopologies) }
+      case 'LeaveGroup':
+        this.#saw('leave')
+        return { ...ok, members: [] }
       default: {
         this.#saw('heartbeat')
         const errorCode = this.heartbeatCode
@@ -146,6 +164,14 @@ class Rig {
     }
   }
 }
+
+test('a member that keeps its place over restarts gives it up where it leaves for good', async () => {
+  const [restarted, failed] = [await Rig.joined(), await Rig.joined()]
+  await restarted.member.leave()
+  expect(restarted.events).not.toContain('leave')
+  await failed.member.leave({ forGood: true })
+  expect(failed.events.at(-1)).toBe('leave')
+})
 
 test('tasks that are kept may commit while those that left are still being closed', async () => {
   const rig = new Rig()
@@ -261,4 +287,29 @@ test('a heartbeat that is not answered within the session is given up: the answe
   const rig = await Rig.joined()
   await rig.seen('heartbeat', 1)
   expect(rig.patience.get('Heartbeat')).toBe(SESSION_MS)
+})
+
+test('a member that is cut off for a session gives up everything once, and joins when the coordinator is back', async () => {
+  const rig = await Rig.joined(1)
+  rig.trouble = new ClusterError('CONNECTION_FAILED', 'broker 1')
+  await rig.seen('revoked', 1)
+  expect(rig.member.current).toBeUndefined()
+  const { length } = rig.events.filter((event) => event === 'no answer')
+  await rig.seen('no answer', length + 2)
+  rig.joinCode = UNKNOWN_MEMBER_ID
+  rig.trouble = undefined
+  await rig.seen('assigned 2', 1)
+  const told = rig.events.filter((event) => event !== 'heartbeat' && event !== 'no answer')
+  expect(told).toEqual(['join', 'assigned 1', 'revoked', 'new producer', 'join', 'join', 'assigned 2'])
+})
+
+test('a member that is cut off for less than a session keeps everything', async () => {
+  const rig = await Rig.joined()
+  rig.trouble = new ClusterError('CONNECTION_FAILED', 'broker 1')
+  await rig.seen('no answer', 2)
+  rig.trouble = undefined
+  const { length } = rig.events.filter((event) => event === 'heartbeat')
+  await rig.seen('heartbeat', length + 2)
+  expect(rig.events).not.toContain('revoked')
+  expect(rig.member.current?.epoch).toBe(1)
 })

@@ -4,7 +4,6 @@ import * as errors from '../../../transports/kafka/protocol/errors.ts'
 import { errorFixtures } from './fixtures/index.ts'
 
 const {
-  fenced,
   isKafkaError,
   KafkaError,
   kafkaErrorName,
@@ -17,6 +16,8 @@ const {
 
 const fixtures = errorFixtures()
 const codes = fixtures.map(({ code }) => code)
+/** The sender has lost its place, as a producer or as a member. */
+const fenced = (code: number) => producerFenced(code) || memberFenced(code)
 const namesOf = (predicate: (code: number) => boolean) => codes.filter(predicate).map(kafkaErrorName)
 
 describe('error codes', () => {

@@ -55,7 +55,7 @@ describe("the tasks' databases", () => {
     const home = join(directory, 'coupons', '0_3')
     await damageWriteAhead(home)
     await expect(databases.open(task)).rejects.toMatchObject({ code: 'STATE_CORRUPT' })
-    await databases.setAside(task, 'damaged')
+    await databases.setAside(task)
     const fresh = await databases.open(task)
     expect(fresh.get(Buffer.from('a1'))).toBeUndefined()
     await fresh.close()

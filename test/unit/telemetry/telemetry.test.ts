@@ -162,6 +162,16 @@ describe('metrics', () => {
     })
   })
 
+  test('say why a database was set aside, or did not close well', async () => {
+    const { telemetry, lines } = setUp()
+    telemetry.engine.onDatabaseSetAside(task, new Error('a batch is missing'))
+    telemetry.engine.onDatabaseCloseFailed(task, new Error('no space'))
+    expect(lines).toMatchObject([
+      { incident: 'database-set-aside', task: 'shop.0_3', err: { message: 'a batch is missing' } },
+      { incident: 'database-close-failed', task: 'shop.0_3', err: { message: 'no space' } },
+    ])
+  })
+
   test('forget what was left to restore of a task that moved away', async () => {
     const { telemetry } = setUp()
     telemetry.engine.onRestoreProgress(task, 2_000, 500)

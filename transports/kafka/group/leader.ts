@@ -60,8 +60,8 @@ function assignments(
   members: ReadonlyMap<string, Buffer>,
   subscriptions: ReadonlyMap<string, Subscription>,
 ): ReadonlyMap<string, Buffer> {
-  const subTopologies = spec.subTopologies.map(({ id, inputs, stores }): AssignedSubTopology => {
-    return { id, partitions: Math.max(...inputs.map(partitions)), stateful: stores.length > 0 }
+  const subTopologies = spec.subTopologies.map(({ id, inputs, hasState }): AssignedSubTopology => {
+    return { id, partitions: Math.max(...inputs.map(partitions)), stateful: hasState }
   })
   const known = [...subscriptions].map(([memberId, subscription]): GroupMember => {
     return { memberId, ...subscription }

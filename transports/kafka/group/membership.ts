@@ -11,13 +11,15 @@
  * 1. No commit is under way from JoinGroup to the SyncGroup answer: `current` is undefined, and the engine was asked.
  * 2. A task counts as kept only when no generation passed between two assignments of this member; else the engine is
  *    told that everything is gone (`revoked`) before it hears of the next assignment.
- * 3. After `leave` or a fatal error nothing is sent any more, and `current` stays undefined.
+ * 3. After a session without an answer of the coordinator everything is given up: others may have it.
+ * 4. After `leave` or a fatal error nothing is sent any more, and `current` stays undefined.
  */
 import { hash } from 'node:crypto'
 import {
   type Clock,
   type GroupListener,
   type GroupSpec,
+  type Leaving,
   type Membership,
   reactionOf,
   StreamsError,
@@ -96,7 +98,7 @@ export interface MembershipOptions extends MembershipTimes {
   readonly nextEpoch: () => number
   /** Standbys wanted per task with state; the most that any member wants count. */
   readonly standbys: number
-  /** Whether the member leaves the group at the end, or keeps its place until its session is over. */
+  /** Whether the member always leaves the group at the end, or keeps its place until its session is over. */
   readonly leaves: boolean
   /** Ends what is under way: a JoinGroup may wait for long. */
   readonly disconnect: () => Promise<void>
@@ -122,6 +124,8 @@ export class GroupMembership implements Membership {
   #wake: (() => void) | undefined
   /** Requests in a row that had no answer. */
   #failures = 0
+  /** Monotonic time of the coordinator's last answer. */
+  #heardAt = 0
 
   constructor(options: MembershipOptions) {
     this.#options = options
@@ -147,14 +151,15 @@ export class GroupMembership implements Membership {
     this.#wake?.()
   }
 
-  async leave(): Promise<void> {
+  async leave({ forGood }: Leaving = { forGood: false }): Promise<void> {
     if (this.#leaving) return this.#running
     this.#leaving = true
     this.#current = undefined
     this.#wake?.()
     const { identity, leaves, send, disconnect } = this.#options
-    if (leaves && this.#memberId !== '') {
-      const member = { member: this.#memberId, instance: identity.instance, reason: 'closed' }
+    if ((leaves || forGood) && this.#memberId !== '') {
+      const reason = forGood ? 'failed' : 'closed'
+      const member = { member: this.#memberId, instance: identity.instance, reason }
       // Where it is not heard, the session timeout does the same.
       await send(leaveGroup(identity.group, [member])).catch(() => undefined)
     }
@@ -357,7 +362,9 @@ export class GroupMembership implements Membership {
     }
     if (memberFenced(code)) {
       this.#memberId = ''
-      await this.#startOver(new StreamsError('COMMIT_FENCED', identity.group, { cause }))
+      // Else it was given up before, when nothing was heard for long.
+      if (this.#generation >= 0)
+        await this.#startOver(new StreamsError('COMMIT_FENCED', identity.group, { cause }))
       return true
     }
     if (needsCoordinator(code)) forgetCoordinator()
@@ -367,18 +374,31 @@ export class GroupMembership implements Membership {
   }
 
   /** The answer, or nothing when the coordinator could not be asked; then some time has passed. */
-  async #ask<R>(request: KafkaRequest<R>): Promise<R | undefined> {
+  async #ask<R extends { readonly errorCode: number }>(request: KafkaRequest<R>): Promise<R | undefined> {
     try {
       const answer = await this.#options.send(request)
       this.#failures = 0
+      if (needsCoordinator(answer.errorCode)) this.#checkSilence()
+      else this.#heardAt = this.#options.clock.monotonic()
       return answer
     } catch (error) {
       if (this.#leaving) return undefined
+      this.#checkSilence()
       this.#options.forgetCoordinator()
       await this.#pause(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#failures++))
       if (isForGood(error)) throw error
       return undefined
     }
+  }
+
+  /** After so long the group goes on without this member, or did already. Who it was then says who is the older one. */
+  #checkSilence(): void {
+    const { clock, identity, sessionTimeoutMs } = this.#options
+    const hasTasks = this.#generation >= 0
+    if (!hasTasks || clock.monotonic() - this.#heardAt < sessionTimeoutMs) return
+    this.#current = undefined
+    const silence = `${identity.group}: no answer for ${sessionTimeoutMs} ms`
+    this.#rejoinCause ??= new StreamsError('COMMIT_FENCED', silence)
   }
 
   async #pause(ms: number): Promise<void> {
@@ -398,9 +418,10 @@ function isForGood(error: unknown): boolean {
   return reactionOf(error) === 'stop' || isClusterError(error, 'ACCESS_DENIED')
 }
 
-/** Members whose sub-topologies differ cannot share tasks. */
-function fingerprintOf(spec: GroupSpec): string {
-  return hash('sha256', JSON.stringify(spec.subTopologies)).slice(0, 16)
+/** Members whose sub-topologies differ cannot share tasks. Only what every release knows of them is in it. */
+function fingerprintOf({ subTopologies }: GroupSpec): string {
+  const known = subTopologies.map(({ id, inputs, stores }) => ({ id, inputs, stores }))
+  return hash('sha256', JSON.stringify(known)).slice(0, 16)
 }
 
 function asError(error: unknown): Error {

@@ -171,8 +171,3 @@ export function memberFenced(code: number): boolean {
       return false
   }
 }
-
-/** The sender has lost its place, as a producer or as a member: whatever it has not committed is void. */
-export function fenced(code: number): boolean {
-  return producerFenced(code) || memberFenced(code)
-}
