@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import type { GroupListener } from '../../../streams/index.ts'
+import { type GroupListener, groupSpecOf } from '../../../streams/index.ts'
 import { couponIssuance } from '../../../topologies/index.ts'
 import { openKafkaLog } from '../../../transports/kafka/index.ts'
 import { freshDirectory, type Shop, start } from '../../e2e/command.ts'
@@ -149,7 +149,7 @@ async function forgedOwner(bootstrap: string, host: string, shops: readonly Shop
   })
   try {
     await log.ensureTopics(topicsOf(APPLICATION, ['coupons']))
-    await log.join({ application: APPLICATION, topology: couponIssuance.name, subTopologies }, idle)
+    await log.join(groupSpecOf(APPLICATION, couponIssuance), idle)
     const codes = new Set<unknown>()
     await eventually(async () => {
       for (const { url } of shops) {
@@ -170,12 +170,6 @@ async function forgedOwner(bootstrap: string, host: string, shops: readonly Shop
     rogue.closeAllConnections()
   }
 }
-
-const subTopologies = couponIssuance.subTopologies.map(({ id, sources, stores }) => ({
-  id,
-  inputs: sources.map(({ topic }) => topic.name),
-  stores: stores.map(({ name }) => name),
-}))
 
 /** Takes what it gets, and does nothing. */
 const idle: GroupListener = {
