@@ -15,8 +15,8 @@ const SESSION_MS = 3_000
 /** Between two disturbances. */
 const CALM_MS = { least: 5_000, most: 25_000 }
 const USERS_PER_SECOND = 150
-/** Caches that are full within the warm-up: what grows afterwards is no cache. */
-const CACHE_ENTRIES = 500
+/** Caches and buffers of each task that are full within the warm-up: what grows afterwards is none of them. */
+const SMALL = { cacheEntries: 500, writeBufferBytes: 64 * 1024, cacheBytes: 1024 * 1024 }
 
 const seconds = soakSeconds()
 const seed = seedOfRun()
@@ -25,7 +25,7 @@ test(
   `F2, F15: ${seconds} s of kills and restarts beside a process that lives on: memory and open files are flat (CRASH_SEED=${seed})`,
   async () => {
     const pipelines = ['coupons', 'ranking'] as const
-    const engine = { pipelines, cacheEntries: CACHE_ENTRIES, log: { sessionTimeoutMs: SESSION_MS } }
+    const engine = { pipelines, ...SMALL, log: { sessionTimeoutMs: SESSION_MS } }
     const run = await CouponRun.open({ name: 'soak', seed, users: seconds * USERS_PER_SECOND, engine })
     const witness = run.start('a')
     const others = new Map<string, Engine>(['b', 'c'].map((slot) => [slot, run.start(slot)]))

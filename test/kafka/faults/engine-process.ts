@@ -39,8 +39,9 @@ const log = await openKafkaLog({
   ...options.log,
 })
 const release = options.release === undefined ? undefined : await openRelease(options.release)
-const { writeBufferBytes, cacheEntries } = options
-const budget = writeBufferBytes === undefined ? {} : { tasks: 1, writeBufferBytes }
+const { writeBufferBytes, cacheBytes, cacheEntries } = options
+const caches = cacheBytes === undefined ? {} : { cacheBytes }
+const budget = writeBufferBytes === undefined ? {} : { tasks: 1, writeBufferBytes, ...caches }
 const stateDirectory = new TaskDatabases({ directory: options.directory, application, budget })
 const streams = new Streams({
   application,

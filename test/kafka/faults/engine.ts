@@ -20,6 +20,8 @@ export interface EngineOptions {
   readonly commitIntervalMs?: number
   /** Of each task's database. */
   readonly writeBufferBytes?: number
+  /** Of each task's database, where `writeBufferBytes` is told. */
+  readonly cacheBytes?: number
   /** Decoded rows that each task keeps at hand; else as many as the engine does. */
   readonly cacheEntries?: number
   readonly log?: Partial<
