@@ -39,7 +39,7 @@ const log = await openKafkaLog({
   ...options.log,
 })
 const release = options.release === undefined ? undefined : await openRelease(options.release)
-const { writeBufferBytes, cacheBytes, cacheEntries } = options
+const { writeBufferBytes, cacheBytes, cacheEntries, breaker } = options
 const caches = cacheBytes === undefined ? {} : { cacheBytes }
 const budget = writeBufferBytes === undefined ? {} : { tasks: 1, writeBufferBytes, ...caches }
 const stateDirectory = new TaskDatabases({ directory: options.directory, application, budget })
@@ -55,6 +55,7 @@ const streams = new Streams({
   commitWhenIdle: false,
   stateDirectory,
   ...(cacheEntries === undefined ? {} : { cacheEntries }),
+  ...(breaker === undefined ? {} : { breaker }),
   hooks: hooks(),
 })
 

@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly writeBufferBytes?: number
   /** Of each task's database, where `writeBufferBytes` is told. */
   readonly cacheBytes?: number
+  /** For a flood of dead letters that is not to stop a task; else as the engine does. */
+  readonly breaker?: 'off'
   /** Decoded rows that each task keeps at hand; else as many as the engine does. */
   readonly cacheEntries?: number
   readonly log?: Partial<
