@@ -28,6 +28,8 @@ const CALM_LIMIT_MS = 900_000
 const STUCK_MS = 120_000
 /** Virtual milliseconds of nothing new after which what is done counts as done. */
 const STILL_MS = 3_000
+/** Virtual milliseconds after which an app that is not done is asked again, although nothing was committed since. */
+const ASK_AGAIN_MS = 2_000
 const LOOK_MS = 200
 /** Virtual milliseconds of calm after which an operator says that the clocks are right. */
 const OPERATOR_MS = 20_000
@@ -77,7 +79,7 @@ class Simulation {
   #progress = { done: 0, at: 0 }
   #isStuck = false
   /** What the app said, and after how many commits: without another, it says the same. */
-  #asked = { commits: -1, isDone: false }
+  #asked = { commits: -1, at: 0, isDone: false }
   #observer: Observer | undefined
 
   constructor(app: SimulatedApp, plan: SimulationPlan, note: ((line: string) => void) | undefined) {
@@ -195,9 +197,11 @@ class Simulation {
   #isAllDone(): boolean {
     if (!this.#client.isDone || !this.#isProcessed() || this.#observer?.isCaughtUp !== true) return false
     if (this.#machines.some(({ isFrozen }) => isFrozen)) return false
-    const { commits } = this.#world
-    if (this.#asked.commits !== commits)
-      this.#asked = { commits, isDone: this.#app.isDone?.(this.#outcome()) ?? true }
+    const { commits, scheduler } = this.#world
+    // What a commit wrote may be seen a while after it: once is not enough.
+    const isLate = !this.#asked.isDone && scheduler.now - this.#asked.at >= ASK_AGAIN_MS
+    if (this.#asked.commits !== commits || isLate)
+      this.#asked = { commits, at: scheduler.now, isDone: this.#app.isDone?.(this.#outcome()) ?? true }
     return this.#asked.isDone
   }
 
