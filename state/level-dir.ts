@@ -3,7 +3,8 @@
  *
  * LevelDB takes a directory without `CURRENT` for a new one: it makes an empty database and deletes the data files. So
  * a marker file says that a database was made here, for which application, in which format; and a lock file says which
- * process has it open, because LevelDB's own lock does not. Nothing is ever repaired or deleted here.
+ * process has it open, because LevelDB's own lock does not. Nothing is ever repaired here, and nothing deleted once the
+ * marker says `ready`.
  *
  * The marker's life: `creating` is written and synced before LevelDB first opens the directory; `ready` replaces it once
  * LevelDB's files are there. A crash in between leaves `creating`: nothing was ever committed, so making the database
@@ -58,6 +59,12 @@ export async function prepareDirectory(dir: string, application: string): Promis
   }
   await refuseLiveHolder(dir)
   return { create: found.stage === 'creating' }
+}
+
+/** Deletes what LevelDB has made of a database whose marker says `creating`, if it cannot open that. */
+export async function removeUnfinished(dir: string): Promise<void> {
+  for (const name of await databaseFiles(dir)) await unlink(join(dir, name)).catch(ignoreMissing)
+  await syncDirectory(dir)
 }
 
 /** The marker's identity, once LevelDB has the directory open and locked. */

@@ -8,7 +8,7 @@
  */
 import { ClassicLevel } from 'classic-level'
 import type { Entry, KeyRange, PageOptions, StateBackend, WriteOp } from './backend.ts'
-import { StateError } from './errors.ts'
+import { isStateError, StateError } from './errors.ts'
 import { checkDatabase, forgetClosed, recordClosed } from './level-check.ts'
 import {
   claimDirectory,
@@ -18,6 +18,7 @@ import {
   prepareDirectory,
   readHolder,
   releaseDirectory,
+  removeUnfinished,
 } from './level-dir.ts'
 
 export interface LevelOptions {
@@ -58,8 +59,7 @@ export async function openLevelDb(dir: string, options: LevelOptions): Promise<L
   try {
     const { create } = await prepareDirectory(dir, options.application)
     if (!create) await checkFiles(dir, options.checkTables ?? true)
-    const db = new ClassicLevel<Buffer, Buffer>(dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-    await openFiles(dir, db, options, create)
+    const db = create ? await createFiles(dir, options) : await openFiles(dir, options, false)
     try {
       return new LevelDatabase(dir, db, await claimDirectory(dir, options.application), options)
     } catch (error) {
@@ -80,7 +80,22 @@ async function checkFiles(dir: string, checkTables: boolean): Promise<void> {
   await forgetClosed(dir)
 }
 
-async function openFiles(dir: string, db: Database, options: LevelOptions, create: boolean): Promise<void> {
+/**
+ * LevelDB names its first manifest in `CURRENT` before it has synced it: after a power cut in between it cannot open
+ * what it made. Nothing was committed to a directory that is still being made, so its files are made again.
+ */
+async function createFiles(dir: string, options: LevelOptions): Promise<Database> {
+  try {
+    return await openFiles(dir, options, true)
+  } catch (error) {
+    if (isStateError(error, 'STATE_LOCKED')) throw error
+    await removeUnfinished(dir)
+    return openFiles(dir, options, true)
+  }
+}
+
+async function openFiles(dir: string, options: LevelOptions, create: boolean): Promise<Database> {
+  const db = new ClassicLevel<Buffer, Buffer>(dir, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   try {
     await db.open({
       createIfMissing: create,
@@ -89,6 +104,7 @@ async function openFiles(dir: string, db: Database, options: LevelOptions, creat
       compression: options.compression ?? true,
       maxOpenFiles: options.maxOpenFiles ?? defaultOpenFiles,
     })
+    return db
   } catch (error) {
     await db.close()
     if (levelCode(error) === 'LEVEL_LOCKED') throw lockedError(dir, await readHolder(dir), error)

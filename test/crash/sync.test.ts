@@ -161,6 +161,21 @@ test.skipIf(missing)(
 )
 
 test.skipIf(missing)(
+  `a power cut while the log is made, right before any call that changes its files, keeps it from nothing${needs}`,
+  async () => {
+    const traced = await serve(startServer)
+    const first = traced.acknowledged[0] as Acknowledgement
+    const made = traced.calls.filter(({ from, path, strings }) => {
+      const paths = [path, ...strings.map(String)]
+      return from < first.line && paths.some((one) => one.startsWith(`${traced.directory}/`))
+    })
+    expect(made.length).toBeGreaterThan(CUTS)
+    const cuts = made.map(({ from }) => ({ line: from, fate: (): Fate => 'lost' }))
+    expect(await lostInCuts(traced, cuts)).toEqual([])
+  },
+)
+
+test.skipIf(missing)(
   `a file that is as long as it was, with zeros for what was not synced, does not keep the log from opening${needs}`,
   async () => {
     const traced = await serve(startServer)

@@ -146,6 +146,23 @@ describe('a directory', () => {
     await refusedUntouched('STATE_MISSING', /no CURRENT file/)
   })
 
+  // LevelDB 1.20 names its first manifest in CURRENT before it has synced that manifest.
+  test.each([
+    ['an empty manifest', { 'MANIFEST-000001': '', CURRENT: 'MANIFEST-000001\n' }],
+    ['a manifest of zeros', { 'MANIFEST-000001': '\0'.repeat(50), CURRENT: 'MANIFEST-000001\n' }],
+    ['a manifest that is not there', { CURRENT: 'MANIFEST-000001\n' }],
+    ['an empty CURRENT', { CURRENT: '' }],
+  ])('whose making a power cut ended with %s is made again', async (_, files) => {
+    await create()
+    await changeMarker({ stage: 'creating' })
+    for (const name of await readdir(dir)) if (name !== 'millrace.json') await unlink(join(dir, name))
+    for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text)
+    await create('made again')
+    const database = await open()
+    expect(database.get(key)?.toString()).toBe('made again')
+    await database.close()
+  })
+
   test('with a damaged marker is refused and not touched', async () => {
     await create()
     const path = join(dir, 'millrace.json')
