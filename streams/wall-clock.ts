@@ -4,8 +4,10 @@
  * It starts at the later of the last committed wall time and the system clock and moves by the monotonic clock. Where
  * the two clocks drift apart by more than 60 s while the process runs, or the system clock lies more than 60 s behind
  * the last committed time at the start, expiries freeze: wall time goes on, wall timers do not fire, an incident is
- * reported. They thaw once the clocks have agreed for 5 minutes, or when an operator says so. What was committed may lie
- * ahead of a clock that was set right since; then, once thawed, wall time stands still until that has caught up.
+ * reported. They thaw once the clocks have agreed for 5 minutes, or when an operator says so. How long a process was down
+ * is not known where the system clock was behind at its start: set right, that clock agrees however far ahead it is, if
+ * it stays so. What was committed may lie ahead of a clock that was set right since; then, once thawed, wall time stands
+ * still until that has caught up.
  */
 import type { Clock } from './clock.ts'
 
@@ -26,8 +28,10 @@ export class WallClock {
   #frozen = false
   /** It stands still until the system clock has caught up. */
   #waits = false
-  /** Monotonic time since which the clocks agree while frozen. */
-  #agreedSince: number | undefined
+  /** Frozen because the system clock was behind at the start. */
+  #behindAtStart = false
+  /** While frozen: monotonic time since which the clocks agree, and the gap then. */
+  #agreed: { readonly since: number; readonly gap: number } | undefined
 
   constructor(clock: Clock, lastCommitted: number, onIncident: (incident: ClockIncident) => void) {
     this.#clock = clock
@@ -35,7 +39,8 @@ export class WallClock {
     const system = clock.now()
     this.#base = Math.max(system, lastCommitted)
     this.#baseMonotonic = clock.monotonic()
-    if (lastCommitted - system > CLOCK_GAP_LIMIT_MS) this.#freeze(system - lastCommitted)
+    this.#behindAtStart = lastCommitted - system > CLOCK_GAP_LIMIT_MS
+    if (this.#behindAtStart) this.#freeze(system - lastCommitted)
   }
 
   /** Wall time, epoch milliseconds; never goes back. Looks at the system clock as well and may freeze or thaw. */
@@ -48,15 +53,23 @@ export class WallClock {
       this.#waits = false
     }
     const wall = this.#base + Math.floor(monotonic - this.#baseMonotonic)
-    const gap = system - wall
-    if (Math.abs(gap) > CLOCK_GAP_LIMIT_MS) {
-      this.#agreedSince = undefined
+    this.#compare(system - wall, monotonic)
+    return wall
+  }
+
+  #compare(gap: number, monotonic: number): void {
+    if (!this.#agrees(gap)) {
+      this.#agreed = undefined
       if (!this.#frozen) this.#freeze(gap)
     } else if (this.#frozen) {
-      this.#agreedSince ??= monotonic
-      if (monotonic - this.#agreedSince >= CLOCK_AGREEMENT_MS) this.thaw()
+      if (this.#agreed === undefined || Math.abs(gap - this.#agreed.gap) > CLOCK_GAP_LIMIT_MS)
+        this.#agreed = { since: monotonic, gap }
+      if (monotonic - this.#agreed.since >= CLOCK_AGREEMENT_MS) this.thaw()
     }
-    return wall
+  }
+
+  #agrees(gap: number): boolean {
+    return gap >= -CLOCK_GAP_LIMIT_MS && (gap <= CLOCK_GAP_LIMIT_MS || this.#behindAtStart)
   }
 
   /** While true, wall timers and expiries must wait. */
@@ -78,8 +91,9 @@ export class WallClock {
     this.#base = Math.max(wall, system)
     this.#baseMonotonic = monotonic
     this.#frozen = false
+    this.#behindAtStart = false
     this.#waits = system < wall
-    this.#agreedSince = undefined
+    this.#agreed = undefined
     this.#onIncident({ kind: 'clock-thawed', gapMs: system - wall })
   }
 

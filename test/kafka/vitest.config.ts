@@ -12,8 +12,6 @@ export default defineConfig({
     name: 'kafka',
     root: join(import.meta.dirname, '../..'),
     include: ['test/kafka/**/*.test.ts'],
-    // Stands still after its last start more often than not, and why is not known yet: run it with `npm run faults -- F23 --repeats 2`.
-    exclude: process.env['KAFKA_RUNS'] === undefined ? ['test/kafka/faults/clocks.test.ts'] : [],
     globalSetup: ['test/support/kafka/global-setup.ts'],
     environment: 'node',
     restoreMocks: true,

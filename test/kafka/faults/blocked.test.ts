@@ -26,8 +26,9 @@ test(
       const revoked = ['coupon-issuance', 'coupon-wallet'].map((topology) => {
         return blocked.next('revoked', (line) => line.topology === topology)
       })
-      blocked.order({ do: 'block', ms: BLOCKED_MS })
-      await blocked.next('blocked')
+      const begins = blocked.next('blocked')
+      await blocked.order({ do: 'block', ms: BLOCKED_MS })
+      await begins
       for (const { code } of await Promise.all(revoked)) expect(code).toBe('COMMIT_FENCED')
       await everyTaskOnce([a, b])
     }

@@ -37,10 +37,10 @@ test(
     await produce(run.bootstrap, ORDERS, ordersOf2099())
     for (const jump of [HOUR_MS, -HOUR_MS]) {
       const frozen = eachTopology(a, 'clock-frozen')
-      a.order({ do: 'jump', ms: jump })
+      await a.order({ do: 'jump', ms: jump })
       for (const { gapMs } of await frozen) expect(Math.sign(gapMs)).toBe(Math.sign(jump))
       await nothingFallsDue(run, a)
-      a.order({ do: 'jump', ms: -jump })
+      await a.order({ do: 'jump', ms: -jump })
       await agreeing(a)
     }
     await a.stop()
@@ -51,7 +51,7 @@ test(
     for (const { kind } of await Promise.all(frozen)) expect(kind).toBe('clock-frozen')
     await everyTaskOnce([again])
     await nothingFallsDue(run, again)
-    again.order({ do: 'jump', ms: behindMs })
+    await again.order({ do: 'jump', ms: behindMs })
     await agreeing(again)
 
     const summary = await run.finish()
@@ -81,7 +81,7 @@ async function nothingFallsDue(run: CouponRun, engine: Engine): Promise<void> {
 async function agreeing(engine: Engine): Promise<void> {
   const thawed = eachTopology(engine, 'clock-thawed')
   await twoCommits(engine)
-  if (!isLong) engine.order({ do: 'pass', ms: AGREEING_MS })
+  if (!isLong) await engine.order({ do: 'pass', ms: AGREEING_MS })
   await thawed
 }
 

@@ -99,12 +99,15 @@ function hooks(): Partial<StreamsHooks> {
 function obey(command: Command): void {
   switch (command.do) {
     case 'block':
-      return blocker.arm(command.ms)
+      blocker.arm(command.ms)
+      break
     case 'jump':
-      return clock.jump(command.ms)
+      clock.jump(command.ms)
+      break
     case 'pass':
-      return clock.pass(command.ms)
+      clock.pass(command.ms)
   }
+  tell({ at: 'obeyed' })
 }
 
 /** With the ids of a registry, where there is one. */

@@ -62,6 +62,7 @@ export type Told =
   | { readonly at: 'unready'; readonly code: string }
   | ({ readonly at: 'unavailable' } & Cause)
   | { readonly at: 'blocked'; readonly forMs: number }
+  | { readonly at: 'obeyed' }
   | { readonly at: 'clock'; readonly topology: string; readonly kind: string; readonly gapMs: number }
   | ({ readonly at: 'task'; readonly task: string; readonly to: string } & Cause)
   | ({ readonly at: 'runner'; readonly topology: string; readonly to: string } & Cause)
@@ -162,8 +163,11 @@ export class Engine {
     return this.child.exited
   }
 
-  order(command: Command): void {
+  /** Resolves when it has done so: what it tells from then on, it does after that. */
+  async order(command: Command): Promise<void> {
+    const obeyed = this.next('obeyed')
     this.child.send(JSON.stringify(command))
+    await obeyed
   }
 
   halt(): void {

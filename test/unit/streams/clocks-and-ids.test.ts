@@ -74,6 +74,26 @@ describe('F23: the wall time of tasks', () => {
     expect(make(START + MINUTE + 1).wall.frozen).toBe(true)
   })
 
+  test('set right after a start behind, the system clock may be ahead by the time that the process was down', () => {
+    const { clock, wall, incidents } = make(START + 30 * MINUTE)
+    clock.jump(60 * MINUTE)
+    wall.now()
+    clock.advance(4 * MINUTE)
+    wall.now()
+    clock.jump(2 * MINUTE)
+    wall.now()
+    clock.advance(5 * MINUTE - 1)
+    wall.now()
+    expect(wall.frozen).toBe(true)
+    clock.advance(1)
+    wall.now()
+    expect(incidents).toEqual(['clock-frozen', 'clock-thawed'])
+    expect(wall.now()).toBe(START + 71 * MINUTE)
+    clock.jump(2 * MINUTE)
+    wall.now()
+    expect(wall.frozen).toBe(true)
+  })
+
   test('an operator may thaw it: then the system clock counts, but time never goes back', () => {
     const ahead = make(0)
     ahead.clock.jump(3_600_000)
