@@ -121,6 +121,8 @@ export interface OperationsPort {
   health(probe: Probe): readonly HealthCheck[]
   metrics(): Promise<MetricsPage>
   time(): TimeReport
+  /** The system clock of this process counts again, whatever it says; where nothing is frozen, nothing happens. */
+  thawClocks(): void
   /** What the sentinel found, the last seen first; nothing where it is off. */
   incidents(): readonly Incident[] | undefined
   /** The live graph: nodes, edges, and what is measured on them. Plain data for JSON. */

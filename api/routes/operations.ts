@@ -1,9 +1,10 @@
 /** Probes, metrics, time, the live graph, and the API's own description. */
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { type ApiContext, type App, READERS } from '../context.ts'
+import { audit } from '../audit.ts'
+import { ADMINS, type ApiContext, type App, READERS } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import type { Probe } from '../ports.ts'
+import type { Probe, TimeReport } from '../ports.ts'
 import { Millis, problems } from '../shapes.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -46,6 +47,7 @@ export function operationRoutes(app: App, context: ApiContext): void {
   probeRoute(app, context, '/startupz', 'startup', 'Start-up and restores are done')
   metricsRoute(app, context)
   timeRoute(app, context)
+  thawRoute(app, context)
   topologyRoute(app, context)
   openapiRoute(app)
 }
@@ -118,11 +120,44 @@ function timeRoute(app: App, { pipeline }: ApiContext): void {
       },
     },
     (_request, reply) => {
-      const { now, frozen } = pipeline.time()
       reply.header('cache-control', 'no-store')
-      void reply.send({ now, iso: new Date(now).toISOString(), frozen })
+      void reply.send(timeOf(pipeline.time()))
     },
   )
+}
+
+function timeOf({ now, frozen }: TimeReport): Static<typeof Time> {
+  return { now, iso: new Date(now).toISOString(), frozen }
+}
+
+function thawRoute(app: App, context: ApiContext): void {
+  app.post(
+    '/v1/ops/clock/thaw',
+    {
+      config: { access: ADMINS },
+      schema: {
+        tags: ['operations'],
+        summary: 'The system clock of this process is right: let its expiries go on',
+        response: { 200: Time, ...problems('withToken', 'CROSS_SITE', 'withAppend') },
+      },
+    },
+    (request, reply) => thaw(context, request, reply),
+  )
+}
+
+async function thaw(
+  context: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Static<typeof Time>> {
+  const { pipeline } = context
+  const before = timeOf(pipeline.time())
+  if (before.frozen) {
+    await audit(context, request, { action: 'clock.thaw', target: 'clock', before })
+    pipeline.thawClocks()
+  }
+  reply.header('cache-control', 'no-store')
+  return timeOf(pipeline.time())
 }
 
 function topologyRoute(app: App, { pipeline }: ApiContext): void {

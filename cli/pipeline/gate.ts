@@ -52,6 +52,7 @@ function starting(telemetry: Telemetry): Pipeline {
     health: (probe) => [{ name: 'start', ok: probe === 'live', detail: 'starting' }],
     metrics: async () => ({ contentType: telemetry.contentType, body: await telemetry.metrics() }),
     time: notYet,
+    thawClocks: notYet,
     incidents: notYet,
     topologyJson: notYet,
     topologyText: notYet,

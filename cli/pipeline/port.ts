@@ -158,6 +158,12 @@ export function operationsPort(parts: PortParts): OperationsPort {
         frozen: clocks.some(({ frozen }) => frozen),
       }
     },
+    thawClocks() {
+      for (const runner of streams.runners) {
+        runner.wallClock?.thaw()
+        runner.wake()
+      }
+    },
     incidents() {
       const found = incidents?.list()
       if (incidents !== undefined && found === undefined)

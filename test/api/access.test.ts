@@ -116,6 +116,7 @@ const everything = [
   ['GET', '/v1/ops/dlq/coupon.issue.requested/0/7', 'admin'],
   ['POST', '/v1/ops/dlq/redrive', 'admin'],
   ['POST', '/v1/ops/tasks/catalog.0_0/resume', 'admin'],
+  ['POST', '/v1/ops/clock/thaw', 'admin'],
   ['GET', '/metrics', 'read service admin'],
 ] as const
 const open = ['/livez', '/readyz', '/startupz', '/time', '/openapi.json']

@@ -40,6 +40,27 @@ describe('I26: an operator', () => {
     expect(JSON.parse(pipeline.audits.at(-1)?.after ?? '')).toMatchObject({ title: 'Mug', currency: 'EUR' })
   })
 
+  it('F23: who says that the system clock is right is on record, with what the clock was; where nothing is frozen, nothing is on record', async () => {
+    const started = start({ tokens: TOKENS })
+    const { api, pipeline } = started
+    pipeline.frozen = true
+    const thaw = () => api.app.inject({ method: 'POST', url: '/v1/ops/clock/thaw', headers: admin })
+    expect((await thaw()).json()).toMatchObject({ frozen: false })
+    expect((await thaw()).statusCode).toBe(200)
+    expect(pipeline.frozen).toBe(false)
+    expect(pipeline.audits).toMatchObject([{ actor: 'ops', action: 'clock.thaw', target: 'clock' }])
+    expect(JSON.parse(pipeline.audits[0]?.before ?? '')).toMatchObject({ frozen: true })
+  })
+
+  it('F23: whose word on the clock cannot be put on record leaves it frozen', async () => {
+    const { api, pipeline } = start()
+    pipeline.frozen = true
+    pipeline.appendFails = new StreamsError('LOG_BUSY', 'full')
+    const response = await api.app.inject({ method: 'POST', url: '/v1/ops/clock/thaw' })
+    expect(response.statusCode).toBe(503)
+    expect(pipeline.frozen).toBe(true)
+  })
+
   it('whose action cannot be put on record does nothing', async () => {
     const started = start()
     started.pipeline.appendFails = new StreamsError('LOG_BUSY', 'full')

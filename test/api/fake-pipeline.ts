@@ -88,6 +88,7 @@ export class FakePipeline implements Pipeline {
   readonly redrives: RedriveRequest[] = []
   redriving = false
   readonly paused = new Set<string>()
+  frozen = false
   readonly #campaigns = new Map<string, { campaign: Campaign; issued: number; soldOutAt: number | null }>()
   readonly #commands = new Map<string, CampaignCommand[]>()
   readonly #requests = new Map<string, RequestState>()
@@ -289,7 +290,11 @@ export class FakePipeline implements Pipeline {
   }
 
   time() {
-    return { now: 1_767_225_600_000, frozen: false }
+    return { now: 1_767_225_600_000, frozen: this.frozen }
+  }
+
+  thawClocks(): void {
+    this.frozen = false
   }
 
   incidents(): readonly Incident[] | undefined {

@@ -2,11 +2,15 @@ import { describe, expect, test } from 'vitest'
 import { closeAfter, Closing } from '../../../cli/closing.ts'
 import { table } from '../../../cli/output.ts'
 import { Admission, downstreamTopics, RateMeter } from '../../../cli/pipeline/lag.ts'
+import { operationsPort, type PortParts } from '../../../cli/pipeline/port.ts'
 import { configFor } from '../../../cli/pipeline/recorded.ts'
 import { topicSpecs } from '../../../cli/pipeline/topic-specs.ts'
 import { shopTopologies } from '../../../cli/pipeline/topologies.ts'
 import { type Config, loadConfig } from '../../../config/index.ts'
-import type { Streams, TopicUse } from '../../../streams/index.ts'
+import { type Streams, type TopicUse, WallClock } from '../../../streams/index.ts'
+import { ManualClock } from '../../../testing/index.ts'
+
+const HOUR_MS = 3_600_000
 
 function configOf(settings: Readonly<Record<string, string>> = {}): Config {
   const flags = Object.fromEntries(
@@ -58,6 +62,22 @@ describe('a directory of orders as recorded', () => {
     const config = configOf()
     expect(configFor('live', config)).toBe(config)
   })
+})
+
+test('F23: clocks that an operator thaws count at once, on every topology of the process', () => {
+  const clock = new ManualClock(HOUR_MS)
+  const woken: number[] = []
+  const runners = [0, 1].map((n) => ({
+    topology: {},
+    wallClock: new WallClock(clock, 2 * HOUR_MS, () => {}),
+    wake: () => woken.push(n),
+  }))
+  const streams = { runners } as unknown as Streams
+  const port = operationsPort({ streams, clock } as unknown as PortParts)
+  expect(port.time().frozen).toBe(true)
+  port.thawClocks()
+  expect(port.time()).toEqual({ now: 2 * HOUR_MS, frozen: false })
+  expect(woken).toEqual([0, 1])
 })
 
 describe('back-pressure', () => {
