@@ -18,7 +18,7 @@ import {
   type MemberAssignment,
   type Subscription,
 } from '../../../transports/kafka/group/metadata.ts'
-import { UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
+import { REBALANCE_IN_PROGRESS, UNKNOWN_MEMBER_ID } from '../../../transports/kafka/protocol/errors.ts'
 import { Reader } from '../../../transports/kafka/protocol/reader.ts'
 import type { KafkaRequest } from '../../../transports/kafka/protocol/request.ts'
 
@@ -36,7 +36,10 @@ class Rig {
   heartbeatCode = 0
   /** Answered to the next JoinGroup. */
   joinCode = 0
+  /** Whether it is this member that assigns. */
+  leads = false
   onRebalancing = (): Promise<void> => Promise.resolve()
+  onAssigning = (): Promise<void> => Promise.resolve()
   /** What it said of itself, each time it joined. */
   readonly subscriptions: Subscription[] = []
   /** What it is given from now on. */
@@ -79,7 +82,10 @@ class Rig {
         return Promise.resolve(this.#answer(request.apiName) as R)
       },
       forgetCoordinator: () => {},
-      assign: () => Promise.resolve(new Map()),
+      assign: async () => {
+        await this.onAssigning()
+        return new Map()
+      },
       transactionalId: () => 'shop.sales.a.1',
       renewProducer: () => {
         this.#saw('new producer')
@@ -143,7 +149,7 @@ class Rig {
           ...ok,
           errorCode,
           generation,
-          leader: 'other',
+          leader: this.leads ? 'm' : 'other',
           skipAssignment: false,
           member: 'm',
           members: [],
@@ -287,6 +293,28 @@ test('a heartbeat that is not answered within the session is given up: the answe
   const rig = await Rig.joined()
   await rig.seen('heartbeat', 1)
   expect(rig.patience.get('Heartbeat')).toBe(SESSION_MS)
+})
+
+test.each([
+  ['its commit takes long before it joins again', 'onRebalancing'],
+  ['what it fences takes long before it assigns', 'onAssigning'],
+  ['what it was given takes long to be taken', 'onAssigned'],
+] as const)('a member sends heartbeats while %s', async (_, step) => {
+  const rig = await Rig.joined()
+  rig.leads = true
+  const others = (): string[] => rig.events.filter((event) => event !== 'heartbeat')
+  const meanwhile = new Promise<boolean>((resolve) => {
+    rig[step] = async () => {
+      rig[step] = () => Promise.resolve()
+      const before = others()
+      await rig.seen('heartbeat', rig.events.length - before.length + 3)
+      resolve(others().length === before.length)
+    }
+  })
+  rig.heartbeatCode = REBALANCE_IN_PROGRESS
+  expect(await meanwhile).toBe(true)
+  await rig.seen('assigned 2', 1)
+  expect(others()).toEqual(['join', 'assigned 1', 'join', 'assigned 2'])
 })
 
 test('a member that is cut off for a session gives up everything once, and joins when the coordinator is back', async () => {

@@ -5,7 +5,8 @@
  * committing.
  *
  * A round: the engine ends its commit → JoinGroup → the leader fences dead producers and assigns → SyncGroup → the
- * engine drops what left and opens what is new → heartbeats, until one says that the next round begins.
+ * engine drops what left and opens what is new → heartbeats, until one says that the next round begins. Heartbeats go on
+ * beside every step that takes time on this side.
  *
  * Invariants:
  * 1. No commit is under way from JoinGroup to the SyncGroup answer: `current` is undefined, and the engine was asked.
@@ -21,11 +22,10 @@ import {
   type GroupSpec,
   type Leaving,
   type Membership,
-  reactionOf,
   StreamsError,
   type TaskId,
 } from '../../../streams/index.ts'
-import { isClusterError, refusal } from '../errors.ts'
+import { refusal } from '../errors.ts'
 import {
   FENCED_INSTANCE_ID,
   KafkaError,
@@ -37,7 +37,6 @@ import {
   retriable,
 } from '../protocol/errors.ts'
 import {
-  heartbeat,
   joinGroup,
   type JoinGroupAnswer,
   leaveGroup,
@@ -46,14 +45,13 @@ import {
 } from '../protocol/groups.ts'
 import type { KafkaRequest } from '../protocol/request.ts'
 import type { GroupMember } from '../protocol/transactions.ts'
+import { GroupCoordinator } from './coordinator.ts'
 import { decodeAssignment, encodeSubscription, type MemberAssignment, type Subscription } from './metadata.ts'
 import { type TaskKey, taskKey, parseTaskKey } from './task-key.ts'
 
 const PROTOCOL_TYPE = 'consumer'
 /** Grows when the members' metadata changes so that older versions could not assign by it. */
 const PROTOCOL_NAME = 'millrace-1'
-/** Milliseconds between tries while the coordinator cannot be reached. */
-const RETRY_MS = { first: 50, most: 1_000 }
 /** Milliseconds that an answer to JoinGroup or SyncGroup may take longer than the rebalance itself. */
 const ANSWER_SLACK_MS = 10_000
 
@@ -111,6 +109,7 @@ export interface CurrentMember extends GroupMember {
 
 export class GroupMembership implements Membership {
   readonly #options: MembershipOptions
+  readonly #coordinator: GroupCoordinator
   #memberId = ''
   #generation = -1
   #owned: readonly TaskKey[] = []
@@ -122,13 +121,19 @@ export class GroupMembership implements Membership {
   /** Why the group must be joined anew, said from outside. */
   #rejoinCause: Error | undefined
   #wake: (() => void) | undefined
-  /** Requests in a row that had no answer. */
-  #failures = 0
-  /** Monotonic time of the coordinator's last answer. */
-  #heardAt = 0
 
   constructor(options: MembershipOptions) {
     this.#options = options
+    const { clock, sessionTimeoutMs, heartbeatMs, send, forgetCoordinator } = options
+    this.#coordinator = new GroupCoordinator({
+      clock,
+      sessionTimeoutMs,
+      heartbeatMs,
+      send,
+      forget: forgetCoordinator,
+      pause: (ms) => this.#pause(ms),
+      onSilence: () => this.#unheard(),
+    })
   }
 
   /** As whom to commit; nothing while there is no assignment. */
@@ -155,6 +160,7 @@ export class GroupMembership implements Membership {
     if (this.#leaving) return this.#running
     this.#leaving = true
     this.#current = undefined
+    this.#coordinator.close()
     this.#wake?.()
     const { identity, leaves, send, disconnect } = this.#options
     if ((leaves || forGood) && this.#memberId !== '') {
@@ -184,8 +190,7 @@ export class GroupMembership implements Membership {
 
   /** Answers whether this member has an assignment now. */
   async #round(): Promise<boolean> {
-    const { listener } = this.#options
-    await listener.rebalancing()
+    await this.#whileAlive(this.#generation, this.#options.listener.rebalancing())
     this.#current = undefined
     // The commit that was waited for may have been refused.
     if (this.#rejoinCause !== undefined) await this.#startOver(this.#rejoinCause)
@@ -194,7 +199,7 @@ export class GroupMembership implements Membership {
     const assignments = await this.#assignments(joined)
     const synced = await this.#sync(joined, assignments)
     if (synced === undefined) return false
-    await this.#take(joined, this.#assignmentOf(synced.assignment))
+    await this.#whileAlive(joined.generation, this.#take(joined, this.#assignmentOf(synced.assignment)))
     return true
   }
 
@@ -214,7 +219,7 @@ export class GroupMembership implements Membership {
       },
       rebalanceTimeoutMs + ANSWER_SLACK_MS,
     )
-    const answer = await this.#ask(request)
+    const answer = await this.#coordinator.ask(request)
     if (answer === undefined) return undefined
     if (answer.errorCode === MEMBER_ID_REQUIRED) {
       this.#memberId = answer.member
@@ -230,7 +235,7 @@ export class GroupMembership implements Membership {
     if (joined.leader !== joined.member || joined.skipAssignment) return new Map()
     // Metadata are views of the response.
     const members = joined.members.map(({ member, metadata }) => [member, Buffer.from(metadata)] as const)
-    return this.#options.assign(new Map(members))
+    return this.#whileAlive(joined.generation, this.#options.assign(new Map(members)))
   }
 
   async #sync(
@@ -250,7 +255,7 @@ export class GroupMembership implements Membership {
       },
       rebalanceTimeoutMs + ANSWER_SLACK_MS,
     )
-    const answer = await this.#ask(request)
+    const answer = await this.#coordinator.ask(request)
     if (answer === undefined || answer.errorCode === REBALANCE_IN_PROGRESS) return undefined
     return (await this.#refused('SyncGroup', answer.errorCode)) ? undefined : answer
   }
@@ -320,20 +325,27 @@ export class GroupMembership implements Membership {
     })
   }
 
+  /** What takes long on this side ends no session: the coordinator hears of this member meanwhile. */
+  #whileAlive<T>(generation: number, work: Promise<T>): Promise<T> {
+    return generation < 0 ? work : this.#coordinator.whileAlive(this.#asMember(generation), work)
+  }
+
+  #asMember(generation = this.#generation): GroupMember {
+    const { group, instance } = this.#options.identity
+    return { group, generation, member: this.#memberId, instance }
+  }
+
   // --- between rounds
 
   /** Returns when the next round must begin. */
   async #stayAlive(): Promise<void> {
-    const { heartbeatMs, sessionTimeoutMs, identity } = this.#options
+    const { heartbeatMs } = this.#options
     while (!this.#leaving) {
       await this.#pause(heartbeatMs)
       if (this.#leaving) return
       const cause = this.#rejoinCause
       if (cause !== undefined) return this.#startOver(cause)
-      const { group, instance } = identity
-      const request = heartbeat({ group, generation: this.#generation, member: this.#memberId, instance })
-      // A connection may carry nothing any more without an end: after a session's time the coordinator is asked anew.
-      const answer = await this.#ask({ ...request, timeoutMs: sessionTimeoutMs })
+      const answer = await this.#coordinator.ask(this.#coordinator.heartbeat(this.#asMember()))
       if (answer === undefined || answer.errorCode === NONE) continue
       if (answer.errorCode === REBALANCE_IN_PROGRESS) return
       if (await this.#refused('Heartbeat', answer.errorCode)) return
@@ -369,33 +381,15 @@ export class GroupMembership implements Membership {
     }
     if (needsCoordinator(code)) forgetCoordinator()
     else if (!retriable(code)) throw refusal(api, code, { kind: 'group', name: identity.group })
-    await this.#pause(RETRY_MS.first)
+    await this.#coordinator.pauseForRetry()
     return true
   }
 
-  /** The answer, or nothing when the coordinator could not be asked; then some time has passed. */
-  async #ask<R extends { readonly errorCode: number }>(request: KafkaRequest<R>): Promise<R | undefined> {
-    try {
-      const answer = await this.#options.send(request)
-      this.#failures = 0
-      if (needsCoordinator(answer.errorCode)) this.#checkSilence()
-      else this.#heardAt = this.#options.clock.monotonic()
-      return answer
-    } catch (error) {
-      if (this.#leaving) return undefined
-      this.#checkSilence()
-      this.#options.forgetCoordinator()
-      await this.#pause(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** this.#failures++))
-      if (isForGood(error)) throw error
-      return undefined
-    }
-  }
-
-  /** After so long the group goes on without this member, or did already. Who it was then says who is the older one. */
-  #checkSilence(): void {
-    const { clock, identity, sessionTimeoutMs } = this.#options
+  /** The group goes on without this member, or did already. Who it was then says who is the older one. */
+  #unheard(): void {
+    const { identity, sessionTimeoutMs } = this.#options
     const hasTasks = this.#generation >= 0
-    if (!hasTasks || clock.monotonic() - this.#heardAt < sessionTimeoutMs) return
+    if (!hasTasks) return
     this.#current = undefined
     const silence = `${identity.group}: no answer for ${sessionTimeoutMs} ms`
     this.#rejoinCause ??= new StreamsError('COMMIT_FENCED', silence)
@@ -411,11 +405,6 @@ export class GroupMembership implements Membership {
     })
     this.#wake = undefined
   }
-}
-
-/** Asking again is no help: the login is refused, or the group is not ours to ask. */
-function isForGood(error: unknown): boolean {
-  return reactionOf(error) === 'stop' || isClusterError(error, 'ACCESS_DENIED')
 }
 
 /** Members whose sub-topologies differ cannot share tasks. Only what every release knows of them is in it. */
