@@ -215,7 +215,8 @@ interface Looked extends Static<typeof Query> {
  * The verdict; or with a ticket the place in the queue. Without one, everything the log had when it was asked is
  * waited for: a request that then has no verdict was never sent.
  *
- * The queue is always read before the verdict: a decision may be committed between the two, and in this order it is seen.
+ * A verdict that is known is given without a look at the queue: the log may be out of reach. Else the queue is always read
+ * before the verdict: a decision may be committed between the two, and in this order it is seen.
  */
 async function look(
   context: ApiContext,
@@ -226,16 +227,16 @@ async function look(
   const ticket = parseTicket(ticketText)
   const waitMs = parseWait(waitText, context.limits, ticket)
   if (request.work !== undefined) request.work.waitMs = waitMs
+  const known = verdictOf(context, reply, couponId, requestId)
+  if (known !== undefined) return known
   let queue = await queueOf(context, couponId, ticket)
   const target = ticket === undefined ? queue.end : ticket.offset + 1
-  if (queue.processed < target && waitMs > 0 && !isDecided(context, couponId, requestId)) {
+  if (queue.processed < target && waitMs > 0) {
     await reach(context, request, queue, target, waitMs)
     queue = await queueOf(context, couponId, ticket)
   }
-  const { value, positions } = context.pipeline.couponRequest(couponId, requestId)
-  showPositions(reply, positions)
-  reply.header('cache-control', 'no-store')
-  if (value !== undefined) return showVerdict(requestId, value)
+  const verdict = verdictOf(context, reply, couponId, requestId)
+  if (verdict !== undefined) return verdict
   if (ticket === undefined || queue.processed >= target) throw unknownRequest(context, couponId)
   const ahead = ticket.offset - queue.processed
   const etaMs = Math.ceil((ahead / (queue.ratePerSecond || ASSUMED_RATE)) * 1_000)
@@ -243,8 +244,16 @@ async function look(
   return { status: 'ACCEPTED', requestId, ahead, etaMs }
 }
 
-function isDecided({ pipeline }: ApiContext, couponId: string, requestId: string): boolean {
-  return pipeline.couponRequest(couponId, requestId).value !== undefined
+function verdictOf(
+  { pipeline }: ApiContext,
+  reply: FastifyReply,
+  couponId: string,
+  requestId: string,
+): Verdict | undefined {
+  const { value, positions } = pipeline.couponRequest(couponId, requestId)
+  showPositions(reply, positions)
+  reply.header('cache-control', 'no-store')
+  return value === undefined ? undefined : showVerdict(requestId, value)
 }
 
 async function queueOf(context: ApiContext, couponId: string, ticket?: TicketPlace): Promise<RequestQueue> {

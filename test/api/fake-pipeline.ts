@@ -89,6 +89,8 @@ export class FakePipeline implements Pipeline {
   redriving = false
   readonly paused = new Set<string>()
   frozen = false
+  /** Why the log's ends cannot be read. */
+  endsFail: Error | undefined
   readonly #campaigns = new Map<string, { campaign: Campaign; issued: number; soldOutAt: number | null }>()
   readonly #commands = new Map<string, CampaignCommand[]>()
   readonly #requests = new Map<string, RequestState>()
@@ -190,6 +192,7 @@ export class FakePipeline implements Pipeline {
 
   async requestQueue(couponId: string, partition = partitionOf(couponId)): Promise<RequestQueue | undefined> {
     this.#read()
+    if (this.endsFail !== undefined) throw this.endsFail
     if (partition >= PARTITIONS) return undefined
     const topic = 'coupon.issue.requested'
     return {

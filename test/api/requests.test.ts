@@ -135,6 +135,14 @@ it('without a ticket an unknown request is 404 once all that was asked before is
   expect((await look(started, '/v1/coupons/none/requests/r1')).json().code).toBe('UNKNOWN_COUPON')
 })
 
+it('F13: a verdict that is known is given while the log is out of reach; where none is, 503', async () => {
+  const started = await withCampaign()
+  await ask(started, { userId: 'u1', requestId: 'r1' })
+  started.pipeline.endsFail = Object.assign(new Error('no broker answers'), { reaction: 'retry' })
+  expect((await look(started, '/v1/coupons/c1/requests/r1')).json().status).toBe('ISSUED')
+  expect((await look(started, '/v1/coupons/c1/requests/r2')).statusCode).toBe(503)
+})
+
 it('a ticket of another request is no proof: 404 once it is decided', async () => {
   const started = await withCampaign()
   await ask(started, { userId: 'u1', requestId: 'r1' })

@@ -121,6 +121,7 @@ describe.each<[string, Disturb]>([
     const opened = await openWrites(bootstrap, [topic])
     const producer = new TransactionalProducer(opened.cluster, opened.connections, {
       transactionalId: freshName('mover'),
+      timeoutMs: 10_000,
     })
     const outcome = await writeWhile(
       (time) => disturb(bootstrap, topic, time),

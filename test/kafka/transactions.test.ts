@@ -65,7 +65,10 @@ class Stage {
   }
 
   producer(brokers: Brokers = this.brokers): TransactionalProducer {
-    return new TransactionalProducer(this.opened.cluster, brokers, { transactionalId: this.transactionalId })
+    return new TransactionalProducer(this.opened.cluster, brokers, {
+      transactionalId: this.transactionalId,
+      timeoutMs: 10_000,
+    })
   }
 
   async ready(): Promise<TransactionalProducer> {

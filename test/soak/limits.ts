@@ -7,6 +7,6 @@ export function soakSeconds(): number {
   return Number(process.env['SOAK_SECONDS'] ?? SHORT_S)
 }
 
-/** Resident memory may grow by so much of itself in an hour: state grows, caches are bounded, garbage comes in waves. */
-export const RESIDENT_SHARE_PER_HOUR_MAX = 0.2
+/** A process's own memory may grow by so much of itself in an hour: state grows, caches are bounded, garbage comes in waves. */
+export const MEMORY_SHARE_PER_HOUR_MAX = 0.2
 export const FILES_PER_HOUR_MAX = 20

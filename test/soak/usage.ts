@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { FILES_PER_HOUR_MAX, RESIDENT_SHARE_PER_HOUR_MAX } from './limits.ts'
+import { FILES_PER_HOUR_MAX, MEMORY_SHARE_PER_HOUR_MAX } from './limits.ts'
 import { type Line, fitLine } from './trend.ts'
 
 const KIB_PER_MIB = 1024
@@ -15,7 +15,10 @@ const MS_PER_HOUR = 3_600_000
 export interface Usage {
   /** Milliseconds since the beginning of the run. */
   readonly at: number
-  readonly residentMiB: number
+  /** Of its own: heap, buffers, stacks. */
+  readonly memoryMiB: number
+  /** Of files that are mapped, which the kernel takes back when it needs room. */
+  readonly mappedMiB: number
   readonly openFiles: number
   readonly diskMiB: number
 }
@@ -40,12 +43,15 @@ export async function watchUsage({ pid, directory }: Watched, isOver: () => bool
   return looks
 }
 
-function usageOf(pid: number): Pick<Usage, 'residentMiB' | 'openFiles'> | undefined {
+function usageOf(pid: number): Pick<Usage, 'memoryMiB' | 'mappedMiB' | 'openFiles'> | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    const resident = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]
-    if (resident === undefined) return undefined
-    return { residentMiB: Number(resident) / KIB_PER_MIB, openFiles: readdirSync(`/proc/${pid}/fd`).length }
+    // A process on its way out has neither.
+    const own = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]
+    const mapped = /^RssFile:\s+(\d+) kB$/m.exec(status)?.[1]
+    if (own === undefined || mapped === undefined) return undefined
+    const openFiles = readdirSync(`/proc/${pid}/fd`).length
+    return { memoryMiB: Number(own) / KIB_PER_MIB, mappedMiB: Number(mapped) / KIB_PER_MIB, openFiles }
   } catch {
     return undefined
   }
@@ -65,10 +71,10 @@ function bytesUnder(directory: string): number {
 export function complaintsAbout(looks: readonly Usage[]): string[] {
   const growth = growthOf(looks)
   if (growth === undefined) return []
-  const { resident, openFiles } = growth
+  const { memory, openFiles } = growth
   const complaints: string[] = []
-  if (surely(resident) > resident.mean * RESIDENT_SHARE_PER_HOUR_MAX)
-    complaints.push(`resident memory grows by ${resident.slope.toFixed(1)} MiB an hour`)
+  if (surely(memory) > memory.mean * MEMORY_SHARE_PER_HOUR_MAX)
+    complaints.push(`memory grows by ${memory.slope.toFixed(1)} MiB an hour`)
   if (surely(openFiles) > FILES_PER_HOUR_MAX)
     complaints.push(`open files grow by ${openFiles.slope.toFixed(1)} an hour`)
   return complaints
@@ -80,7 +86,8 @@ function surely({ slope, slopeError }: Line): number {
 }
 
 export interface Growth {
-  readonly resident: Line
+  readonly memory: Line
+  readonly mapped: Line
   readonly openFiles: Line
   readonly disk: Line
 }
@@ -93,7 +100,8 @@ function growthOf(looks: readonly Usage[]): Growth | undefined {
     return fitLine(warm.map((usage) => ({ x: usage.at / MS_PER_HOUR, y: of(usage) })))
   }
   return {
-    resident: line(({ residentMiB }) => residentMiB),
+    memory: line(({ memoryMiB }) => memoryMiB),
+    mapped: line(({ mappedMiB }) => mappedMiB),
     openFiles: line(({ openFiles }) => openFiles),
     disk: line(({ diskMiB }) => diskMiB),
   }
@@ -105,13 +113,14 @@ export function usageTable(looks: readonly Usage[]): string {
   const step = Math.max(1, Math.floor(looks.length / ROWS))
   const rows = looks.filter((_, index) => index % step === 0 || index === looks.length - 1)
   const growth = growthOf(looks)
-  const lines = growth === undefined ? [] : [growth.resident, growth.openFiles, growth.disk]
+  const lines = growth === undefined ? [] : [growth.memory, growth.mapped, growth.openFiles, growth.disk]
   const slopes = lines.map(({ slope, slopeError }) => `${slope.toFixed(1)} ± ${slopeError.toFixed(1)}`)
   return [
-    '| minute | resident MiB | open files | disk MiB |',
-    '| --- | --- | --- | --- |',
-    ...rows.map(({ at, residentMiB, openFiles: files, diskMiB }) => {
-      return `| ${(at / 60_000).toFixed(1)} | ${residentMiB.toFixed(0)} | ${files} | ${diskMiB.toFixed(0)} |`
+    '| minute | memory MiB | mapped MiB | open files | disk MiB |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows.map(({ at, memoryMiB, mappedMiB, openFiles: files, diskMiB }) => {
+      const sizes = [memoryMiB.toFixed(0), mappedMiB.toFixed(0), files, diskMiB.toFixed(0)]
+      return `| ${(at / 60_000).toFixed(1)} | ${sizes.join(' | ')} |`
     }),
     ...(growth === undefined ? [] : [`| growth per hour | ${slopes.join(' | ')} |`]),
   ].join('\n')

@@ -56,8 +56,6 @@ import {
 } from './transaction-errors.ts'
 import { type RecordGroup, writeGroups, type WrittenGroup } from './transaction-writes.ts'
 
-/** The broker aborts a transaction that is open for longer. Milliseconds. */
-const TRANSACTION_TIMEOUT_MS = 10_000
 /** Level of the feature `transaction.version` from which on it is Transactions V2. */
 const TRANSACTIONS_V2 = 2
 
@@ -71,8 +69,8 @@ export interface TransactionCluster extends Leaders, CoordinatorPlaces {
 
 export interface TransactionalProducerOptions {
   readonly transactionalId: string
-  /** The broker aborts a transaction that is open for longer, and nothing is tried for longer. Milliseconds; 10 s. */
-  readonly timeoutMs?: number
+  /** The broker aborts a transaction that is open for longer, and nothing is tried for longer. Milliseconds. */
+  readonly timeoutMs: number
   readonly compression?: Codec | undefined
   /** What each topic takes in one batch. Bytes. */
   readonly maxBatchBytes?: number
@@ -104,7 +102,7 @@ export class TransactionalProducer {
     this.#cluster = cluster
     this.#brokers = brokers
     this.transactionalId = options.transactionalId
-    this.#timeoutMs = options.timeoutMs ?? TRANSACTION_TIMEOUT_MS
+    this.#timeoutMs = options.timeoutMs
     this.#compression = options.compression
     this.#batchBytesMax = Math.min(BATCH_BYTES_MAX, (options.maxBatchBytes ?? Infinity) - BATCH_OVERHEAD)
   }

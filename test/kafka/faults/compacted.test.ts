@@ -100,7 +100,7 @@ async function producerOf(transactionalId: string, topic: string): Promise<Trans
   })
   await cluster.open()
   await cluster.learn([topic])
-  return new TransactionalProducer(cluster, connections, { transactionalId })
+  return new TransactionalProducer(cluster, connections, { transactionalId, timeoutMs: 10_000 })
 }
 
 async function abortedWrite(

@@ -33,7 +33,8 @@ const context = () => ({
   topicId: () => TOPIC_ID,
 })
 
-const producer = () => new TransactionalProducer(cluster, cluster, { transactionalId: 'shop.sales.0.1' })
+const producer = () =>
+  new TransactionalProducer(cluster, cluster, { transactionalId: 'shop.sales.0.1', timeoutMs: 10_000 })
 const exactly = (commits: readonly TaskCommit[], by = producer()) =>
   commitExactlyOnce({ ...context(), producer: by }, commits)
 const atLeast = (commits: readonly TaskCommit[], sender = new Sender(cluster, cluster)) =>

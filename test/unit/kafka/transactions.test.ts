@@ -28,7 +28,7 @@ beforeEach(() => {
 })
 
 const producer = (transactionalId = 'app.0') =>
-  new TransactionalProducer(cluster, cluster, { transactionalId })
+  new TransactionalProducer(cluster, cluster, { transactionalId, timeoutMs: 10_000 })
 
 async function ready(transactionalId?: string): Promise<TransactionalProducer> {
   const one = producer(transactionalId)
