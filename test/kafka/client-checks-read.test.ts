@@ -2,11 +2,10 @@
  * What Kafka clients for Node are known to read wrong: aborted records, batches that compaction emptied, damage, and
  * bytes that inflate without end. The judge is Kafka's own consumer.
  */
-import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { globSync, readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { eventually } from '../support/kafka/eventually.ts'
+import { flipByteOf } from '../support/kafka/flip-byte.ts'
 import { JavaTransactions, type OracleRecord, produce, readCommitted } from '../support/kafka/oracle.ts'
 import { oneBroker } from '../support/kafka/own-cluster.ts'
 import { dumpLog } from '../support/kafka/tools.ts'
@@ -223,19 +222,4 @@ function endsEmpty(dump: string): boolean {
     const batches = segment.split('\n').filter((text) => text.startsWith('baseOffset:'))
     return batches.at(-1)?.includes(' count: 0 ')
   })
-}
-
-/** Changes a bit of the last letter, in the one segment that has the text. */
-async function flipByteOf(text: string, directory: string): Promise<void> {
-  for (const name of globSync('*.log', { cwd: directory })) {
-    const path = join(directory, name)
-    const at = readFileSync(path).indexOf(text)
-    if (at === -1) continue
-    const file = await open(path, 'r+')
-    const last = Buffer.from([text.charCodeAt(text.length - 1) ^ 1])
-    await file.write(last, 0, 1, at + text.length - 1)
-    await file.close()
-    return
-  }
-  throw new Error(`no segment has ${text}`)
 }

@@ -50,8 +50,16 @@ export interface SeenRequest {
  * - `refuse`: the broker never has it, and the connection ends at once.
  * - `half-open`: the broker never has it, and nothing comes through on this connection any more, either way; also not
  *   that an end of it goes.
+ * - `damage`: a bit of the last letter of this text changes where the answer has it.
  */
-export type Fate = 'pass' | 'lose request' | 'lose answer' | 'cut' | 'refuse' | 'half-open'
+export type Fate =
+  | 'pass'
+  | 'lose request'
+  | 'lose answer'
+  | 'cut'
+  | 'refuse'
+  | 'half-open'
+  | { readonly damage: string }
 
 type Wanted = (request: SeenRequest) => boolean
 
@@ -77,6 +85,7 @@ export class KafkaProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #closing: Promise<void> | undefined
+  #damaged = 0
 
   private constructor(brokerPort: number, broker: number) {
     this.#broker = broker
@@ -94,6 +103,11 @@ export class KafkaProxy {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Answers of which a bit was changed. */
+  get damaged(): number {
+    return this.#damaged
   }
 
   /** Each request that `wanted` holds for meets this fate, until the fate of requests is decided otherwise. */
@@ -177,7 +191,18 @@ export class KafkaProxy {
       const fate = fates.get(frame.readInt32BE(FRAME_BYTES))
       if (fate === undefined) client.write(frame)
       else if (fate === 'cut') client.destroy()
+      else if (typeof fate === 'object') client.write(this.#damage(frame, fate.damage))
     })
+  }
+
+  #damage(frame: Buffer, text: string): Buffer {
+    const at = frame.lastIndexOf(text)
+    if (at === -1) return frame
+    this.#damaged++
+    const damaged = Buffer.from(frame)
+    const last = at + text.length - 1
+    damaged.writeUInt8(frame.readUInt8(last) ^ 1, last)
+    return damaged
   }
 
   async #deliver(frame: Buffer): Promise<Buffer> {
