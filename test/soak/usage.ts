@@ -8,8 +8,8 @@ import { type Line, fitLine } from './trend.ts'
 const KIB_PER_MIB = 1024
 const MIB = 1024 * 1024
 const LOOK_EVERY_MS = 5_000
-/** Caches fill, code is compiled: until then nothing is said about growth. */
-const WARM_UP_MS = 300_000
+/** Caches fill, code is compiled, V8 learns how much of its heap lives: until then nothing is said about growth. */
+const WARM_UP_MS = 600_000
 const MS_PER_HOUR = 3_600_000
 
 export interface Usage {
