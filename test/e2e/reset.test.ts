@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { freshDirectory, run, start, startShop, stop } from './command.ts'
 import { ask, openCoupon, walletOf } from './coupons.ts'
+import { killAtChange } from './kill-at-change.ts'
 import { boardWith, sellMug } from './orders.ts'
 
 /** A command started a dozen times, on a busy machine. */
@@ -74,13 +75,11 @@ describe('millrace reset', () => {
     timeout: KILLS_MS,
   }, async () => {
     const dataDir = await usedDirectory()
-    let isDone = false
-    for (let delayMs = 400; !isDone; delayMs *= 1.1) {
-      const child = start(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
-      const kill = setTimeout(() => child.kill('SIGKILL'), delayMs)
-      isDone = (await child.finished).code === 0
-      clearTimeout(kill)
-    }
+    const reset = () => start(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
+    let kills = 0
+    // Later each time: twice as much is done.
+    while ((await killAtChange(reset(), dataDir, 2 ** (kills + 1))) !== 0) kills++
+    expect(kills).toBeGreaterThan(2)
     const shop = await startShop(dataDir)
     expect(await walletOf(shop, 'bob')).toHaveLength(1)
     await stop(shop)

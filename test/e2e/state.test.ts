@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freshDirectory, getJson, run, start, startShop, stop } from './command.ts'
+import { killAtChange } from './kill-at-change.ts'
 import { ask, openCoupon } from './coupons.ts'
 
 /** A command started a dozen times, on a busy machine. */
@@ -83,12 +84,9 @@ describe('millrace state', () => {
   }, async () => {
     const target = join(freshDirectory(), 'rebuilt')
     const args = ['state', 'rebuild', 'coupon-issuance', '--to', target, '--data-dir', dataDir]
-    for (let delayMs = 500; !existsSync(target); delayMs *= 1.2) {
-      const child = start(args)
-      const kill = setTimeout(() => child.kill('SIGKILL'), delayMs)
-      await child.finished
-      clearTimeout(kill)
-    }
+    let kills = 0
+    while ((await killAtChange(start(args), dirname(target), 2 ** (kills + 1))) !== 0) kills++
+    expect(kills).toBeGreaterThan(2)
     for (const store of ['requests', 'claims', 'campaigns'])
       expect(await dump(target, store)).toEqual(await dump(dataDir, store))
     const shop = await startShop(target)

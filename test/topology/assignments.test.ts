@@ -99,10 +99,7 @@ describe('an assignment', () => {
 
   test('that comes after the group went on finds every task at its last commit', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.append(0)
     await rig.turn()
     await rig.log.listener.revoked(new StreamsError('COMMIT_FENCED', 'the session was over'))
@@ -146,9 +143,7 @@ describe('a database that fails', () => {
     expect(rig.written()).toEqual(['k1'])
     expect(rig.runner.progress.position('lines', 0)).toBe(0)
     rig.directory.beforeWrite = () => Promise.resolve()
-    rig.clock.advance(1_000)
-    await rig.turn()
-    await rig.runner.ready()
+    await tryAgain(rig)
     expect(rig.events).toContain('counting.0_0 closed badly: STATE_IO')
     expect(rig.events.at(-1)).toBe('counting.0_0 restored 1')
     expect(rig.runner.progress.position('lines', 0)).toBe(1)
@@ -178,10 +173,7 @@ describe('a restore', () => {
 
   test('that is not wanted any more ends, and is taken up again', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.log.assign([])
     rig.directory.clear()
     const release = rig.log.hold(changelog)
@@ -199,10 +191,7 @@ describe('a restore', () => {
 
   test('that gets nothing for half a minute is given up and tried again', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.log.assign([])
     rig.directory.clear()
     const release = rig.log.hold(changelog)
@@ -212,9 +201,7 @@ describe('a restore', () => {
     rig.clock.advance(30_000)
     expect(await stuck).toMatchObject({ code: 'RESTORE_STALLED' })
     release()
-    rig.clock.advance(1_000)
-    await rig.turn()
-    await rig.runner.ready()
+    await tryAgain(rig)
     await rig.append(0)
     await rig.settle()
     expect(rig.written()).toEqual(['k1', 'k2'])
@@ -223,10 +210,7 @@ describe('a restore', () => {
 
   test('F18 of a damaged database begins with an empty one, and the damaged one is kept', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.streams.close()
     const aside: string[] = []
     rig.directory.damage = (task) => {
@@ -246,10 +230,7 @@ describe('a restore', () => {
 
   test('F18 a row found damaged at work closes the task, which comes back whole', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     const [task] = rig.runner.tasks
     if (task !== undefined) {
       task.state.seal = () => {
@@ -259,9 +240,7 @@ describe('a restore', () => {
     await rig.append(0)
     await rig.settle()
     expect(rig.runner.notRunning).toEqual([zero])
-    rig.clock.advance(1_000)
-    await rig.turn()
-    await rig.runner.ready()
+    await tryAgain(rig)
     expect(rig.events.at(-1)).toBe('counting.0_0 restored 1')
     await rig.settle()
     expect(rig.written()).toEqual(['k1', 'k2'])
@@ -270,10 +249,7 @@ describe('a restore', () => {
 
   test('of a database that lacks something, and is older than tombstones are kept, begins anew', async () => {
     const [rig, other] = await sharing()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.log.assign([])
     await other.log.assign([zero])
     await other.runner.ready()
@@ -282,9 +258,7 @@ describe('a restore', () => {
     rig.clock.advance(TOMBSTONE_RETENTION_MS + HOUR)
     await rig.log.assign([zero])
     await expect(rig.runner.ready()).rejects.toMatchObject({ code: 'STATE_CORRUPT' })
-    rig.clock.advance(1_000)
-    await rig.turn()
-    await rig.runner.ready()
+    await tryAgain(rig)
     expect(rig.events.at(-1)).toBe('counting.0_0 restored 3')
     await rig.streams.close()
     await other.streams.close()
@@ -292,10 +266,7 @@ describe('a restore', () => {
 
   test('of a database that lacks nothing is done, however long nothing was written', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     rig.clock.advance(TOMBSTONE_RETENTION_MS + HOUR)
     await rig.restart()
     await rig.log.assign([zero])
@@ -306,10 +277,7 @@ describe('a restore', () => {
 
   test('that was interrupted makes a database no younger: it may still miss deletions', async () => {
     const [rig, other] = await sharing()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.log.assign([])
     await other.log.assign([zero])
     await other.runner.ready()
@@ -327,9 +295,7 @@ describe('a restore', () => {
     rig.clock.advance(2 * HOUR)
     await rig.log.assign([zero])
     await expect(rig.runner.ready()).rejects.toMatchObject({ code: 'STATE_CORRUPT' })
-    rig.clock.advance(1_000)
-    await rig.turn()
-    await rig.runner.ready()
+    await tryAgain(rig)
     expect(rig.events.at(-1)).toBe('counting.0_0 restored 2501')
     await rig.streams.close()
     await other.streams.close()
@@ -337,10 +303,7 @@ describe('a restore', () => {
 
   test('F20 from a changelog that was made again is refused: a reset is required', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.streams.close()
     rig.log.recreated(changelog)
     await rig.restart()
@@ -353,10 +316,7 @@ describe('a restore', () => {
 
   test('F20 of state without a committed position is refused: the offsets are gone', async () => {
     const rig = await Rig.open()
-    await rig.log.assign([zero])
-    await rig.runner.ready()
-    await rig.append(0)
-    await rig.settle()
+    await countOne(rig)
     await rig.streams.close()
     rig.log.forgetOffsets()
     await rig.restart()
@@ -365,6 +325,21 @@ describe('a restore', () => {
     await rig.streams.close()
   })
 })
+
+/** The task opens, and counts a record. */
+async function countOne(rig: Rig): Promise<void> {
+  await rig.log.assign([zero])
+  await rig.runner.ready()
+  await rig.append(0)
+  await rig.settle()
+}
+
+/** What did not open is tried again after a second. */
+async function tryAgain(rig: Rig): Promise<void> {
+  rig.clock.advance(1_000)
+  await rig.turn()
+  await rig.runner.ready()
+}
 
 /** Two processes on one log. */
 async function sharing(): Promise<[Rig, Rig]> {
