@@ -9,12 +9,14 @@ import { CouponRun } from '../kafka/faults/coupon-run.ts'
 import type { Engine } from '../kafka/faults/engine.ts'
 import { everyTaskOnce, troubles } from '../kafka/faults/engines.ts'
 import { soakSeconds } from './limits.ts'
-import { complaintsAbout, usageTable, watchUsage } from './usage.ts'
+import { type Alive, aliveTable, complaintsAbout, usageTable, watchUsage } from './usage.ts'
 
 const SESSION_MS = 3_000
 /** Between two disturbances. */
 const CALM_MS = { least: 5_000, most: 25_000 }
 const USERS_PER_SECOND = 150
+/** Between two looks at what is alive. */
+const COLLECT_EVERY_MS = 120_000
 /** Caches and buffers of each task that are full within the warm-up: what grows afterwards is none of them. */
 const SMALL = { cacheEntries: 500, writeBufferBytes: 64 * 1024, cacheBytes: 1024 * 1024 }
 
@@ -36,15 +38,19 @@ test(
     const end = performance.now() + seconds * 1_000
     const isOver = (): boolean => performance.now() > end
     const watched = { pid: () => witness.child.pid, directory: run.directoryOf('a') }
-    const [looks, disturbances] = await Promise.all([watchUsage(watched, isOver), disturb(isOver)])
+    const [looks, alive, disturbances] = await Promise.all([
+      watchUsage(watched, isOver),
+      watchAlive(witness, isOver),
+      disturb(isOver),
+    ])
     await everyTaskOnce(all())
     const { kills, stops } = disturbances
     const summary = await run.finish()
     console.log(
-      `seed ${seed}: ${kills} kills, ${stops} stops in ${seconds} s: ${summary}\n${usageTable(looks)}`,
+      `seed ${seed}: ${kills} kills, ${stops} stops in ${seconds} s: ${summary}\n${usageTable(looks)}\n${aliveTable(alive)}`,
     )
     expect(troubles(all())).toEqual([])
-    expect(complaintsAbout(looks)).toEqual([])
+    expect(complaintsAbout(looks, alive)).toEqual([])
 
     async function disturb(enough: () => boolean): Promise<{ kills: number; stops: number }> {
       const random = seededRandom(seed + 1)
@@ -71,3 +77,16 @@ test(
   },
   seconds * 1_000 + 600_000,
 )
+
+async function watchAlive(engine: Engine, isOver: () => boolean): Promise<Alive[]> {
+  const begin = performance.now()
+  const looks: Alive[] = []
+  while (!isOver()) {
+    const alive = engine.next('alive')
+    await engine.order({ do: 'collect' })
+    const { heapMiB, externalMiB } = await alive
+    looks.push({ at: performance.now() - begin, heapMiB, externalMiB })
+    await delay(COLLECT_EVERY_MS)
+  }
+  return looks
+}

@@ -23,6 +23,14 @@ export interface Usage {
   readonly diskMiB: number
 }
 
+/** What was left of a process's heap and buffers after all garbage was collected. */
+export interface Alive {
+  /** Milliseconds since the beginning of the run. */
+  readonly at: number
+  readonly heapMiB: number
+  readonly externalMiB: number
+}
+
 export interface Watched {
   /** Of the process that is looked at now; nothing while there is none. */
   readonly pid: () => number | undefined
@@ -67,11 +75,15 @@ function bytesUnder(directory: string): number {
   return bytes
 }
 
-/** What grows more than it may, after the warm-up. */
-export function complaintsAbout(looks: readonly Usage[]): string[] {
+/**
+ * What grows more than it may, after the warm-up. Memory is judged by what is alive where that is known: a process that
+ * lives long holds garbage that V8 is in no hurry to collect, and room that the allocator keeps.
+ */
+export function complaintsAbout(looks: readonly Usage[], alive?: readonly Alive[]): string[] {
   const growth = growthOf(looks)
   if (growth === undefined) return []
-  const { memory, openFiles } = growth
+  const { openFiles } = growth
+  const memory = alive === undefined ? growth.memory : aliveLine(alive)
   const complaints: string[] = []
   if (surely(memory) > memory.mean * MEMORY_SHARE_PER_HOUR_MAX)
     complaints.push(`memory grows by ${memory.slope.toFixed(1)} MiB an hour`)
@@ -105,6 +117,27 @@ function growthOf(looks: readonly Usage[]): Growth | undefined {
     openFiles: line(({ openFiles }) => openFiles),
     disk: line(({ diskMiB }) => diskMiB),
   }
+}
+
+function aliveLine(alive: readonly Alive[]): Line {
+  const warm = alive.filter(({ at }) => at >= WARM_UP_MS)
+  return fitLine(
+    warm.map(({ at, heapMiB, externalMiB }) => ({ x: at / MS_PER_HOUR, y: heapMiB + externalMiB })),
+  )
+}
+
+/** What is alive, each time that it was looked at, as Markdown. */
+export function aliveTable(alive: readonly Alive[]): string {
+  const hasLine = alive.filter(({ at }) => at >= WARM_UP_MS).length >= 3
+  const { slope, slopeError } = hasLine ? aliveLine(alive) : { slope: 0, slopeError: 0 }
+  return [
+    '| minute | heap alive MiB | external MiB |',
+    '| --- | --- | --- |',
+    ...alive.map(({ at, heapMiB, externalMiB }) => {
+      return `| ${(at / 60_000).toFixed(1)} | ${heapMiB.toFixed(1)} | ${externalMiB.toFixed(1)} |`
+    }),
+    ...(hasLine ? [`| growth per hour, both | ${slope.toFixed(1)} ± ${slopeError.toFixed(1)} | |`] : []),
+  ].join('\n')
 }
 
 /** A few rows over the run, and the lines, as Markdown. */

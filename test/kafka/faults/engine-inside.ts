@@ -1,4 +1,6 @@
-/** Faults inside of a process: a rule that blocks the event loop, clocks that jump. Its test says when. */
+/** Inside of a process, when its test says so: a rule that blocks the event loop, clocks that jump, what is alive. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { type Clock, systemClock, type Topology } from '../../../streams/index.ts'
 
 /** A rule of the topology that takes its time when it is told to. */
@@ -77,4 +79,15 @@ export class JumpingClock implements Clock {
   yield(): Promise<void> {
     return systemClock.yield()
   }
+}
+
+const MIB = 1024 * 1024
+
+/** What is left once all garbage has been collected. */
+export function aliveNow(): { heapMiB: number; externalMiB: number } {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return { heapMiB: heapUsed / MIB, externalMiB: external / MIB }
 }

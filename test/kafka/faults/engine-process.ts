@@ -12,7 +12,7 @@ import { TaskDatabases } from '../../../state/index.ts'
 import { type Log, reactionOf, Streams, type StreamsHooks, taskName } from '../../../streams/index.ts'
 import { openKafkaLog } from '../../../transports/kafka/index.ts'
 import type { Command, EngineOptions, Told } from './engine.ts'
-import { Blocker, JumpingClock } from './engine-inside.ts'
+import { aliveNow, Blocker, JumpingClock } from './engine-inside.ts'
 import { openRelease } from './releases.ts'
 import { topicSpec, topologiesOf } from './shop-topics.ts'
 
@@ -106,6 +106,9 @@ function obey(command: Command): void {
       break
     case 'pass':
       clock.pass(command.ms)
+      break
+    case 'collect':
+      tell({ at: 'alive', ...aliveNow() })
   }
   tell({ at: 'obeyed' })
 }

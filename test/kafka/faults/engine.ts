@@ -47,10 +47,9 @@ export interface EngineOptions {
 }
 
 /** What it is told to do to itself (`engine-inside.ts`). Milliseconds. */
-export interface Command {
-  readonly do: 'block' | 'jump' | 'pass'
-  readonly ms: number
-}
+export type Command =
+  | { readonly do: 'block' | 'jump' | 'pass'; readonly ms: number }
+  | { readonly do: 'collect' }
 
 interface Cause {
   readonly code?: string
@@ -63,6 +62,8 @@ export type Told =
   | ({ readonly at: 'unavailable' } & Cause)
   | { readonly at: 'blocked'; readonly forMs: number }
   | { readonly at: 'obeyed' }
+  /** After garbage was collected. */
+  | { readonly at: 'alive'; readonly heapMiB: number; readonly externalMiB: number }
   | { readonly at: 'clock'; readonly topology: string; readonly kind: string; readonly gapMs: number }
   | ({ readonly at: 'task'; readonly task: string; readonly to: string } & Cause)
   | ({ readonly at: 'runner'; readonly topology: string; readonly to: string } & Cause)
