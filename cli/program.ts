@@ -7,6 +7,7 @@ import type {
   DirectoryFlags,
   DumpFlags,
   LoadFlags,
+  MigrateFlags,
   RebuildFlags,
   ReplayFlags,
   ResetFlags,
@@ -42,6 +43,7 @@ export function buildProgram(context: Context): Command {
   addRestore(program, context)
   addReset(program, context)
   addState(program, context)
+  addMigrate(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addUp(program, context)
@@ -220,6 +222,20 @@ function addReset(program: Command, context: Context): void {
       await reset(context, topology, flags)
     },
   )
+}
+
+function addMigrate(program: Command, context: Context): void {
+  const command = program
+    .command('migrate')
+    .description('Bring an embedded shop that does not run to a Kafka cluster, where it goes on.')
+    .addOption(new Option('--to <log>', 'where to').choices(['kafka']))
+    .option('--registry <url>', 'schema registry of the cluster: root of its Confluent API')
+    .option('--dry-run', 'only say what would be brought, and what the cluster has')
+    .option('--abandon', 'give up what was begun: the directory serves again')
+  json(withKafka(withDataDir(command)), 'print the result as JSON').action(async (flags: MigrateFlags) => {
+    const { migrateShop } = await import('./commands/migrate.ts')
+    await migrateShop(context, flags)
+  })
 }
 
 function addState(program: Command, context: Context): void {

@@ -129,6 +129,11 @@ export class EmbeddedLog extends LogPort {
     return this.parts.groups.tasks.map(({ task }) => task)
   }
 
+  /** Tasks of topologies whose reset has begun and not ended. */
+  resettingTasks(): readonly TaskId[] {
+    return this.parts.groups.tasks.filter(({ resetting }) => resetting).map(({ task }) => task)
+  }
+
   // --- held positions
 
   /**

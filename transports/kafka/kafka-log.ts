@@ -29,6 +29,7 @@ import type { Cluster } from './cluster.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
+import { ClusterImport } from './import.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import type { BrokerConnections, Network } from './network.ts'
@@ -162,6 +163,25 @@ export class KafkaLog implements Log {
     return resetOnCluster(this.#resetParts(), request)
   }
 
+  /** Brings another log here, which `id` (letters and digits) names over all tries; one at a time. */
+  importer(id: string): ClusterImport {
+    const { application, compression } = this.#options
+    const filler = new TransactionalProducer(this.#cluster, this.#appends, {
+      transactionalId: `${application}.import.${id}`,
+      compression,
+      isV1: true,
+    })
+    return new ClusterImport({
+      id,
+      filler,
+      cluster: this.#cluster,
+      connections: this.#questions,
+      topics: this.#topics,
+      sender: this.#sender,
+      bounds: (at) => this.bounds(at),
+    })
+  }
+
   #resetParts(): ClusterResetParts {
     const endOf = async (at: TopicPartition): Promise<number> => (await this.#reads.bounds(at)).highWatermark
     return { cluster: this.#cluster, connections: this.#questions, endOf }
@@ -202,7 +222,7 @@ export class KafkaLog implements Log {
     this.#checkOpen()
     this.#checkPartition(at)
     const fetcher = isChangelog(this.#options.application, at.topic) ? this.#restorer : this.#fetcher
-    return fetcher.open(at, from, onReadable)
+    return fetcher.open(at, from, onReadable, this.#topics.isStamped(at.topic))
   }
 
   // --- groups
