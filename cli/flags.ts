@@ -77,6 +77,12 @@ export interface RebuildFlags extends StartFlags {
   readonly to: string
 }
 
+export interface RepartitionFlags extends StartFlags {
+  readonly topic: readonly string[]
+  readonly partitions: number
+  readonly to: string
+}
+
 export interface MigrateFlags extends StartFlags {
   readonly to?: 'kafka'
   readonly dryRun?: true

@@ -9,6 +9,7 @@ import type {
   LoadFlags,
   MigrateFlags,
   RebuildFlags,
+  RepartitionFlags,
   ReplayFlags,
   ResetFlags,
   SchemasFlags,
@@ -18,7 +19,7 @@ import type {
   TopologyFlags,
 } from './flags.ts'
 import { addDeadLetters } from './program-dlq.ts'
-import { json, whole, withDataDir, withFile } from './program-options.ts'
+import { collect, json, whole, withDataDir, withFile } from './program-options.ts'
 
 export function buildProgram(context: Context): Command {
   const program = new Command('millrace')
@@ -44,6 +45,7 @@ export function buildProgram(context: Context): Command {
   addReset(program, context)
   addState(program, context)
   addMigrate(program, context)
+  addRepartition(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addUp(program, context)
@@ -236,6 +238,21 @@ function addMigrate(program: Command, context: Context): void {
     const { migrateShop } = await import('./commands/migrate.ts')
     await migrateShop(context, flags)
   })
+}
+
+function addRepartition(program: Command, context: Context): void {
+  const command = program
+    .command('repartition')
+    .description('Give topics more partitions, in a copy of an embedded log that does not run.')
+    .requiredOption('--topic <name>', 'and all that must have as many; may be repeated', collect)
+    .requiredOption('--partitions <number>', 'that each of them gets', whole(2, 65_535))
+    .requiredOption('--to <directory>', 'where the copy goes; must not be there')
+  json(withKafka(withDataDir(command)), 'print the result as JSON').action(
+    async (flags: RepartitionFlags) => {
+      const { repartitionTopics } = await import('./commands/repartition.ts')
+      await repartitionTopics(context, flags)
+    },
+  )
 }
 
 function addState(program: Command, context: Context): void {
