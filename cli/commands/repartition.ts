@@ -27,7 +27,7 @@ export async function repartitionTopics(context: Context, flags: RepartitionFlag
     await refuseWaiting(log, plan)
     const { partitions } = flags
     const { application } = config
-    return repartition({ source: log, application, plan, partitions, directory, signal })
+    return repartition({ source: log, application, topologies: all, plan, partitions, directory, signal })
   }
   const report = await closeAfter(work, () => log.close())
   const overrides = Object.fromEntries(report.topics.map(({ topic, to }) => [topic, { partitions: to }]))

@@ -150,7 +150,9 @@ describe('with a schema registry', () => {
   const cluster = oneBroker({ registry: false })
   const { registryUrl } = inject('kafka')
 
-  test('records get the ids of the registry, and mean what they meant', { timeout: TIMEOUT_MS }, async () => {
+  test('records get the ids of the registry, and mean what they meant; after a repartition too', {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     const { bootstrap } = cluster()
     const flags = ['--registry', registryUrl, '--set', 'registry.register=true']
     const dataDir = freshDirectory()
@@ -168,7 +170,13 @@ describe('with a schema registry', () => {
     const plan = await migrate(dataDir, bootstrap, '--dry-run', '--json')
     expect(JSON.parse(plan.stdout)).toMatchObject({ stage: 'copying', left: [] })
     await stop(await startShop(dataDir))
-    expect((await migrate(dataDir, bootstrap, ...flags)).code).toBe(0)
+    const wider = join(freshDirectory(), 'wider')
+    const topic = ['--topic', 'coupon.issue.requested', '--partitions', '7']
+    const made = await run(['repartition', '--data-dir', dataDir, '--to', wider, '--json', ...topic])
+    const { overrides } = JSON.parse(made.stdout) as { overrides: object }
+    expect((await migrate(wider, bootstrap, ...flags)).stderr).toContain('has partitions 7, not 6')
+    flags.push('--set', `topics.overrides=${JSON.stringify(overrides)}`)
+    expect((await migrate(wider, bootstrap, ...flags)).code).toBe(0)
 
     const after = await startOn(bootstrap, ...flags)
     expect(await ask(after, 'spring', 'ann', 'r1')).toEqual(ann)

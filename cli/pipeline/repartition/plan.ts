@@ -52,16 +52,6 @@ export function refuseUntold(log: EmbeddedLog, topologies: readonly Topology[], 
   const there = new Set(log.describeTopics().map(({ name }) => name))
   const unknown = plan.topics.find((topic) => !there.has(topic))
   if (unknown !== undefined) throw new UsageError(`the directory has no topic ${unknown}`)
-  for (const { subTopologies } of topologies) {
-    for (const node of subTopologies.flatMap(({ nodes }) => nodes)) {
-      if (node.kind !== 'sink' || node.partition === undefined) continue
-      const placed = node.topics.find(({ name }) => plan.topics.includes(name))
-      if (placed !== undefined)
-        throw new CheckError(
-          `${placed.name} cannot be repartitioned: ${node.name} chooses its partitions itself`,
-        )
-    }
-  }
   for (const { topology, subTopology } of plan.readers) {
     const untold = subTopology.stores.filter((spec) => !tells(spec)).map(({ name }) => name)
     if (untold.length === 0) continue

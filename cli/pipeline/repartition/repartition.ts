@@ -6,7 +6,7 @@
  * | --- | --- | --- |
  * | 0 | everything in these topics is processed, and every store that goes with them tells by its keys where its rows belong | nothing has happened |
  * | 1 | a copy, as `<directory>.partial` | nothing but that; the next try begins with removing it |
- * | 2 | in the copy the topics get their partitions and lose their records; those of compacted topics come back, each where its key belongs | the same |
+ * | 2 | in the copy the topics get their partitions and lose their records; those of compacted topics come back, each where it belongs | the same |
  * | 3 | rows move to the tasks that have their keys, timers among them; positions are where the partitions go on | the same |
  * | 4 | all rows are there once, each where it belongs, and the copy is whole | the same |
  * | 5 | it gets its name | it is there |
@@ -17,16 +17,16 @@ import { StateError } from '../../../state/index.ts'
 import {
   type AppendRecord,
   groupSpecOf,
-  partitionFor,
   readRange,
   systemClock,
-  type TopicPartition,
+  type Topology,
 } from '../../../streams/index.ts'
 import { type EmbeddedLog, openEmbeddedLog, verifyLog } from '../../../transports/embedded/index.ts'
 import { closeAfter } from '../../closing.ts'
 import { CheckError } from '../../errors.ts'
 import { compareRows } from './compare-rows.ts'
 import { asMember, moveRows } from './move-rows.ts'
+import { placementOf } from './placement.ts'
 import type { Reader, RepartitionPlan } from './plan.ts'
 
 /** Appended with one call. */
@@ -35,6 +35,8 @@ const SLICE_RECORDS = 1_000
 export interface RepartitionOptions {
   readonly source: EmbeddedLog
   readonly application: string
+  /** Of the program. */
+  readonly topologies: readonly Topology[]
   readonly plan: RepartitionPlan
   readonly partitions: number
   /** Must not be there. */
@@ -107,10 +109,11 @@ function partsOf(
 
 /** The newest of each key, and what compaction has not come to; answers how many. */
 async function bringBack(
-  { source, partitions, signal }: RepartitionOptions,
+  { source, topologies, partitions, signal }: RepartitionOptions,
   copy: EmbeddedLog,
   topic: string,
 ): Promise<number> {
+  const place = placementOf(topologies, topic)
   let records = 0
   for (let partition = 0; partition < source.partitions(topic); partition++) {
     let slice: AppendRecord[] = []
@@ -122,20 +125,16 @@ async function bringBack(
     const at = { topic, partition }
     for await (const record of readRange({ log: source, clock: systemClock, signal }, at, { from: 0 })) {
       const { key, value, timestamp, lineage, headers } = record
-      const place = placeOf(at, key, source.partitions(topic), partitions)
+      // Where it does not lie where it belongs, nobody knows where it would.
+      if (place(record, source.partitions(topic)) !== partition)
+        throw new CheckError(`${topic}-${partition} has a record at ${record.offset} that belongs elsewhere`)
       if (lineage === undefined) throw new CheckError(`${topic}-${partition} has a record without an eventId`)
-      slice.push({ topic, partition: place, key, value, timestamp, lineage, headers })
+      slice.push({ topic, partition: place(record, partitions), key, value, timestamp, lineage, headers })
       if (slice.length === SLICE_RECORDS) await append()
     }
     if (slice.length > 0) await append()
   }
   return records
-}
-
-/** Throws a `CheckError` for a record that does not lie where its key belongs: nobody knows where it would. */
-function placeOf({ topic, partition }: TopicPartition, key: Buffer | null, from: number, to: number): number {
-  if (key !== null && partitionFor(key, from) === partition) return partitionFor(key, to)
-  throw new CheckError(`${topic}-${partition} has a record that its key does not place there`)
 }
 
 async function lettersIn(log: EmbeddedLog, topics: readonly string[]): Promise<number> {
