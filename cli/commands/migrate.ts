@@ -94,6 +94,8 @@ async function toKafka(
     const translate = await translateFor(config, stop, closing)
     const target = await openToolLog(config, version, 'migration')
     closing.add('cluster', () => target.close())
+    const importer = target.importer(mark.id)
+    closing.add('import', () => importer.close())
     const parts: MigrationParts = {
       config,
       plan,
@@ -101,7 +103,7 @@ async function toKafka(
       translate,
       target,
       source: log,
-      importer: target.importer(mark.id),
+      importer,
       application: config.application,
       signal: stop,
       onStep(step) {

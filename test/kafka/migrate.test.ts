@@ -175,8 +175,11 @@ describe('with a schema registry', () => {
     const made = await run(['repartition', '--data-dir', dataDir, '--to', wider, '--json', ...topic])
     const { overrides } = JSON.parse(made.stdout) as { overrides: object }
     expect((await migrate(wider, bootstrap, ...flags)).stderr).toContain('has partitions 7, not 6')
-    flags.push('--set', `topics.overrides=${JSON.stringify(overrides)}`)
-    expect((await migrate(wider, bootstrap, ...flags)).code).toBe(0)
+    const wide = ['--set', `topics.overrides=${JSON.stringify(overrides)}`]
+    flags.push(...wide)
+    const migrated = await migrate(wider, bootstrap, ...flags)
+    expect(migrated.stderr).toContain('goes on where this shop stopped')
+    expect(migrated.code).toBe(0)
 
     const after = await startOn(bootstrap, ...flags)
     expect(await ask(after, 'spring', 'ann', 'r1')).toEqual(ann)
@@ -185,7 +188,7 @@ describe('with a schema registry', () => {
     expect(await boardWith(after, 1)).toEqual(board)
 
     const other = freshDirectory()
-    await stop(await startShop(other))
+    await stop(await startShop(other, ...wide))
     const running = await migrate(other, bootstrap, ...flags)
     expect(running.stderr).toContain('The topology is running')
     expect(running.code).toBe(4)
@@ -193,6 +196,6 @@ describe('with a schema registry', () => {
     const taken = await migrate(other, bootstrap, ...flags)
     expect(taken.stderr).toContain('has been on this cluster')
     expect(taken.code).toBe(4)
-    await stop(await startShop(other))
+    await stop(await startShop(other, ...wide))
   })
 })

@@ -68,7 +68,8 @@ export interface ImportParts extends OfflineParts {
   /** Names the log that is brought: letters and digits. */
   readonly id: string
   readonly topics: Topics
-  readonly sender: Pick<Sender, 'append'>
+  /** Closed with the import. */
+  readonly sender: Pick<Sender, 'append' | 'close'>
   /** Speaks V1, under an id that every try uses: so each ends what the one before left open. */
   readonly filler: Pick<TransactionalProducer, 'initialise' | 'enlist' | 'produce'>
   bounds(at: TopicPartition): Promise<PartitionBounds>
@@ -183,6 +184,11 @@ export class ClusterImport {
   /** Gives the topics their own form. */
   openTopics(specs: readonly TopicSpec[]): Promise<void> {
     return this.#parts.topics.settle(specs)
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#parts.sender.close()
   }
 
   get #mark(): string {

@@ -51,6 +51,8 @@ import { type TopicPlan, Topics, type TopicsOptions } from './topics.ts'
 const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 30_000
 const TRANSACTION_TIMEOUT_MS = 30_000
+/** Of each request of an import: nobody waits for it, and one that is given up has to be begun again by a person. */
+const IMPORT_TIMEOUT_MS = 60_000
 /** Survivors hear of a rebalance after this at the latest. */
 const HEARTBEAT_MS = 500
 /** Heartbeats that must get lost in a row before a session is over. */
@@ -163,13 +165,18 @@ export class KafkaLog implements Log {
     return resetOnCluster(this.#resetParts(), request)
   }
 
-  /** Brings another log here, which `id` (letters and digits) names over all tries; one at a time. */
+  /** Brings another log here, which `id` (letters and digits) names over all tries; one at a time. To be closed. */
   importer(id: string): ClusterImport {
     const { application, compression } = this.#options
     const filler = new TransactionalProducer(this.#cluster, this.#appends, {
       transactionalId: `${application}.import.${id}`,
+      timeoutMs: IMPORT_TIMEOUT_MS,
       compression,
       isV1: true,
+    })
+    const sender = new Sender(this.#cluster, this.#appends, {
+      compression,
+      deliveryTimeoutMs: IMPORT_TIMEOUT_MS,
     })
     return new ClusterImport({
       id,
@@ -177,7 +184,7 @@ export class KafkaLog implements Log {
       cluster: this.#cluster,
       connections: this.#questions,
       topics: this.#topics,
-      sender: this.#sender,
+      sender,
       bounds: (at) => this.bounds(at),
     })
   }
