@@ -77,6 +77,18 @@ export interface RebuildFlags extends StartFlags {
   readonly to: string
 }
 
+export interface RepartitionFlags extends StartFlags {
+  readonly topic: readonly string[]
+  readonly partitions: number
+  readonly to: string
+}
+
+export interface MigrateFlags extends StartFlags {
+  readonly to?: 'kafka'
+  readonly dryRun?: true
+  readonly abandon?: true
+}
+
 export interface DeadLetterFlags extends ConfigFlags {
   readonly url?: string
   readonly json?: true

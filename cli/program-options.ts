@@ -15,7 +15,7 @@ export function json(command: Command, what: string): Command {
   return command.option('--json', what)
 }
 
-export function collect(value: string, before: readonly string[]): readonly string[] {
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value]
 }
 

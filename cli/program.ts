@@ -7,7 +7,9 @@ import type {
   DirectoryFlags,
   DumpFlags,
   LoadFlags,
+  MigrateFlags,
   RebuildFlags,
+  RepartitionFlags,
   ReplayFlags,
   ResetFlags,
   SchemasFlags,
@@ -17,7 +19,7 @@ import type {
   TopologyFlags,
 } from './flags.ts'
 import { addDeadLetters } from './program-dlq.ts'
-import { json, whole, withDataDir, withFile } from './program-options.ts'
+import { collect, json, whole, withDataDir, withFile } from './program-options.ts'
 
 export function buildProgram(context: Context): Command {
   const program = new Command('millrace')
@@ -42,6 +44,8 @@ export function buildProgram(context: Context): Command {
   addRestore(program, context)
   addReset(program, context)
   addState(program, context)
+  addMigrate(program, context)
+  addRepartition(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addUp(program, context)
@@ -218,6 +222,35 @@ function addReset(program: Command, context: Context): void {
     async (topology: string, flags: ResetFlags) => {
       const { reset } = await import('./commands/reset.ts')
       await reset(context, topology, flags)
+    },
+  )
+}
+
+function addMigrate(program: Command, context: Context): void {
+  const command = program
+    .command('migrate')
+    .description('Bring an embedded shop that does not run to a Kafka cluster, where it goes on.')
+    .addOption(new Option('--to <log>', 'where to').choices(['kafka']))
+    .option('--registry <url>', 'schema registry of the cluster: root of its Confluent API')
+    .option('--dry-run', 'only say what would be brought, and what the cluster has')
+    .option('--abandon', 'give up what was begun: the directory serves again')
+  json(withKafka(withDataDir(command)), 'print the result as JSON').action(async (flags: MigrateFlags) => {
+    const { migrateShop } = await import('./commands/migrate.ts')
+    await migrateShop(context, flags)
+  })
+}
+
+function addRepartition(program: Command, context: Context): void {
+  const command = program
+    .command('repartition')
+    .description('Give topics more partitions, in a copy of an embedded log that does not run.')
+    .requiredOption('--topic <name>', 'and all that must have as many; may be repeated', collect)
+    .requiredOption('--partitions <number>', 'that each of them gets', whole(2, 65_535))
+    .requiredOption('--to <directory>', 'where the copy goes; must not be there')
+  json(withKafka(withDataDir(command)), 'print the result as JSON').action(
+    async (flags: RepartitionFlags) => {
+      const { repartitionTopics } = await import('./commands/repartition.ts')
+      await repartitionTopics(context, flags)
     },
   )
 }

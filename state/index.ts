@@ -11,6 +11,8 @@ export {
   type DumpedRow,
   type DumpOptions,
   keyBeginning,
+  type StoredRow,
+  storedRows,
   type UnreadableRow,
   verifyStores,
 } from './inspect.ts'

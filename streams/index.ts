@@ -95,8 +95,11 @@ export {
   changeHeaders,
   changelogTopic,
   isChangelog,
+  type LoggedStore,
+  loggedStores,
   storedPositions,
   TOMBSTONE_RETENTION_MS,
+  versionOf,
 } from './changelogs.ts'
 export { restoreState, type RestoreOptions } from './restore.ts'
 export type { StateDirectory } from './state-directory.ts'

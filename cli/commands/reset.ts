@@ -9,6 +9,7 @@ import type { ResetFlags } from '../flags.ts'
 import { table } from '../output.ts'
 import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 import { type KafkaReset, planKafkaReset, resetOnKafka } from '../pipeline/kafka-reset.ts'
+import { refuseMigrated } from '../pipeline/migration/directory-mark.ts'
 import { knownTopology, shopTopologies } from '../pipeline/topologies.ts'
 
 /** Prints what a topology would lose, or has lost where `--yes` is given. */
@@ -31,7 +32,8 @@ export async function reset(context: Context, topology: string, flags: ResetFlag
 
 async function resetEmbedded(given: Config, name: string, isMeant: boolean): Promise<ResetReport> {
   const { log, config } = await openOfflineLog(given)
-  const work = (): Promise<ResetReport> => {
+  const work = async (): Promise<ResetReport> => {
+    if (isMeant) await refuseMigrated(log)
     // One that the program has no more leaves tasks behind that hold their topics.
     const isStored = log.storedTasks().some((task) => task.topology === name)
     const known = isStored

@@ -6,6 +6,7 @@ import { type Config, ConfigError } from '../../config/index.ts'
 import { SENTINEL } from '../../topologies/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
+import { refuseMigrated } from './migration/directory-mark.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 
@@ -24,6 +25,7 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
     ...config.log,
   })
   try {
+    await refuseMigrated(log)
     // Switched off, it must not hold records for ever; on again, it begins with what is there.
     if (!config.sentinel.enabled) await forgetSentinel(log)
     return {
@@ -54,6 +56,7 @@ export function assertDirectory({ dataDir }: Config): void {
 /** A log that no process has open, for a command that works on it. */
 export interface OfflineLog {
   readonly log: EmbeddedLog
+  readonly mode: DirectoryMode
   /** As the directory's mode changes it. */
   readonly config: Config
 }
@@ -66,8 +69,8 @@ export async function openOfflineLog(config: Config, { checkTables = true } = {}
   assertDirectory(config)
   const { dataDir: directory, application } = config
   const log = await openEmbeddedLog({ directory, application, housekeepingIntervalMs: 0, checkTables })
-  const mode = await log.setting(MODE)
-  return { log, config: configFor(mode === 'as-recorded' ? mode : 'live', config) }
+  const mode = (await log.setting(MODE)) === 'as-recorded' ? 'as-recorded' : 'live'
+  return { log, mode, config: configFor(mode, config) }
 }
 
 /** Its records have the ids of this program; those of a registry would mean something else. */

@@ -17,7 +17,7 @@ export interface ShopTopics {
  */
 export async function openTopics(
   config: Config,
-  { logger }: Telemetry,
+  { logger }: Pick<Telemetry, 'logger'>,
   signal: AbortSignal,
 ): Promise<ShopTopics> {
   const registry = registryAddress(config)

@@ -37,19 +37,18 @@ export class Catalog implements TopicNumbers {
       known.spec = spec
       return
     }
-    const partitions = Array.from({ length: spec.partitions }, (_, partition) => ({
-      topic: spec.name,
-      topicNumber: number,
-      partition,
-      start: 0,
-      end: 0,
-      bytes: 0,
-      tail: new PartitionTail(),
-      readers: new Set<PartitionReaderCore>(),
-    }))
-    const entry: TopicEntry = { number, spec, partitions }
-    this.#byName.set(spec.name, entry)
-    this.#byNumber[number] = entry
+    this.#enter({ number, spec, partitions: emptyPartitions(number, spec, 0) })
+  }
+
+  /** The topic with other partitions in the place of its own, all of them empty, whose next offset is `base`. */
+  replace(number: number, spec: TopicSpec, base: number): TopicEntry {
+    return this.#enter({ number, spec, partitions: emptyPartitions(number, spec, base) })
+  }
+
+  #enter(entry: TopicEntry): TopicEntry {
+    this.#byName.set(entry.spec.name, entry)
+    this.#byNumber[entry.number] = entry
+    return entry
   }
 
   /** Throws `UNKNOWN_TOPIC`. */
@@ -94,6 +93,19 @@ export class Catalog implements TopicNumbers {
   get nextNumber(): number {
     return this.#byNumber.length
   }
+}
+
+function emptyPartitions(number: number, { name, partitions }: TopicSpec, base: number): PartitionState[] {
+  return Array.from({ length: partitions }, (_, partition) => ({
+    topic: name,
+    topicNumber: number,
+    partition,
+    start: base,
+    end: base,
+    bytes: 0,
+    tail: new PartitionTail(),
+    readers: new Set<PartitionReaderCore>(),
+  }))
 }
 
 /**

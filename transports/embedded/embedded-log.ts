@@ -19,6 +19,7 @@ import type { HousekeepingReport } from './housekeeping.ts'
 import { holdKey, journalRange, settingKey } from './keys.ts'
 import { LogPort } from './log-port.ts'
 import { rebuildInto, type RebuildReport } from './rebuild.ts'
+import { regrow, type RegrowRequest } from './regrow.ts'
 import { planReset, type ResetReport, type ResetRequest, resetTopology } from './reset.ts'
 import { decodeJournal, sealedJson, unsealed, unsealedJson } from './small-rows.ts'
 
@@ -129,6 +130,11 @@ export class EmbeddedLog extends LogPort {
     return this.parts.groups.tasks.map(({ task }) => task)
   }
 
+  /** Tasks of topologies whose reset has begun and not ended. */
+  resettingTasks(): readonly TaskId[] {
+    return this.parts.groups.tasks.filter(({ resetting }) => resetting).map(({ task }) => task)
+  }
+
   // --- held positions
 
   /**
@@ -190,6 +196,15 @@ export class EmbeddedLog extends LogPort {
   async rebuildInto(directory: string, topology: Topology): Promise<RebuildReport> {
     this.checkOpen()
     return rebuildInto(this.parts, { topology, directory, log: this })
+  }
+
+  /**
+   * Gives topics more partitions; their records, and those of topics that are only emptied, go. Only on a copy that
+   * nobody uses. Answers where each partition goes on. Throws `TOPIC_MISMATCH` for fewer partitions.
+   */
+  async regrowTopics(request: RegrowRequest): Promise<readonly Position[]> {
+    this.checkOpen()
+    return this.parts.upkeep.serially(() => regrow(this.parts, request))
   }
 
   /** Writes the database anew, without what was deleted or replaced. */

@@ -174,7 +174,10 @@ async function deleteRange({ storage, upkeep }: ResetParts, { gte, lt }: KeyRang
 }
 
 /** The partition's start moves with each slice up to its end. */
-async function emptyPartition({ storage, upkeep }: ResetParts, partition: PartitionState): Promise<void> {
+export async function emptyPartition(
+  { storage, upkeep }: Pick<ResetParts, 'storage' | 'upkeep'>,
+  partition: PartitionState,
+): Promise<void> {
   while (partition.start < partition.end) {
     const { start } = partition
     const range = logRange(partition.topicNumber, partition.partition, start)

@@ -106,12 +106,16 @@ export class Fetcher {
     }
   }
 
-  /** Throws `UNKNOWN_TOPIC`, `LOG_CLOSED`. A position that is not in the partition becomes the reader's fault. */
-  open(at: TopicPartition, from: number, onReadable: () => void): PartitionReader {
+  /**
+   * Throws `UNKNOWN_TOPIC`, `LOG_CLOSED`. A position that is not in the partition becomes the reader's fault. `isStamped`:
+   * as a reader's hooks have it.
+   */
+  open(at: TopicPartition, from: number, onReadable: () => void, isStamped = false): PartitionReader {
     if (this.#closed) throw new StreamsError('LOG_CLOSED', `no reader of ${nameOf(at)} can be opened`)
     const topicId = this.#cluster.topicId(at)
     if (topicId === undefined) throw new StreamsError('UNKNOWN_TOPIC', nameOf(at))
     const reader = new KafkaPartitionReader(at, topicId, from, this.#limits, onReadable, {
+      isStamped,
       now: () => this.#cluster.clock.now(),
       buffered: (bytes) => this.#buffered(bytes),
       wantsMore: () => this.#places.get(reader)?.fetches?.wake(),

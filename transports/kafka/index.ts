@@ -5,5 +5,6 @@ export { ClusterError, type ClusterErrorCode, clusterErrorTable, isClusterError 
 export { type KafkaHooks, KafkaLog } from './kafka-log.ts'
 export { openKafkaLog, type OpenKafkaLogOptions as KafkaLogOptions } from './open-kafka-log.ts'
 export type { ClusterReset, ClusterResetRequest } from './reset.ts'
+export type { ClusterImport, ImportedPosition, ImportState, PlacedRecord } from './import.ts'
 export type { SaslOptions, TlsOptions } from './security.ts'
 export { type TopicPlan, type TopicsOptions } from './topics.ts'

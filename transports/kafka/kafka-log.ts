@@ -29,6 +29,7 @@ import type { Cluster } from './cluster.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
+import { ClusterImport } from './import.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import type { MembershipTimes } from './group/membership.ts'
 import type { BrokerConnections, Network } from './network.ts'
@@ -50,6 +51,8 @@ import { type TopicPlan, Topics, type TopicsOptions } from './topics.ts'
 const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 30_000
 const TRANSACTION_TIMEOUT_MS = 30_000
+/** Of each request of an import: nobody waits for it, and one that is given up has to be begun again by a person. */
+const IMPORT_TIMEOUT_MS = 60_000
 /** Survivors hear of a rebalance after this at the latest. */
 const HEARTBEAT_MS = 500
 /** Heartbeats that must get lost in a row before a session is over. */
@@ -162,6 +165,30 @@ export class KafkaLog implements Log {
     return resetOnCluster(this.#resetParts(), request)
   }
 
+  /** Brings another log here, which `id` (letters and digits) names over all tries; one at a time. To be closed. */
+  importer(id: string): ClusterImport {
+    const { application, compression } = this.#options
+    const filler = new TransactionalProducer(this.#cluster, this.#appends, {
+      transactionalId: `${application}.import.${id}`,
+      timeoutMs: IMPORT_TIMEOUT_MS,
+      compression,
+      isV1: true,
+    })
+    const sender = new Sender(this.#cluster, this.#appends, {
+      compression,
+      deliveryTimeoutMs: IMPORT_TIMEOUT_MS,
+    })
+    return new ClusterImport({
+      id,
+      filler,
+      cluster: this.#cluster,
+      connections: this.#questions,
+      topics: this.#topics,
+      sender,
+      bounds: (at) => this.bounds(at),
+    })
+  }
+
   #resetParts(): ClusterResetParts {
     const endOf = async (at: TopicPartition): Promise<number> => (await this.#reads.bounds(at)).highWatermark
     return { cluster: this.#cluster, connections: this.#questions, endOf }
@@ -202,7 +229,7 @@ export class KafkaLog implements Log {
     this.#checkOpen()
     this.#checkPartition(at)
     const fetcher = isChangelog(this.#options.application, at.topic) ? this.#restorer : this.#fetcher
-    return fetcher.open(at, from, onReadable)
+    return fetcher.open(at, from, onReadable, this.#topics.isStamped(at.topic))
   }
 
   // --- groups

@@ -18,6 +18,8 @@ const PATTERN =
 const TAG_DIGITS = 8
 /** Stands in every input's position while a topology is being reset: no task opens from it. */
 export const RESET_MARK = 'millrace reset'
+/** The same while another log is being brought here; followed by which one. */
+export const IMPORT_MARK = 'millrace import '
 const TAGS = new RegExp(`.{${TAG_DIGITS}}`, 'g')
 
 export interface OffsetMetadata {
@@ -89,6 +91,8 @@ function newestOf(committed: readonly CommittedPosition[]): OffsetMetadata | und
   for (const { topic, partition, metadata } of committed) {
     if (metadata === RESET_MARK)
       throw new RangeError(`a reset was begun and not finished (${topic}-${partition}): run it again`)
+    if (metadata?.startsWith(IMPORT_MARK) === true)
+      throw new RangeError(`a migration was begun and not finished (${topic}-${partition}): run it again`)
     const parsed = parseOffsetMetadata(metadata)
     if (parsed === undefined) throw new RangeError(`${topic}-${partition} has foreign metadata: ${metadata}`)
     // A topology that lost an input leaves its position behind, with an older sequence.

@@ -34,6 +34,8 @@ const NOTHING: readonly LogRecord[] = Object.freeze([])
 
 /** What a reader tells its fetcher. */
 export interface ReaderHooks {
+  /** The topic's records have the append time as their timestamp, whatever their batch says. */
+  readonly isStamped: boolean
   /** Epoch milliseconds. */
   now(): number
   /** It holds so many bytes more, or fewer. */
@@ -218,7 +220,10 @@ export class KafkaPartitionReader implements PartitionReader {
     if (rest) this.#pieces[0] = { ...piece, from: nextOffset }
     else this.#pieces.shift()
     const { fetchedAt } = piece
-    this.#records = records.map((record) => toLogRecord(this, record, fetchedAt))
+    const { isStamped } = this.#hooks
+    this.#records = records.map((record) =>
+      toLogRecord(this, record, isStamped ? record.timestamp : fetchedAt),
+    )
     this.#next = 0
     this.#takenBytes = rest ? 0 : piece.bytes.length
     this.#takenTo = nextOffset

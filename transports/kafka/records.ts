@@ -13,7 +13,8 @@
  * - A header without value is read as one with an empty value; the engine knows no difference.
  *
  * Kafka keeps one time per record. Where the topic says `CreateTime` that is the event's, and the append time is not
- * known: it is taken to be when the record was fetched, which is never before it.
+ * known: it is taken to be when the record was fetched, which is never before it. Batches that say so in a topic of
+ * `LogAppendTime` were brought there from another log (`import.ts`), with the append times that they had.
  */
 import {
   type Cause,
@@ -37,7 +38,7 @@ export function toBatchRecord({ key, value, timestamp, lineage, headers }: Outgo
   return { key, value, timestamp, headers: headers.length === 0 ? own : [...own, ...headers] }
 }
 
-/** `fetchedAt`: epoch milliseconds. */
+/** `fetchedAt`: epoch milliseconds; the append time of a record whose batch does not have it. */
 export function toLogRecord(at: TopicPartition, record: DecodedRecord, fetchedAt: number): LogRecord {
   return new KafkaRecord(at, record, record.logAppendTime ? record.timestamp : fetchedAt)
 }

@@ -20,33 +20,27 @@
  * refused.
  */
 import { type GroupSpec, type Position, StreamsError, type TopicPartition } from '../../streams/index.ts'
-import { askCoordinator } from './ask-coordinator.ts'
-import type { Cluster } from './cluster.ts'
 import { refusal } from './errors.ts'
 import { fence, listProducers } from './group/fence.ts'
-import type { BrokerConnections } from './network.ts'
 import { encodeOffsetMetadata, inputTag, RESET_MARK, topicTag } from './offset-metadata.ts'
-import { deleteGroups, describeGroups } from './protocol/group-list.ts'
 import {
-  GROUP_ID_NOT_FOUND,
-  KafkaError,
-  memberFenced,
-  NON_EMPTY_GROUP,
-  NONE,
-  UNKNOWN_TOPIC_OR_PARTITION,
-} from './protocol/errors.ts'
-import { metadata } from './protocol/metadata.ts'
-import { type GroupOffsets, offsetCommit, offsetDelete, offsetFetch } from './protocol/offsets.ts'
+  ask,
+  existing,
+  markPositions,
+  type OfflineParts,
+  PATIENCE_MS,
+  patiently,
+  positionsOf,
+  refuseMembers,
+  setPositions,
+} from './offline-group.ts'
+import { deleteGroups } from './protocol/group-list.ts'
+import { GROUP_ID_NOT_FOUND, KafkaError, NONE, UNKNOWN_TOPIC_OR_PARTITION } from './protocol/errors.ts'
+import { offsetDelete } from './protocol/offsets.ts'
 import type { KafkaRequest } from './protocol/request.ts'
 import { deleteTopics } from './protocol/topics.ts'
-import { withRetries } from './retry.ts'
 import { groupName } from './topology-group.ts'
 import { codeOfPartitions } from './transaction-errors.ts'
-
-/** How long brokers that are away or busy are waited for, at each step. Milliseconds. */
-const PATIENCE_MS = 30_000
-/** Of somebody who is in no generation. */
-const NOBODY = { generation: -1, member: '', instance: null }
 
 export interface ClusterReset {
   readonly group: string
@@ -66,9 +60,7 @@ export interface ClusterResetRequest {
   readonly intermediateTopics: readonly string[]
 }
 
-export interface ClusterResetParts {
-  readonly cluster: Cluster
-  readonly connections: BrokerConnections
+export interface ClusterResetParts extends OfflineParts {
   /** End of a partition. */
   readonly endOf: (partition: TopicPartition) => Promise<number>
 }
@@ -84,7 +76,11 @@ export async function planClusterReset(
   const isThere = (name: string): boolean => partitions.has(name)
   return {
     group,
-    positions: await positionsOf(parts, group),
+    positions: (await positionsOf(parts, group)).map(({ topic, partition, offset }) => ({
+      topic,
+      partition,
+      offset,
+    })),
     changelogs: changelogs.filter(isThere),
     internalTopics: internalTopics.filter(isThere),
   }
@@ -99,7 +95,7 @@ export async function resetOnCluster(
   const taken = await planClusterReset(parts, request)
   await endTransactions(parts, request.spec)
   // 1
-  await markPositions(parts, request.spec)
+  await markPositions(parts, groupName(request.spec), inputsOf(request.spec), RESET_MARK)
   // 2
   await removeTopics(parts, taken.changelogs)
   await removeTopics(parts, taken.internalTopics)
@@ -110,28 +106,6 @@ export async function resetOnCluster(
     await removePositions(parts, request)
   }
   return taken
-}
-
-async function refuseMembers(parts: ClusterResetParts, group: string): Promise<void> {
-  const { groups } = await ask(parts, group, describeGroups([group]), ({ groups: [found] }) => {
-    return found?.errorCode ?? NONE
-  })
-  const members = groups[0]?.members ?? []
-  if (members.length === 0) return
-  const names = members.map(({ instance, member }) => instance ?? member).join(', ')
-  throw new StreamsError('TOPOLOGY_RUNNING', `group ${group} has ${names}`)
-}
-
-async function positionsOf(parts: ClusterResetParts, group: string): Promise<Position[]> {
-  const codeOf = (answer: { readonly groups: readonly GroupOffsets[] }): number => {
-    const found = answer.groups[0]
-    // A group that does not exist has no positions.
-    return found === undefined || found.errorCode === GROUP_ID_NOT_FOUND ? NONE : found.errorCode
-  }
-  const answer = await ask(parts, group, offsetFetch([{ group, topics: null }], false), codeOf)
-  return (answer.groups[0]?.topics ?? []).flatMap(({ topic, partitions }) =>
-    partitions.map(({ partition, offset }) => ({ topic, partition, offset })),
-  )
 }
 
 /** A transaction that ends later would bring its positions back. */
@@ -149,35 +123,8 @@ async function endTransactions({ cluster, connections }: ClusterResetParts, spec
   if (left.length > 0) throw new StreamsError('LOG_BUSY', `transactions of ${left.join(', ')} do not end`)
 }
 
-async function markPositions(parts: ClusterResetParts, spec: GroupSpec): Promise<void> {
-  const group = groupName(spec)
-  const inputs = [...new Set(spec.subTopologies.flatMap((sub) => sub.inputs))]
-  const counts = await existing(parts, inputs)
-  const marks = [...counts].map(([topic, count]) => ({
-    topic,
-    partitions: Array.from({ length: count }, (_, partition) => {
-      return { partition, offset: 0, metadata: RESET_MARK }
-    }),
-  }))
-  if (marks.length === 0) return
-  const request = offsetCommit({ group, ...NOBODY }, marks)
-  await ask(parts, group, request, (answer) => codeOfPartitions(answer, marks))
-}
-
-/** Partition counts of those that are there. */
-async function existing(
-  { cluster, connections }: ClusterResetParts,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>()
-  if (names.length === 0) return found
-  const { topics } = await patiently(cluster, () => connections.sendToAny(metadata(names)))
-  for (const { topic, errorCode, partitions } of topics) {
-    if (errorCode === UNKNOWN_TOPIC_OR_PARTITION) continue
-    if (errorCode !== NONE) throw refusal('Metadata', errorCode, { kind: 'topic', name: topic })
-    found.set(topic, partitions.length)
-  }
-  return found
+function inputsOf({ subTopologies }: GroupSpec): string[] {
+  return [...new Set(subTopologies.flatMap((sub) => sub.inputs))]
 }
 
 /** Resolves once no broker that is asked knows them: made again too early, they would be taken for being there. */
@@ -228,8 +175,7 @@ async function positionBehind(
       }
     }),
   )
-  const request = offsetCommit({ group, ...NOBODY }, offsets)
-  await ask(parts, group, request, (answer) => codeOfPartitions(answer, offsets))
+  await setPositions(parts, group, offsets)
 }
 
 /** (b) All but those. */
@@ -246,30 +192,4 @@ async function removePositions(
   await ask(parts, group, offsetDelete(group, topics), (answer) =>
     answer.errorCode === NONE ? codeOfPartitions(answer, topics) : answer.errorCode,
   )
-}
-
-/** Throws `TOPOLOGY_RUNNING` where the coordinator says that the group has members. */
-async function ask<R>(
-  { cluster, connections }: ClusterResetParts,
-  group: string,
-  request: KafkaRequest<R>,
-  codeOf: (answer: R) => number,
-): Promise<R> {
-  const asked = await askCoordinator(cluster, connections, {
-    kind: 'group',
-    key: group,
-    request,
-    codeOf,
-    deadline: cluster.clock.monotonic() + PATIENCE_MS,
-    isHarmless: true,
-  })
-  if (asked.outcome === 'unanswered') throw asked.error
-  if (asked.code === NONE) return asked.answer
-  if (asked.code === NON_EMPTY_GROUP || memberFenced(asked.code))
-    throw new StreamsError('TOPOLOGY_RUNNING', `group ${group} has members`)
-  throw refusal(request.apiName, asked.code, { kind: 'group', name: group })
-}
-
-function patiently<T>({ clock }: Cluster, attempt: () => Promise<T>): Promise<T> {
-  return withRetries(attempt, { clock, timeoutMs: PATIENCE_MS, signal: new AbortController().signal })
 }

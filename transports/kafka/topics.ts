@@ -19,6 +19,7 @@ import { withRetries } from './retry.ts'
 import {
   checkedSpecs,
   COMPARED,
+  type Config,
   type ExistingTopic,
   fixedDifferences,
   MAX_BATCH_BYTES,
@@ -64,6 +65,8 @@ export class Topics {
   readonly #patienceMs: number
   readonly #closing = new AbortController()
   #maxBatchBytes = Number.POSITIVE_INFINITY
+  /** Ensured with `LogAppendTime`. */
+  readonly #stamped = new Set<string>()
 
   /** `connections` and `cluster` stay the caller's to close. */
   constructor(connections: BrokerConnections, cluster: Cluster, options: TopicsOptions = {}) {
@@ -78,6 +81,11 @@ export class Topics {
   /** What the least of the topics that were looked at takes in one batch (`max.message.bytes`). */
   get maxBatchBytes(): number {
     return this.#maxBatchBytes
+  }
+
+  /** Whether the topic's records have the append time as their timestamp, as far as it was ensured. */
+  isStamped(topic: string): boolean {
+    return this.#stamped.has(topic)
   }
 
   /**
@@ -103,6 +111,10 @@ export class Topics {
       await this.#alter(plans.filter(({ action }) => action === 'alter'))
     })
     await this.#cluster.learn(wanted.map(({ name }) => name))
+    for (const { name, timestamps } of wanted) {
+      if (timestamps === 'LogAppendTime') this.#stamped.add(name)
+      else this.#stamped.delete(name)
+    }
   }
 
   /** What `ensureTopics` would do, in the order of the specs; changes nothing. Throws `ACCESS_DENIED`. */
@@ -110,6 +122,23 @@ export class Topics {
     const wanted = checkedSpecs(specs)
     const plans = await this.#patiently(() => this.#plan(wanted))
     return plans.map(({ name, action, differences }) => ({ name, action, differences }))
+  }
+
+  /**
+   * Gives existing topics every setting of their specs, also those that are fixed while records come in; resolves once
+   * the cluster says so. Only while nobody uses them. Throws `ACCESS_DENIED`, the broker's answer.
+   */
+  async settle(specs: readonly TopicSpec[]): Promise<void> {
+    const wanted = checkedSpecs(specs)
+    await this.#patiently(async () => {
+      await this.#set(
+        wanted.map((spec) => ({ name: spec.name, configs: newTopicConfigs(spec, this.#minInSyncReplicas) })),
+      )
+      const late = (await this.#plan(wanted)).find(({ action }) => action !== 'ok')
+      // What was set takes a moment to get to every broker.
+      if (late !== undefined)
+        throw new KafkaError('IncrementalAlterConfigs', UNKNOWN_TOPIC_OR_PARTITION, late.name)
+    })
   }
 
   /** Ends what waits for another try. Idempotent. */
@@ -212,14 +241,21 @@ export class Topics {
 
   async #alter(plans: readonly PlannedTopic[]): Promise<void> {
     if (plans.length === 0) return
-    const changes = plans.map(({ name, differences }) => ({
+    await this.#set(
+      plans.map(({ name, differences }) => ({
+        name,
+        configs: differences.map(({ setting, wanted }) => ({ name: setting, value: wanted })),
+      })),
+    )
+  }
+
+  async #set(
+    topics: readonly { readonly name: string; readonly configs: readonly Config[] }[],
+  ): Promise<void> {
+    const changes = topics.map(({ name, configs }) => ({
       type: 'topic' as const,
       name,
-      changes: differences.map(({ setting, wanted }) => ({
-        name: setting,
-        operation: 'set' as const,
-        value: wanted,
-      })),
+      changes: configs.map((config) => ({ ...config, operation: 'set' as const })),
     }))
     const { resources } = await this.#connections.sendToAny(incrementalAlterConfigs(changes, false))
     for (const { name, errorCode, errorMessage } of resources) {
@@ -266,7 +302,9 @@ function refuseMismatches(plans: readonly TopicPlan[]): void {
   const plan = plans.find(({ action }) => action === 'mismatch')
   if (plan === undefined) return
   const all = plan.differences.map(({ setting, found, wanted }) => `${setting} ${found}, not ${wanted}`)
-  throw new StreamsError('TOPIC_MISMATCH', `${plan.name} has ${all.join(', ')}`)
+  const isStaged = plan.differences.every(({ setting }) => setting !== 'partitions')
+  const hint = isStaged ? ' (a migration that is not finished leaves topics so: run it again)' : ''
+  throw new StreamsError('TOPIC_MISMATCH', `${plan.name} has ${all.join(', ')}${hint}`)
 }
 
 /** Throws what is tried again while a broker does not know a topic, all of its partitions, and their leaders. */

@@ -26,7 +26,7 @@
  * 1. One call at a time; EndTxn is sent only after everything of the transaction was acknowledged.
  * 2. After a request of unknown outcome, InitProducerId is the next one.
  */
-import { StreamsError } from '../../streams/index.ts'
+import { StreamsError, type TopicPartition } from '../../streams/index.ts'
 import { type Asked, askCoordinator, type CoordinatorPlaces } from './ask-coordinator.ts'
 import type { Codec } from './batches/compression.ts'
 import { BATCH_OVERHEAD } from './batches/encode.ts'
@@ -74,6 +74,8 @@ export interface TransactionalProducerOptions {
   readonly compression?: Codec | undefined
   /** What each topic takes in one batch. Bytes. */
   readonly maxBatchBytes?: number
+  /** Whether Transactions V1 is spoken to every broker: only there partitions can be enlisted. */
+  readonly isV1?: boolean
 }
 
 export type ProducerState = 'unsettled' | 'ready' | 'open' | 'retired'
@@ -83,6 +85,7 @@ export class TransactionalProducer {
   readonly #cluster: TransactionCluster
   readonly #brokers: Brokers
   readonly #timeoutMs: number
+  readonly #isV1: boolean
   readonly #compression: Codec | undefined
   readonly #batchBytesMax: number
   #state: ProducerState = 'unsettled'
@@ -103,6 +106,7 @@ export class TransactionalProducer {
     this.#brokers = brokers
     this.transactionalId = options.transactionalId
     this.#timeoutMs = options.timeoutMs
+    this.#isV1 = options.isV1 ?? false
     this.#compression = options.compression
     this.#batchBytesMax = Math.min(BATCH_BYTES_MAX, (options.maxBatchBytes ?? Infinity) - BATCH_OVERHEAD)
   }
@@ -135,7 +139,7 @@ export class TransactionalProducer {
         this.#retire(this.#retirement)
         throw this.#retired()
       }
-      this.#versions = this.#cluster.transactionVersion >= TRANSACTIONS_V2 ? V2 : V1
+      this.#versions = !this.#isV1 && this.#cluster.transactionVersion >= TRANSACTIONS_V2 ? V2 : V1
       this.#begin(answer)
       this.#sequences.clear()
     })
@@ -169,6 +173,14 @@ export class TransactionalProducer {
         groups,
       )
     })
+  }
+
+  /**
+   * Makes the partitions part of the transaction, so that its end leaves a marker in each, written to or not. Only with
+   * `isV1`. Throws as `transaction-errors.ts` says.
+   */
+  enlist(partitions: readonly TopicPartition[]): Promise<void> {
+    return this.#inside(() => this.#addPartitions(partitions))
   }
 
   /** The group's positions, which it takes with the transaction's end. Throws as `transaction-errors.ts` says. */
@@ -274,7 +286,7 @@ export class TransactionalProducer {
   }
 
   /** V1: a partition that was not added refuses the records. */
-  async #addPartitions(groups: readonly RecordGroup[]): Promise<void> {
+  async #addPartitions(groups: readonly TopicPartition[]): Promise<void> {
     const fresh = groups.filter(({ topic, partition }) => !this.#added.has(partitionName(topic, partition)))
     if (fresh.length === 0) return
     const topics = byTopic(fresh, ({ partition }) => partition)

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   checkpointOf,
   encodeOffsetMetadata,
+  IMPORT_MARK,
   inputsLost,
   inputTag,
   parseOffsetMetadata,
@@ -83,6 +84,11 @@ describe('the checkpoint of positions', () => {
 
   test('that somebody else committed is refused, by name', () => {
     expect(() => checkpointOf([at('a', 5, null)])).toThrow(/a-3/)
+  })
+
+  test('that a migration marked is refused, with the way out', () => {
+    const mark = `${IMPORT_MARK}0123456789abcdef`
+    expect(() => checkpointOf([at('a', 0, mark)])).toThrow(/a migration was begun .* \(a-3\): run it again/)
   })
 })
 

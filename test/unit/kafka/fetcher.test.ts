@@ -1,5 +1,6 @@
 /** What a reader hands out, and when it calls its owner. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LogRecord } from '../../../streams/index.ts'
 import { encodeBatch } from '../../../transports/kafka/batches/encode.ts'
 import { DEFAULT_FETCH_LIMITS, Fetcher } from '../../../transports/kafka/fetcher.ts'
 import { FetchedCluster } from './fetched-cluster.ts'
@@ -25,6 +26,18 @@ describe('reading', () => {
     expect(reader.take(0)).toEqual([])
     expect(texts(reader.take(5))).toEqual(['d'])
     expect([reader.position, reader.end]).toEqual([4, 4])
+  })
+
+  test('a topic that is stamped has append times, also in batches that do not say so', async () => {
+    cluster.at('in').append(['a'])
+    const taken = async (isStamped: boolean) => {
+      const reader = fetcher.open({ topic: 'in', partition: 0 }, 0, () => {}, isStamped)
+      const records: LogRecord[] = []
+      await expect.poll(() => records.push(...reader.take(1))).toBe(1)
+      return records.every(({ appendTime, timestamp }) => appendTime === timestamp)
+    }
+    expect(await taken(true)).toBe(true)
+    expect(await taken(false)).toBe(false)
   })
 
   test('only committed records are asked for', async () => {
