@@ -102,6 +102,7 @@ async function openImport({ log, specs }: Source, id: string, dies: Death): Prom
   const filler = new TransactionalProducer(cluster, connections, {
     transactionalId: `holes.import.${id}`,
     isV1: true,
+    timeoutMs: 10_000,
   })
   const parts: ImportParts = {
     id,
