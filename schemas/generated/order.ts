@@ -625,6 +625,8 @@ export interface RestoreResult {
   readonly reason: string | null
   /** STOCK: whose stock. */
   readonly productId: string | null
+  /** POINTS, of a return: earned points that the user no longer has, so they come off the refund. */
+  readonly shortfall: number
   /** That of the command. */
   readonly epoch: number
 }
@@ -683,6 +685,12 @@ export const restoreResultSchema: RecordSchema<RestoreResult> = {
         "type": ["null", "string"],
         "default": null,
         "doc": "STOCK: whose stock."
+      },
+      {
+        "name": "shortfall",
+        "type": "long",
+        "default": 0,
+        "doc": "POINTS, of a return: earned points that the user no longer has, so they come off the refund."
       },
       {"name": "epoch", "type": "int", "default": 0, "doc": "That of the command."}
     ]

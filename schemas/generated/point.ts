@@ -169,10 +169,12 @@ export const pointEarnedSchema: RecordSchema<PointEarned> = {
 export interface PointRestore {
   readonly orderId: string
   readonly userId: string
-  /** Points, 1 or more: of a part not more than are spent still; an undo gives back all that are. */
+  /** Points: of a part not more than are spent still; an undo gives back all that are. */
   readonly amount: number
   /** Names a part that is given back: that of a return, or what the order did not need. null = the order is undone. */
   readonly returnId: string | null
+  /** Of a return: the money that its lines are worth, minor units; what they earned is clawed back before it is paid out. */
+  readonly refundAmount: number
   /** Raised by an operator's retry; a command of a lower epoch does nothing any more. */
   readonly epoch: number
 }
@@ -191,13 +193,19 @@ export const pointRestoreSchema: RecordSchema<PointRestore> = {
       {
         "name": "amount",
         "type": "long",
-        "doc": "Points, 1 or more: of a part not more than are spent still; an undo gives back all that are."
+        "doc": "Points: of a part not more than are spent still; an undo gives back all that are."
       },
       {
         "name": "returnId",
         "type": ["null", "string"],
         "default": null,
         "doc": "Names a part that is given back: that of a return, or what the order did not need. null = the order is undone."
+      },
+      {
+        "name": "refundAmount",
+        "type": "long",
+        "default": 0,
+        "doc": "Of a return: the money that its lines are worth, minor units; what they earned is clawed back before it is paid out."
       },
       {
         "name": "epoch",
