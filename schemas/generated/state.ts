@@ -5,6 +5,41 @@ import type { RejectReason } from './coupon.ts'
 import type { Incident } from './ops.ts'
 import type { BoardEntry } from './ranking.ts'
 
+/** What became of an operator's adjustment of stock or points. */
+export interface Adjustment {
+  /** What was asked for. */
+  readonly amount: number
+  /** What there was after it: available goods, or points. */
+  readonly balance: number
+  /** Why it was refused; null = applied. */
+  readonly reason: string | null
+}
+
+export const adjustmentSchema: RecordSchema<Adjustment> = {
+  name: 'millrace.state.Adjustment',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "Adjustment",
+    "namespace": "millrace.state",
+    "doc": "What became of an operator's adjustment of stock or points.",
+    "fields": [
+      {"name": "amount", "type": "long", "doc": "What was asked for."},
+      {
+        "name": "balance",
+        "type": "long",
+        "doc": "What there was after it: available goods, or points."
+      },
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why it was refused; null = applied."
+      }
+    ]
+  },
+}
+
 /** Counts of the streams just before a request offset; -1 = the stream is not there yet. */
 export interface AnswerMark {
   readonly offset: number
@@ -544,6 +579,14 @@ export interface HeldReversal {
   readonly lines: readonly HeldLine[]
 }
 
+/** One line of an order and what came back of it. */
+export interface HeldStock {
+  readonly lineNo: number
+  readonly quantity: number
+  readonly returned: number
+  readonly returnIds: readonly string[]
+}
+
 /** Deltas of one hour of event time that a ranker partition applied. A longer window's counts are the sums over its hours. */
 export interface HourTally {
   readonly applied: number
@@ -741,6 +784,83 @@ export const mergeProgressSchema: RecordSchema<MergeProgress> = {
         "type": {"type": "long", "logicalType": "timestamp-millis"},
         "default": 0,
         "doc": "Boards of windows that end at or before this instant are deleted."
+      }
+    ]
+  },
+}
+
+/** What an order has of a product, and the answer to its reservation. */
+export interface OrderStock {
+  /** Of the reservation that was decided last; -1 = none yet. */
+  readonly epoch: number
+  /** Of the last undo: reservations of this epoch and of earlier ones are cancelled; -1 = none. */
+  readonly undone: number
+  /** Why the reservation was rejected; null = it was not. */
+  readonly reason: string | null
+  /** What there was of the product after the decision. */
+  readonly available: number
+  /** What is left of the lines is sold; else it is reserved. */
+  readonly sold: boolean
+  readonly lines: readonly HeldStock[]
+}
+
+export const orderStockSchema: RecordSchema<OrderStock> = {
+  name: 'millrace.state.OrderStock',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderStock",
+    "namespace": "millrace.state",
+    "doc": "What an order has of a product, and the answer to its reservation.",
+    "fields": [
+      {
+        "name": "epoch",
+        "type": "int",
+        "default": -1,
+        "doc": "Of the reservation that was decided last; -1 = none yet."
+      },
+      {
+        "name": "undone",
+        "type": "int",
+        "default": -1,
+        "doc": "Of the last undo: reservations of this epoch and of earlier ones are cancelled; -1 = none."
+      },
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why the reservation was rejected; null = it was not."
+      },
+      {
+        "name": "available",
+        "type": "long",
+        "default": 0,
+        "doc": "What there was of the product after the decision."
+      },
+      {
+        "name": "sold",
+        "type": "boolean",
+        "default": false,
+        "doc": "What is left of the lines is sold; else it is reserved."
+      },
+      {
+        "name": "lines",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "HeldStock",
+            "namespace": "millrace.state",
+            "doc": "One line of an order and what came back of it.",
+            "fields": [
+              {"name": "lineNo", "type": "int"},
+              {"name": "quantity", "type": "long"},
+              {"name": "returned", "type": "long", "default": 0},
+              {"name": "returnIds", "type": {"type": "array", "items": "string"}, "default": []}
+            ]
+          }
+        },
+        "default": []
       }
     ]
   },
@@ -1012,6 +1132,31 @@ export const saleStateSchema: RecordSchema<SaleState> = {
         },
         "default": []
       }
+    ]
+  },
+}
+
+/** How much there is of a product: available + reserved + sold = received. */
+export interface StockLevel {
+  readonly received: number
+  readonly available: number
+  readonly reserved: number
+  readonly sold: number
+}
+
+export const stockLevelSchema: RecordSchema<StockLevel> = {
+  name: 'millrace.state.StockLevel',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "StockLevel",
+    "namespace": "millrace.state",
+    "doc": "How much there is of a product: available + reserved + sold = received.",
+    "fields": [
+      {"name": "received", "type": "long", "default": 0},
+      {"name": "available", "type": "long", "default": 0},
+      {"name": "reserved", "type": "long", "default": 0},
+      {"name": "sold", "type": "long", "default": 0}
     ]
   },
 }

@@ -11,7 +11,7 @@ import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema,
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderStockSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -409,6 +409,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.Adjustment',
+    version: 1,
+    definition: adjustmentSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.AnswerWatch',
     version: 1,
     definition: answerWatchSchema.definition,
@@ -472,6 +478,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.MergeProgress',
     version: 1,
     definition: mergeProgressSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderStock',
+    version: 1,
+    definition: orderStockSchema.definition,
   },
   {
     id: null,
@@ -551,6 +563,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.SaleState',
     version: 1,
     definition: saleStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.StockLevel',
+    version: 1,
+    definition: stockLevelSchema.definition,
   },
   {
     id: null,
