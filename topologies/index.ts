@@ -13,3 +13,11 @@ export { couponWallet, walletStore } from './coupon-wallet.ts'
 export { answerStore, sentinel, SENTINEL, type SentinelOptions } from './sentinel.ts'
 export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'
 export { orderStockStore, stock, stockAdjustmentStore, stockLevelStore } from './stock.ts'
+export {
+  orderEarningStore,
+  orderPointStore,
+  pointAccountStore,
+  pointAdjustmentStore,
+  pointLedgerStore,
+  points,
+} from './points.ts'

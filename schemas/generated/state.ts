@@ -431,6 +431,15 @@ export const claimStateSchema: RecordSchema<ClaimState> = {
   },
 }
 
+/** A return or cancel whose earnings are taken back. */
+export interface ClawBack {
+  /** `return:<returnId>`, or `cancel`. */
+  readonly id: string
+  readonly refundAmount: number
+  /** What the user had no longer. */
+  readonly shortfall: number
+}
+
 /** What was seen of a coupon. */
 export interface CouponWatch {
   /** Ascending; the newest 16. */
@@ -789,6 +798,155 @@ export const mergeProgressSchema: RecordSchema<MergeProgress> = {
   },
 }
 
+/** What a completed order earned, and what was clawed back of it. */
+export interface OrderEarnings {
+  /** finalAmount of the completed order; null = not completed yet. */
+  readonly paid: number | null
+  readonly rateBp: number
+  readonly earned: number
+  /** What was to be clawed back so far, be it taken or short. */
+  readonly clawed: number
+  readonly refunds: readonly ClawBack[]
+}
+
+export const orderEarningsSchema: RecordSchema<OrderEarnings> = {
+  name: 'millrace.state.OrderEarnings',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderEarnings",
+    "namespace": "millrace.state",
+    "doc": "What a completed order earned, and what was clawed back of it.",
+    "fields": [
+      {
+        "name": "paid",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "finalAmount of the completed order; null = not completed yet."
+      },
+      {"name": "rateBp", "type": "int", "default": 0},
+      {"name": "earned", "type": "long", "default": 0},
+      {
+        "name": "clawed",
+        "type": "long",
+        "default": 0,
+        "doc": "What was to be clawed back so far, be it taken or short."
+      },
+      {
+        "name": "refunds",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "ClawBack",
+            "namespace": "millrace.state",
+            "doc": "A return or cancel whose earnings are taken back.",
+            "fields": [
+              {"name": "id", "type": "string", "doc": "`return:<returnId>`, or `cancel`."},
+              {"name": "refundAmount", "type": "long"},
+              {
+                "name": "shortfall",
+                "type": "long",
+                "default": 0,
+                "doc": "What the user had no longer."
+              }
+            ]
+          }
+        },
+        "default": []
+      }
+    ]
+  },
+}
+
+/** What an order has of its user's points, and the answer to its deduction. */
+export interface OrderPoints {
+  /** Of the deduction that was decided last; -1 = none yet. */
+  readonly epoch: number
+  /** Of the last undo: deductions of this epoch and of earlier ones are cancelled; -1 = none. */
+  readonly undone: number
+  /** Why the deduction was rejected; null = it was not. */
+  readonly reason: string | null
+  /** The user's points after the decision. */
+  readonly balance: number
+  /** What is spent still, by the lots that it came from, in the order of spending. */
+  readonly parts: readonly PointLot[]
+  /** Parts that went back. */
+  readonly returnIds: readonly string[]
+}
+
+export const orderPointsSchema: RecordSchema<OrderPoints> = {
+  name: 'millrace.state.OrderPoints',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderPoints",
+    "namespace": "millrace.state",
+    "doc": "What an order has of its user's points, and the answer to its deduction.",
+    "fields": [
+      {
+        "name": "epoch",
+        "type": "int",
+        "default": -1,
+        "doc": "Of the deduction that was decided last; -1 = none yet."
+      },
+      {
+        "name": "undone",
+        "type": "int",
+        "default": -1,
+        "doc": "Of the last undo: deductions of this epoch and of earlier ones are cancelled; -1 = none."
+      },
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why the deduction was rejected; null = it was not."
+      },
+      {
+        "name": "balance",
+        "type": "long",
+        "default": 0,
+        "doc": "The user's points after the decision."
+      },
+      {
+        "name": "parts",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "PointLot",
+            "namespace": "millrace.state",
+            "doc": "Points that came together.",
+            "fields": [
+              {
+                "name": "lotId",
+                "type": "string",
+                "doc": "`order:<orderId>` or `adjust:<adjustId>`."
+              },
+              {"name": "points", "type": "long"},
+              {"name": "earnedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {
+                "name": "expiresAt",
+                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                "default": null,
+                "doc": "First instant at which they cannot be spent; null = never."
+              }
+            ]
+          }
+        },
+        "default": [],
+        "doc": "What is spent still, by the lots that it came from, in the order of spending."
+      },
+      {
+        "name": "returnIds",
+        "type": {"type": "array", "items": "string"},
+        "default": [],
+        "doc": "Parts that went back."
+      }
+    ]
+  },
+}
+
 /** What an order has of a product, and the answer to its reservation. */
 export interface OrderStock {
   /** Of the reservation that was decided last; -1 = none yet. */
@@ -873,6 +1031,113 @@ export interface PartitionProgress {
   readonly streamTime: number
   /** Epoch milliseconds. */
   readonly closedThrough: number
+}
+
+/** A user's points: what is left of each lot, oldest first. */
+export interface PointAccount {
+  /** Entries of the ledger so far. */
+  readonly entries: number
+  readonly lots: readonly PointLot[]
+}
+
+export const pointAccountSchema: RecordSchema<PointAccount> = {
+  name: 'millrace.state.PointAccount',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PointAccount",
+    "namespace": "millrace.state",
+    "doc": "A user's points: what is left of each lot, oldest first.",
+    "fields": [
+      {"name": "entries", "type": "long", "default": 0, "doc": "Entries of the ledger so far."},
+      {
+        "name": "lots",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "PointLot",
+            "namespace": "millrace.state",
+            "doc": "Points that came together.",
+            "fields": [
+              {
+                "name": "lotId",
+                "type": "string",
+                "doc": "`order:<orderId>` or `adjust:<adjustId>`."
+              },
+              {"name": "points", "type": "long"},
+              {"name": "earnedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {
+                "name": "expiresAt",
+                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                "default": null,
+                "doc": "First instant at which they cannot be spent; null = never."
+              }
+            ]
+          }
+        },
+        "default": []
+      }
+    ]
+  },
+}
+
+export type PointEntryKind = 'UNKNOWN' | 'GRANTED' | 'TAKEN' | 'EARNED' | 'SPENT' | 'RESTORED' | 'EXPIRED' | 'CLAWED_BACK'
+
+/** One entry of a user's ledger. */
+export interface PointEntry {
+  readonly kind: PointEntryKind
+  /** ±. */
+  readonly points: number
+  /** After it. */
+  readonly balance: number
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** What it was for: a lot's name, or `order:<orderId>`, with ` return:<returnId>` of a part. */
+  readonly reference: string
+}
+
+export const pointEntrySchema: RecordSchema<PointEntry> = {
+  name: 'millrace.state.PointEntry',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PointEntry",
+    "namespace": "millrace.state",
+    "doc": "One entry of a user's ledger.",
+    "fields": [
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "PointEntryKind",
+          "symbols": ["UNKNOWN", "GRANTED", "TAKEN", "EARNED", "SPENT", "RESTORED", "EXPIRED", "CLAWED_BACK"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        }
+      },
+      {"name": "points", "type": "long", "doc": "±."},
+      {"name": "balance", "type": "long", "doc": "After it."},
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+      {
+        "name": "reference",
+        "type": "string",
+        "default": "",
+        "doc": "What it was for: a lot's name, or `order:<orderId>`, with ` return:<returnId>` of a part."
+      }
+    ]
+  },
+}
+
+/** Points that came together. */
+export interface PointLot {
+  /** `order:<orderId>` or `adjust:<adjustId>`. */
+  readonly lotId: string
+  readonly points: number
+  /** Epoch milliseconds. */
+  readonly earnedAt: number
+  /** First instant at which they cannot be spent; null = never. Epoch milliseconds. */
+  readonly expiresAt: number | null
 }
 
 /** How far a ranker partition has closed its windows, and how much of that the merge tasks know. */

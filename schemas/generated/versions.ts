@@ -11,7 +11,7 @@ import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema,
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderStockSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -481,9 +481,33 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.OrderEarnings',
+    version: 1,
+    definition: orderEarningsSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderPoints',
+    version: 1,
+    definition: orderPointsSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.OrderStock',
     version: 1,
     definition: orderStockSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.PointAccount',
+    version: 1,
+    definition: pointAccountSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.PointEntry',
+    version: 1,
+    definition: pointEntrySchema.definition,
   },
   {
     id: null,

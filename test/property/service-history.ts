@@ -24,20 +24,17 @@ export type Step<C> =
   /** All is settled, then time passes. */
   | { readonly kind: 'wait'; readonly ms: number }
 
-/** Histories of these commands; waits are up to `maxWaitMs`. */
+/** Histories of these commands, with waits of so many milliseconds. */
 export function historiesOf<C>(
   command: fc.Arbitrary<C>,
-  maxWaitMs: number,
+  wait: fc.Arbitrary<number>,
 ): fc.Arbitrary<readonly Step<C>[]> {
   const step = fc.oneof(
     { weight: 16, arbitrary: command.map((value): Step<C> => ({ kind: 'send', command: value })) },
     { weight: 3, arbitrary: fc.nat(12).map((back): Step<C> => ({ kind: 'again', back })) },
     { weight: 1, arbitrary: fc.constant<Step<C>>({ kind: 'settle' }) },
     { weight: 1, arbitrary: fc.constant<Step<C>>({ kind: 'crash' }) },
-    {
-      weight: 1,
-      arbitrary: fc.integer({ min: 1, max: maxWaitMs }).map((ms): Step<C> => ({ kind: 'wait', ms })),
-    },
+    { weight: 1, arbitrary: wait.map((ms): Step<C> => ({ kind: 'wait', ms })) },
   )
   return fc.array(step, { maxLength: 60, size: 'max' })
 }
@@ -94,7 +91,7 @@ export async function play<C>(
     if (step.kind === 'settle') await driver.settle()
     if (step.kind === 'wait') {
       await driver.settle()
-      await driver.advanceWallTime(step.ms, 1)
+      await driver.advanceWallTime(step.ms, step.ms)
     }
     if (step.kind === 'crash') {
       for (const runner of driver.streams.runners) await runner.step()

@@ -44,7 +44,7 @@ const command: fc.Arbitrary<StockCommand> = fc.oneof(
     ),
   },
 )
-const histories = historiesOf(command, 20)
+const histories = historiesOf(command, fc.integer({ min: 1, max: 20 }))
 
 const topicOf = {
   RESERVE: topics.stockReserveRequested,
