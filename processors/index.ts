@@ -2,7 +2,7 @@
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
-export { keepInWallet, type WalletContext } from './coupons/keep-in-wallet.ts'
+export { type CollectContext, keepInWallet } from './coupons/keep-in-wallet.ts'
 export { type Keeping, keepingOf } from './keeping.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
@@ -23,3 +23,11 @@ export { type Violation, type WatchedInvariant, watchedInvariants } from './sent
 export { ANSWERS, type CouponRows, judgeCoupon, type Rows } from './sentinel/judge-coupons.ts'
 export { forgetCoupon, type SentinelRules, watchCouponFact, watchSnapshot } from './sentinel/watch.ts'
 export { type StockCommand, type StockContext, stockKeeper } from './stock/keep-stock.ts'
+export { joinTerms, type TermsContext, type TermsFact } from './wallet/join-terms.ts'
+export {
+  waitingFor,
+  type WalletContext,
+  walletKeeper,
+  type WalletMessage,
+  type WalletRules,
+} from './wallet/keep-wallet.ts'

@@ -345,11 +345,13 @@ export interface CouponIssued {
   readonly expiresAt: number | null
   /** Revision of the campaign that it was decided by; 0 = not said. */
   readonly campaignRevision: number
+  /** Only on the wallet's way from coupon to user: what it takes off an order. null on coupon.issued. */
+  readonly discount: Discount | null
 }
 
 export const couponIssuedSchema: RecordSchema<CouponIssued> = {
   name: 'millrace.coupon.CouponIssued',
-  version: 2,
+  version: 3,
   definition: {
     "type": "record",
     "name": "CouponIssued",
@@ -383,6 +385,49 @@ export const couponIssuedSchema: RecordSchema<CouponIssued> = {
         "type": "long",
         "default": 0,
         "doc": "Revision of the campaign that it was decided by; 0 = not said."
+      },
+      {
+        "name": "discount",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "Discount",
+            "namespace": "millrace.coupon",
+            "doc": "What a coupon takes off an order.",
+            "fields": [
+              {
+                "name": "kind",
+                "type": {
+                  "type": "enum",
+                  "name": "DiscountKind",
+                  "symbols": ["UNKNOWN", "AMOUNT", "PERCENT"],
+                  "default": "UNKNOWN",
+                  "namespace": "millrace.coupon"
+                }
+              },
+              {
+                "name": "value",
+                "type": "long",
+                "doc": "AMOUNT: minor units of the shop's currency. PERCENT: whole per cent, 1 to 100."
+              },
+              {
+                "name": "minOrderAmount",
+                "type": ["null", "long"],
+                "default": null,
+                "doc": "Smallest order it applies to, minor units."
+              },
+              {
+                "name": "maxDiscount",
+                "type": ["null", "long"],
+                "default": null,
+                "doc": "Cap of a PERCENT discount, minor units."
+              }
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "Only on the wallet's way from coupon to user: what it takes off an order. null on coupon.issued."
       }
     ]
   },

@@ -11,7 +11,7 @@ import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema,
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -189,7 +189,42 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: 16,
     name: 'millrace.coupon.CouponIssued',
     version: 2,
-    definition: couponIssuedSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "CouponIssued",
+      "namespace": "millrace.coupon",
+      "doc": "The verdict ISSUED on one request.",
+      "fields": [
+        {"name": "requestId", "type": "string"},
+        {"name": "couponId", "type": "string"},
+        {"name": "userCouponId", "type": "string", "doc": "The coupon in the user's wallet."},
+        {"name": "userId", "type": "string"},
+        {"name": "sequence", "type": "long", "doc": "Dense 1..n within the shard."},
+        {"name": "shard", "type": "int", "default": 0},
+        {
+          "name": "sourceOffset",
+          "type": "long",
+          "doc": "Offset of the request in its partition of coupon.issue.requested."
+        },
+        {
+          "name": "issuedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "doc": "Append time of the request."
+        },
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null,
+          "doc": "First instant at which it can no longer be used; null = never."
+        },
+        {
+          "name": "campaignRevision",
+          "type": "long",
+          "default": 0,
+          "doc": "Revision of the campaign that it was decided by; 0 = not said."
+        }
+      ]
+    },
   },
   {
     id: 17,
@@ -408,6 +443,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     definition: stockRestoreSchema.definition,
   },
   {
+    id: 53,
+    name: 'millrace.coupon.CouponIssued',
+    version: 3,
+    definition: couponIssuedSchema.definition,
+  },
+  {
     id: null,
     name: 'millrace.state.Adjustment',
     version: 1,
@@ -451,9 +492,21 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.CampaignTerms',
+    version: 1,
+    definition: campaignTermsSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.ClaimState',
     version: 1,
     definition: claimStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.CouponUseState',
+    version: 1,
+    definition: couponUseStateSchema.definition,
   },
   {
     id: null,
@@ -598,6 +651,38 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.UserCoupon',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "UserCoupon",
+      "namespace": "millrace.state",
+      "doc": "A coupon in a user's wallet.",
+      "fields": [
+        {"name": "userCouponId", "type": "string"},
+        {"name": "couponId", "type": "string"},
+        {"name": "requestId", "type": "string"},
+        {
+          "name": "status",
+          "type": {
+            "type": "enum",
+            "name": "UserCouponStatus",
+            "symbols": ["UNKNOWN", "ISSUED", "USED", "EXPIRED", "REVOKED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          }
+        },
+        {"name": "issuedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.UserCoupon',
+    version: 2,
     definition: userCouponSchema.definition,
   },
   {

@@ -72,6 +72,7 @@ describe('schema ids', () => {
       '50 millrace.stock.StockReserveResult v1',
       '51 millrace.stock.StockReserve v1',
       '52 millrace.stock.StockRestore v1',
+      '53 millrace.coupon.CouponIssued v3',
     ])
   })
 
