@@ -23,6 +23,11 @@ export {
   couponIssuedSchema,
   couponIssueRejectedSchema,
   couponIssueRequestedSchema,
+  couponRestoreSchema,
+  couponRevokeSchema,
+  couponUsedSchema,
+  couponUseResultSchema,
+  couponUseSchema,
   quotaStateSchema,
   type Campaign,
   type CampaignOperation,
@@ -30,6 +35,12 @@ export {
   type CouponIssued,
   type CouponIssueRejected,
   type CouponIssueRequested,
+  type CouponRestore,
+  type CouponRevoke,
+  type CouponUse,
+  type CouponUsed,
+  type CouponUseResult,
+  type CouponUseStatus,
   type Discount,
   type DiscountKind,
   type Eligibility,
@@ -37,6 +48,25 @@ export {
   type QuotaState,
   type RejectReason,
 } from './generated/coupon.ts'
+export {
+  deliveryCancelResultSchema,
+  deliveryCancelSchema,
+  deliveryRequestedSchema,
+  deliveryResultSchema,
+  type DeliveryCancel,
+  type DeliveryCancelResult,
+  type DeliveryCancelStatus,
+  type DeliveryRequested,
+  type DeliveryResult,
+  type DeliveryStatus,
+} from './generated/delivery.ts'
+export {
+  mailRequestedSchema,
+  mailSentSchema,
+  type MailRequested,
+  type MailSent,
+  type MailStatus,
+} from './generated/mail.ts'
 export {
   incidentSchema,
   opsAuditSchema,
@@ -48,14 +78,62 @@ export {
 } from './generated/ops.ts'
 export {
   orderCancelledSchema,
+  orderCancelSchema,
+  orderCompletedSchema,
   orderConfirmedSchema,
+  orderCreatedSchema,
+  orderFailedSchema,
+  orderRepairSchema,
   orderReturnedSchema,
+  orderReturnSchema,
+  orderStatusSchema,
+  restoreResultSchema,
+  type Compensation,
+  type OrderCancel,
   type OrderCancelled,
+  type OrderCompleted,
   type OrderConfirmed,
+  type OrderCreated,
+  type OrderFailed,
   type OrderItem,
+  type OrderRepair,
+  type OrderReturn,
   type OrderReturned,
+  type OrderState,
+  type OrderStatus,
+  type RepairAction,
+  type RestoreResult,
+  type RestoreStatus,
+  type RestoreStep,
+  type ReturnedLine,
+  type ReturnState,
   type ReversedItem,
 } from './generated/order.ts'
+export {
+  paymentRefundResultSchema,
+  paymentRefundSchema,
+  paymentRequestedSchema,
+  paymentResultSchema,
+  type PaymentRefund,
+  type PaymentRefundResult,
+  type PaymentRequested,
+  type PaymentResult,
+  type PaymentStatus,
+  type RefundStatus,
+} from './generated/payment.ts'
+export {
+  pointAdjustSchema,
+  pointDeductResultSchema,
+  pointDeductSchema,
+  pointEarnedSchema,
+  pointRestoreSchema,
+  type DeductStatus,
+  type PointAdjust,
+  type PointDeduct,
+  type PointDeductResult,
+  type PointEarned,
+  type PointRestore,
+} from './generated/point.ts'
 export { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
 export {
   rankingPartitionUpdateSchema,
@@ -121,6 +199,20 @@ export {
   type WindowMeta,
   type WindowSum,
 } from './generated/state.ts'
+export {
+  stockAdjustSchema,
+  stockCommitSchema,
+  stockReserveResultSchema,
+  stockReserveSchema,
+  stockRestoreSchema,
+  type ReserveStatus,
+  type StockAdjust,
+  type StockCommit,
+  type StockLine,
+  type StockReserve,
+  type StockReserveResult,
+  type StockRestore,
+} from './generated/stock.ts'
 export { recordedSchemas } from './generated/versions.ts'
 export { userProfileSchema, type UserProfile } from './generated/user.ts'
 export { toJson, type ToJsonOptions } from './to-json.ts'
@@ -135,4 +227,5 @@ export {
 export { defaultScanLimits, type ScanLimits } from './scan-cursor.ts'
 export { stringSerde, type Serde } from './serde.ts'
 export { upcastOf } from './upcast.ts'
-export { boardKey, createTopics, positionKey, shardKey, topics, type Topic, type Topics } from './topics.ts'
+export type { Topic } from './topic.ts'
+export { boardKey, createTopics, positionKey, shardKey, topics, type Topics } from './topics.ts'
