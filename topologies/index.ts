@@ -21,3 +21,4 @@ export {
   pointLedgerStore,
   points,
 } from './points.ts'
+export { type OrderOptions, orders, orderStore } from './orders.ts'

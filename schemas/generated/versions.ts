@@ -11,7 +11,7 @@ import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema,
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -543,6 +543,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.OrderPoints',
     version: 1,
     definition: orderPointsSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderRow',
+    version: 1,
+    definition: orderRowSchema.definition,
   },
   {
     id: null,
