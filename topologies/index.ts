@@ -21,3 +21,10 @@ export {
   pointLedgerStore,
   points,
 } from './points.ts'
+export { deliverySandbox, type DeliverySandboxOptions, sandboxDeliveryStore } from './delivery-sandbox.ts'
+export {
+  paymentSandbox,
+  type PaymentSandboxOptions,
+  sandboxPaymentStore,
+  sandboxRefundStore,
+} from './payment-sandbox.ts'
