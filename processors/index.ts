@@ -18,6 +18,24 @@ export { applyDelta } from './ranking/rank-sales.ts'
 export type { RankContext, RankingRules } from './ranking/ranker.ts'
 export { sendChanged } from './ranking/send-boards.ts'
 export { calendarOf, type WindowName, windowNames } from './ranking/windows.ts'
+export {
+  type DeliveryCommand,
+  type DeliveryContext,
+  deliverySandboxKeeper,
+} from './sandboxes/keep-deliveries.ts'
+export { type PaymentCommand, type PaymentContext, paymentSandboxKeeper } from './sandboxes/keep-payments.ts'
+export {
+  approveAll,
+  type Chances,
+  deliverAll,
+  type DeliveryOutcome,
+  type DeliveryRule,
+  type PaymentOutcome,
+  type PaymentRequest,
+  type PaymentRule,
+  seededDeliveries,
+  seededPayments,
+} from './sandboxes/rules.ts'
 export { noAnswers, unanswered } from './sentinel/answers.ts'
 export { watchBoard } from './sentinel/board-rules.ts'
 export type { CouponFact, Place } from './sentinel/facts.ts'

@@ -22,3 +22,10 @@ export {
   points,
 } from './points.ts'
 export { type OrderOptions, orders, orderStore } from './orders.ts'
+export { deliverySandbox, type DeliverySandboxOptions, sandboxDeliveryStore } from './delivery-sandbox.ts'
+export {
+  paymentSandbox,
+  type PaymentSandboxOptions,
+  sandboxPaymentStore,
+  sandboxRefundStore,
+} from './payment-sandbox.ts'

@@ -1945,6 +1945,159 @@ export const saleStateSchema: RecordSchema<SaleState> = {
   },
 }
 
+export type SandboxDeliveryState = 'UNKNOWN' | 'REQUESTED' | 'STARTED' | 'DELIVERED' | 'FAILED' | 'CANCELLED'
+
+/** An order's delivery at the sandbox. */
+export interface SandboxDelivery {
+  /** Of the request that it was made for; -1 = there was none. */
+  readonly epoch: number
+  readonly deliveryId: string
+  readonly state: SandboxDeliveryState
+  /** FAILED: why. */
+  readonly reason: string | null
+  /** How it will end: `DELIVERED`, `REFUSED` instead of its start, `LOST` after it. */
+  readonly ends: string
+  /** From start to end. */
+  readonly travelMs: number
+  /** How often each of its news is sent: 0 = lost, 2 = twice. */
+  readonly answers: number
+  /** How often somebody asked to call it off. */
+  readonly cancels: number
+}
+
+export const sandboxDeliverySchema: RecordSchema<SandboxDelivery> = {
+  name: 'millrace.state.SandboxDelivery',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "SandboxDelivery",
+    "namespace": "millrace.state",
+    "doc": "An order's delivery at the sandbox.",
+    "fields": [
+      {
+        "name": "epoch",
+        "type": "int",
+        "default": -1,
+        "doc": "Of the request that it was made for; -1 = there was none."
+      },
+      {"name": "deliveryId", "type": "string", "default": ""},
+      {
+        "name": "state",
+        "type": {
+          "type": "enum",
+          "name": "SandboxDeliveryState",
+          "symbols": ["UNKNOWN", "REQUESTED", "STARTED", "DELIVERED", "FAILED", "CANCELLED"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        }
+      },
+      {"name": "reason", "type": ["null", "string"], "default": null, "doc": "FAILED: why."},
+      {
+        "name": "ends",
+        "type": "string",
+        "default": "DELIVERED",
+        "doc": "How it will end: `DELIVERED`, `REFUSED` instead of its start, `LOST` after it."
+      },
+      {"name": "travelMs", "type": "long", "default": 0, "doc": "From start to end."},
+      {
+        "name": "answers",
+        "type": "int",
+        "default": 1,
+        "doc": "How often each of its news is sent: 0 = lost, 2 = twice."
+      },
+      {
+        "name": "cancels",
+        "type": "int",
+        "default": 0,
+        "doc": "How often somebody asked to call it off."
+      }
+    ]
+  },
+}
+
+/** An order's payment at the sandbox. */
+export interface SandboxPayment {
+  /** Of the request that it was made for. */
+  readonly epoch: number
+  readonly paymentKey: string
+  readonly amount: number
+  /** Why it was declined; null = paid. */
+  readonly failureCode: string | null
+  readonly refunded: number
+  /** How often its answer is sent when it is due: 0 = lost, 2 = twice. */
+  readonly answers: number
+  /** Whether that time has come. */
+  readonly answered: boolean
+}
+
+export const sandboxPaymentSchema: RecordSchema<SandboxPayment> = {
+  name: 'millrace.state.SandboxPayment',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "SandboxPayment",
+    "namespace": "millrace.state",
+    "doc": "An order's payment at the sandbox.",
+    "fields": [
+      {"name": "epoch", "type": "int", "doc": "Of the request that it was made for."},
+      {"name": "paymentKey", "type": "string"},
+      {"name": "amount", "type": "long"},
+      {
+        "name": "failureCode",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why it was declined; null = paid."
+      },
+      {"name": "refunded", "type": "long", "default": 0},
+      {
+        "name": "answers",
+        "type": "int",
+        "default": 1,
+        "doc": "How often its answer is sent when it is due: 0 = lost, 2 = twice."
+      },
+      {
+        "name": "answered",
+        "type": "boolean",
+        "default": false,
+        "doc": "Whether that time has come."
+      }
+    ]
+  },
+}
+
+/** A refund at the sandbox. */
+export interface SandboxRefund {
+  readonly paymentKey: string
+  readonly amount: number
+  /** Why there was none; null = paid back. */
+  readonly reason: string | null
+  readonly answers: number
+  readonly answered: boolean
+}
+
+export const sandboxRefundSchema: RecordSchema<SandboxRefund> = {
+  name: 'millrace.state.SandboxRefund',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "SandboxRefund",
+    "namespace": "millrace.state",
+    "doc": "A refund at the sandbox.",
+    "fields": [
+      {"name": "paymentKey", "type": "string"},
+      {"name": "amount", "type": "long"},
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why there was none; null = paid back."
+      },
+      {"name": "answers", "type": "int", "default": 1},
+      {"name": "answered", "type": "boolean", "default": false}
+    ]
+  },
+}
+
 /** How much there is of a product: available + reserved + sold = received. */
 export interface StockLevel {
   readonly received: number

@@ -11,7 +11,7 @@ import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema,
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -646,6 +646,24 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.SaleState',
     version: 1,
     definition: saleStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxDelivery',
+    version: 1,
+    definition: sandboxDeliverySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxPayment',
+    version: 1,
+    definition: sandboxPaymentSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxRefund',
+    version: 1,
+    definition: sandboxRefundSchema.definition,
   },
   {
     id: null,
