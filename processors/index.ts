@@ -7,6 +7,13 @@ export { type Keeping, keepingOf } from './keeping.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'
 export type { OrderRules } from './orders/order-saga.ts'
+export {
+  type CustomerAction,
+  orderSummary,
+  type OrderSummary,
+  repairsOf,
+  type ReturnSummary,
+} from './orders/order-summary.ts'
 export type { OrderContext } from './orders/order-turn.ts'
 export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
@@ -44,6 +51,7 @@ export { lookAtIncident } from './sentinel/incident-desk.ts'
 export { type Violation, type WatchedInvariant, watchedInvariants } from './sentinel/invariants.ts'
 export { ANSWERS, type CouponRows, judgeCoupon, type Rows } from './sentinel/judge-coupons.ts'
 export { forgetCoupon, type SentinelRules, watchCouponFact, watchSnapshot } from './sentinel/watch.ts'
+export { discountOf } from './wallet/discount.ts'
 export { type StockCommand, type StockContext, stockKeeper } from './stock/keep-stock.ts'
 export { joinTerms, type TermsContext, type TermsFact } from './wallet/join-terms.ts'
 export {
