@@ -12,3 +12,4 @@ export {
 export { couponWallet, walletStore } from './coupon-wallet.ts'
 export { answerStore, sentinel, SENTINEL, type SentinelOptions } from './sentinel.ts'
 export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'
+export { type OrderOptions, orders, orderStore } from './orders.ts'

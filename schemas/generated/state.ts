@@ -3,6 +3,7 @@
 import type { RecordSchema } from '../record-schema.ts'
 import type { RejectReason } from './coupon.ts'
 import type { Incident } from './ops.ts'
+import type { OrderItem } from './order.ts'
 import type { BoardEntry } from './ranking.ts'
 
 /** Counts of the streams just before a request offset; -1 = the stream is not there yet. */
@@ -529,6 +530,48 @@ export const couponWatchSchema: RecordSchema<CouponWatch> = {
   },
 }
 
+/** What goes back to a customer besides the order's own undo: a return, or a payment that is not the order's. */
+export interface GiveBackData {
+  /** RETURN or STRAY. */
+  readonly kind: string
+  /** The returnId, or the paymentKey. */
+  readonly id: string
+  readonly orderId: string
+  readonly userId: string
+  readonly lines: readonly GivenLine[]
+  readonly points: number
+  /** Minor units, before what earned points take off. */
+  readonly money: number
+  /** Earned points that the customer no longer has. */
+  readonly shortfall: number
+  readonly paymentKey: string | null
+  readonly reason: string
+}
+
+/** How far a return or refund is. */
+export interface GiveBackSaga {
+  readonly data: GiveBackData
+  readonly phase: string
+  readonly direction: string
+  readonly steps: readonly SagaStepState[]
+  readonly cause: SagaCauseState | null
+  readonly trouble: SagaCauseState | null
+  /** Epoch milliseconds. */
+  readonly deadlineAt: number | null
+  /** Epoch milliseconds. */
+  readonly endedAt: number | null
+  readonly revision: number
+}
+
+/** How much of a line a return brings. */
+export interface GivenLine {
+  readonly lineNo: number
+  readonly productId: string
+  readonly quantity: number
+  /** Minor units. */
+  readonly unitPrice: number
+}
+
 /** What a held cancel or return takes back of one line. */
 export interface HeldLine {
   readonly lineNo: number
@@ -746,6 +789,359 @@ export const mergeProgressSchema: RecordSchema<MergeProgress> = {
   },
 }
 
+/** An incident that was told and is not resolved. */
+export interface OpenIncident {
+  readonly invariant: string
+  readonly subject: string
+  /** Epoch milliseconds. */
+  readonly openedAt: number
+}
+
+/** What the saga of an order knows of it. */
+export interface OrderData {
+  readonly orderId: string
+  readonly userId: string
+  readonly items: readonly OrderItem[]
+  readonly userCouponId: string | null
+  /** What the customer wants to spend. */
+  readonly pointsToUse: number
+  readonly currency: string
+  /** Epoch milliseconds. */
+  readonly payBy: number
+  /** Sealed. */
+  readonly shipTo: Buffer | null
+  /** What the coupon takes off, minor units. */
+  readonly discount: number
+  readonly paymentKey: string | null
+  /** Epoch milliseconds. */
+  readonly paidAt: number | null
+  /** null = payment is not done, or not passed over. Epoch milliseconds. */
+  readonly confirmedAt: number | null
+  readonly deliveryId: string | null
+  /** Epoch milliseconds. */
+  readonly deliveredAt: number | null
+  /** The courier gave up after the start. */
+  readonly deliveryFailed: boolean
+}
+
+/** All that the orchestrator knows of an orderId. */
+export interface OrderRow {
+  /** null = no such order, but somebody paid for it. */
+  readonly order: OrderSaga | null
+  /** Returns and refunds of payments. */
+  readonly givenBack: readonly GiveBackSaga[]
+  readonly incidents: readonly OpenIncident[]
+  /** Of the last status or incident. */
+  readonly revision: number
+}
+
+export const orderRowSchema: RecordSchema<OrderRow> = {
+  name: 'millrace.state.OrderRow',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderRow",
+    "namespace": "millrace.state",
+    "doc": "All that the orchestrator knows of an orderId.",
+    "fields": [
+      {
+        "name": "order",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "OrderSaga",
+            "namespace": "millrace.state",
+            "doc": "How far the saga of an order is.",
+            "fields": [
+              {
+                "name": "data",
+                "type": {
+                  "type": "record",
+                  "name": "OrderData",
+                  "namespace": "millrace.state",
+                  "doc": "What the saga of an order knows of it.",
+                  "fields": [
+                    {"name": "orderId", "type": "string"},
+                    {"name": "userId", "type": "string"},
+                    {
+                      "name": "items",
+                      "type": {
+                        "type": "array",
+                        "items": {
+                          "type": "record",
+                          "name": "OrderItem",
+                          "namespace": "millrace.order",
+                          "doc": "One line of an order.",
+                          "fields": [
+                            {"name": "lineNo", "type": "int", "doc": "1..n within the order."},
+                            {"name": "productId", "type": "string"},
+                            {"name": "categoryId", "type": ["null", "string"], "default": null},
+                            {"name": "quantity", "type": "long"},
+                            {
+                              "name": "unitPrice",
+                              "type": "long",
+                              "doc": "Minor units, before discount and points."
+                            }
+                          ]
+                        }
+                      }
+                    },
+                    {"name": "userCouponId", "type": ["null", "string"], "default": null},
+                    {
+                      "name": "pointsToUse",
+                      "type": "long",
+                      "default": 0,
+                      "doc": "What the customer wants to spend."
+                    },
+                    {"name": "currency", "type": "string"},
+                    {"name": "payBy", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+                    {"name": "shipTo", "type": ["null", "bytes"], "default": null, "doc": "Sealed."},
+                    {
+                      "name": "discount",
+                      "type": "long",
+                      "default": 0,
+                      "doc": "What the coupon takes off, minor units."
+                    },
+                    {"name": "paymentKey", "type": ["null", "string"], "default": null},
+                    {
+                      "name": "paidAt",
+                      "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                      "default": null
+                    },
+                    {
+                      "name": "confirmedAt",
+                      "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                      "default": null,
+                      "doc": "null = payment is not done, or not passed over."
+                    },
+                    {"name": "deliveryId", "type": ["null", "string"], "default": null},
+                    {
+                      "name": "deliveredAt",
+                      "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                      "default": null
+                    },
+                    {
+                      "name": "deliveryFailed",
+                      "type": "boolean",
+                      "default": false,
+                      "doc": "The courier gave up after the start."
+                    }
+                  ]
+                }
+              },
+              {"name": "phase", "type": "string"},
+              {"name": "direction", "type": "string"},
+              {
+                "name": "steps",
+                "type": {
+                  "type": "array",
+                  "items": {
+                    "type": "record",
+                    "name": "SagaStepState",
+                    "namespace": "millrace.state",
+                    "doc": "A step of a saga that was begun. Strings are those of streams/kit.",
+                    "fields": [
+                      {"name": "name", "type": "string"},
+                      {"name": "status", "type": "string"},
+                      {"name": "epoch", "type": "int"},
+                      {"name": "attempt", "type": "int"},
+                      {"name": "waiting", "type": "string"},
+                      {
+                        "name": "dueAt",
+                        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                        "default": null
+                      },
+                      {
+                        "name": "parts",
+                        "type": {
+                          "type": "array",
+                          "items": {
+                            "type": "record",
+                            "name": "SagaPartState",
+                            "namespace": "millrace.state",
+                            "doc": "One command of a saga's step. Strings are those of streams/kit.",
+                            "fields": [
+                              {"name": "part", "type": "string"},
+                              {"name": "did", "type": "string"},
+                              {"name": "undid", "type": "string"}
+                            ]
+                          }
+                        },
+                        "default": []
+                      }
+                    ]
+                  }
+                },
+                "default": []
+              },
+              {
+                "name": "cause",
+                "type": [
+                  "null",
+                  {
+                    "type": "record",
+                    "name": "SagaCauseState",
+                    "namespace": "millrace.state",
+                    "doc": "Why a saga goes back, or needs attention.",
+                    "fields": [
+                      {"name": "kind", "type": "string"},
+                      {"name": "step", "type": "string"},
+                      {"name": "reason", "type": "string"}
+                    ]
+                  }
+                ],
+                "default": null
+              },
+              {
+                "name": "trouble",
+                "type": ["null", "millrace.state.SagaCauseState"],
+                "default": null
+              },
+              {
+                "name": "deadlineAt",
+                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                "default": null
+              },
+              {
+                "name": "endedAt",
+                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                "default": null
+              },
+              {"name": "revision", "type": "long"}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "null = no such order, but somebody paid for it."
+      },
+      {
+        "name": "givenBack",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "GiveBackSaga",
+            "namespace": "millrace.state",
+            "doc": "How far a return or refund is.",
+            "fields": [
+              {
+                "name": "data",
+                "type": {
+                  "type": "record",
+                  "name": "GiveBackData",
+                  "namespace": "millrace.state",
+                  "doc": "What goes back to a customer besides the order's own undo: a return, or a payment that is not the order's.",
+                  "fields": [
+                    {"name": "kind", "type": "string", "doc": "RETURN or STRAY."},
+                    {"name": "id", "type": "string", "doc": "The returnId, or the paymentKey."},
+                    {"name": "orderId", "type": "string"},
+                    {"name": "userId", "type": "string"},
+                    {
+                      "name": "lines",
+                      "type": {
+                        "type": "array",
+                        "items": {
+                          "type": "record",
+                          "name": "GivenLine",
+                          "namespace": "millrace.state",
+                          "doc": "How much of a line a return brings.",
+                          "fields": [
+                            {"name": "lineNo", "type": "int"},
+                            {"name": "productId", "type": "string"},
+                            {"name": "quantity", "type": "long"},
+                            {"name": "unitPrice", "type": "long", "doc": "Minor units."}
+                          ]
+                        }
+                      },
+                      "default": []
+                    },
+                    {"name": "points", "type": "long", "default": 0},
+                    {
+                      "name": "money",
+                      "type": "long",
+                      "default": 0,
+                      "doc": "Minor units, before what earned points take off."
+                    },
+                    {
+                      "name": "shortfall",
+                      "type": "long",
+                      "default": 0,
+                      "doc": "Earned points that the customer no longer has."
+                    },
+                    {"name": "paymentKey", "type": ["null", "string"], "default": null},
+                    {"name": "reason", "type": "string", "default": ""}
+                  ]
+                }
+              },
+              {"name": "phase", "type": "string"},
+              {"name": "direction", "type": "string"},
+              {
+                "name": "steps",
+                "type": {"type": "array", "items": "millrace.state.SagaStepState"},
+                "default": []
+              },
+              {"name": "cause", "type": ["null", "millrace.state.SagaCauseState"], "default": null},
+              {
+                "name": "trouble",
+                "type": ["null", "millrace.state.SagaCauseState"],
+                "default": null
+              },
+              {
+                "name": "deadlineAt",
+                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                "default": null
+              },
+              {
+                "name": "endedAt",
+                "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                "default": null
+              },
+              {"name": "revision", "type": "long"}
+            ]
+          }
+        },
+        "default": [],
+        "doc": "Returns and refunds of payments."
+      },
+      {
+        "name": "incidents",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "OpenIncident",
+            "namespace": "millrace.state",
+            "doc": "An incident that was told and is not resolved.",
+            "fields": [
+              {"name": "invariant", "type": "string"},
+              {"name": "subject", "type": "string"},
+              {"name": "openedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+            ]
+          }
+        },
+        "default": []
+      },
+      {"name": "revision", "type": "long", "default": 0, "doc": "Of the last status or incident."}
+    ]
+  },
+}
+
+/** How far the saga of an order is. */
+export interface OrderSaga {
+  readonly data: OrderData
+  readonly phase: string
+  readonly direction: string
+  readonly steps: readonly SagaStepState[]
+  readonly cause: SagaCauseState | null
+  readonly trouble: SagaCauseState | null
+  /** Epoch milliseconds. */
+  readonly deadlineAt: number | null
+  /** Epoch milliseconds. */
+  readonly endedAt: number | null
+  readonly revision: number
+}
+
 /** How far one ranker partition is, as a merge task knows it. */
 export interface PartitionProgress {
   readonly partition: number
@@ -901,6 +1297,32 @@ export interface RevisionWatch {
   readonly lastIssued: number
   /** Lowest offset of a request that was SOLD_OUT. */
   readonly firstSoldOut: number
+}
+
+/** Why a saga goes back, or needs attention. */
+export interface SagaCauseState {
+  readonly kind: string
+  readonly step: string
+  readonly reason: string
+}
+
+/** One command of a saga's step. Strings are those of streams/kit. */
+export interface SagaPartState {
+  readonly part: string
+  readonly did: string
+  readonly undid: string
+}
+
+/** A step of a saga that was begun. Strings are those of streams/kit. */
+export interface SagaStepState {
+  readonly name: string
+  readonly status: string
+  readonly epoch: number
+  readonly attempt: number
+  readonly waiting: string
+  /** Epoch milliseconds. */
+  readonly dueAt: number | null
+  readonly parts: readonly SagaPartState[]
 }
 
 /** One line of a sale and how much of it came back. */

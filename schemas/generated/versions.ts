@@ -11,7 +11,7 @@ import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema,
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderRowSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -472,6 +472,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.MergeProgress',
     version: 1,
     definition: mergeProgressSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderRow',
+    version: 1,
+    definition: orderRowSchema.definition,
   },
   {
     id: null,

@@ -136,6 +136,7 @@ function forwardAnswer<D, C>(draft: Draft<D, C>, step: SagaStep, part: string, r
   }
   if (reading.outcome === 'refused') {
     changePart(draft, step, part, { did: 'REFUSED' })
+    if (reading.data !== undefined) change(draft, { data: reading.data })
     return fail(draft, { kind: 'REFUSED', step: step.name, reason: reading.reason })
   }
   changePart(draft, step, part, { did: 'DONE' })
@@ -157,7 +158,9 @@ function answerOnTheWayBack<D, C>(
   changePart(draft, step, part, { did: reading.outcome === 'done' ? 'DONE' : 'REFUSED' })
   if (reading.outcome !== 'done') return
   const undo = step.parts.find((one) => one.part === part)?.undid
-  if (step.status === 'UNDOING') change(draft, { data: reading.data })
+  // Nobody asks any more what the saga knows of it, unless it turns round again.
+  const mayResume = step.status === 'UNDOING' && draft.saga.steps[step.name]?.onUndoRefusal === 'resume'
+  if (mayResume) change(draft, { data: reading.data })
   else if (undo === 'NONE' && draft.progress.phase !== 'DONE')
     draft.notices.push({ kind: 'late', step: step.name, part })
 }

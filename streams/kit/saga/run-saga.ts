@@ -11,7 +11,7 @@ import type { Saga, SagaInput, Steps } from './saga.ts'
 /** What a saga needs of its processor. */
 export interface SagaContext<D, C> {
   /** Progress by the saga's id. */
-  readonly store: KeyValueStore<string, SagaProgress<D>>
+  readonly store: Pick<KeyValueStore<string, SagaProgress<D>>, 'get' | 'put' | 'delete'>
   /** A wall timer. Its handler calls `runSaga` with `{ kind: 'timer' }`. */
   readonly timer: TimerHandle
   readonly send: (command: C) => void

@@ -29,14 +29,15 @@ export interface Patience {
 /** What an answer comes to. `again`: not now, so the command is sent once more after its backoff. */
 export type Reading<D> =
   | { readonly outcome: 'done'; readonly data: D }
-  | { readonly outcome: 'refused'; readonly reason: string }
+  | { readonly outcome: 'refused'; readonly reason: string; readonly data?: D }
   | { readonly outcome: 'again'; readonly reason: string }
 
 export function done<D>(data: D): Reading<D> {
   return { outcome: 'done', data }
 }
-export function refused(reason: string): Reading<never> {
-  return { outcome: 'refused', reason }
+/** `data`: what the saga knows from now on; as before unless told. */
+export function refused<D = never>(reason: string, data?: D): Reading<D> {
+  return data === undefined ? { outcome: 'refused', reason } : { outcome: 'refused', reason, data }
 }
 export function again(reason: string): Reading<never> {
   return { outcome: 'again', reason }
