@@ -182,7 +182,19 @@ function delivered(turn: OrderTurn, value: DeliveryResult, context: OrderContext
   const { order } = turn.book
   const delivery = order?.steps.find(({ name }) => name === 'delivery')
   const started = delivery?.parts.some(({ did }) => did === 'DONE') === true
-  if (started && order?.phase === 'DONE' && value.status === 'FAILED') return turn.deliveryFailed()
+  if (delivery?.status === 'UNDOING' && value.status === 'FAILED') {
+    // Whoever gave up needs no stopping.
+    const { orderId, deliveryId, reason } = value
+    const answer = { orderId, deliveryId, status: 'CANCELLED', reason } as const
+    return heard(turn.order({ kind: 'undone', step: 'delivery', part: '', answer }), context)
+  }
+  // The cancel that is under way will come too late, and then the goods are there already.
+  const waits = order?.steps.some(({ name }) => name === 'handover') === true
+  if (delivery?.status === 'UNDOING' && started && !waits && value.status === 'DELIVERED') {
+    return turn.note({ deliveredAt: at })
+  }
+  if (started && order?.phase === 'DONE' && value.status === 'FAILED')
+    return turn.note({ deliveryFailed: true })
   const step = started ? 'handover' : 'delivery'
   heard(turn.order({ kind: 'answer', step, part: '', answer: { value, at } }), context)
 }

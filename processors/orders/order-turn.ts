@@ -101,10 +101,10 @@ export class OrderTurn {
     return run
   }
 
-  /** The courier gave up on an order that is complete already. */
-  deliveryFailed(): void {
+  /** What the courier says between two steps, or after the last. */
+  note(news: Partial<Pick<OrderProgress['data'], 'deliveredAt' | 'deliveryFailed'>>): void {
     const { order } = this.#book
-    if (order !== null) this.#change({ order: { ...order, data: { ...order.data, deliveryFailed: true } } })
+    if (order !== null) this.#change({ order: { ...order, data: { ...order.data, ...news } } })
   }
 
   /** Stores the row and sends what there is to send. */

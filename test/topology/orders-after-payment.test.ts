@@ -114,6 +114,41 @@ describe.each(modes)('a cancel, %s', (_, mode) => {
     await desk.close()
   })
 
+  test('that comes too late for goods that are there already', async () => {
+    const desk = await paidOrder(mode, {}, { completeOn: 'delivered' })
+    await desk.cancel()
+    await desk.courier('STARTED')
+    await desk.courier('DELIVERED')
+    await desk.stopped('TOO_LATE')
+    expect(desk.states.slice(-3)).toEqual(['CANCELLING', 'SHIPPED', 'COMPLETED'])
+    await desk.close()
+  })
+
+  test('needs no answer of a courier who gives up meanwhile', async () => {
+    const desk = await paidOrder(mode)
+    await desk.cancel()
+    await desk.courier('STARTED')
+    await desk.courier('FAILED', 'LOST')
+    expect(desk.status?.state).toBe('REFUNDING')
+    await desk.stopped('TOO_LATE')
+    expect(desk.status?.state).toBe('REFUNDING')
+    await desk.close()
+  })
+
+  test('of an operator after the start: too late, and it goes on', async () => {
+    const desk = await paidOrder(mode, {}, { completeOn: 'delivered' })
+    await desk.courier('STARTED')
+    await desk.repair('COMPENSATE')
+    expect(desk.status?.state).toBe('CANCELLING')
+    await desk.stopped('TOO_LATE')
+    expect(desk.status?.state).toBe('SHIPPED')
+    await desk.repair('COMPENSATE')
+    await desk.courier('DELIVERED')
+    await desk.stopped('TOO_LATE')
+    expect(desk.status?.state).toBe('COMPLETED')
+    await desk.close()
+  })
+
   test('of an order that needs attention on its way forward undoes it', async () => {
     const desk = await paidOrder(mode)
     await desk.driver.advanceWallTime(7 * DAY, DAY)

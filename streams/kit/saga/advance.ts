@@ -189,9 +189,11 @@ function undone<D, C>(draft: Draft<D, C>, input: Undone): void {
 
 function undoRefused<D, C>(draft: Draft<D, C>, step: SagaStep, part: string, trouble: SagaCause): void {
   const { progress, saga } = draft
-  const first = progress.steps.at(-1)?.name === step.name
+  const later = progress.steps.slice(progress.steps.findIndex(({ name }) => name === step.name) + 1)
+  const first = later.every(({ parts }) => parts.every(({ undid }) => undid === 'NONE'))
   const wanted = progress.cause?.kind === 'CANCELLED' || progress.cause?.kind === 'OPERATOR'
-  if (first && wanted && saga.steps[step.name]?.onUndoRefusal === 'resume') return resume(draft, step)
+  if (first && wanted && saga.steps[step.name]?.onUndoRefusal === 'resume')
+    return resume(draft, step, trouble)
   changePart(draft, step, part, { undid: 'REFUSED' })
   needAttention(draft, trouble)
 }

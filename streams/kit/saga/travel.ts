@@ -79,16 +79,25 @@ function sendUndo<D, C>(draft: Draft<D, C>, step: SagaStep): boolean {
   return some
 }
 
-/** A cancel came too late: forward again from the step that cannot be undone. */
-export function resume<D, C>(draft: Draft<D, C>, step: SagaStep): void {
+/** Going back came too late: forward again, from the step that cannot be undone and what was begun after it. */
+export function resume<D, C>(draft: Draft<D, C>, from: SagaStep, trouble: SagaCause): void {
+  const { steps } = draft.progress
+  const at = steps.findIndex(({ name }) => name === from.name)
+  const forward = steps.map((step, i) => (i < at ? step : forwardAgain(step)))
+  change(draft, { steps: forward, direction: 'FORWARD', cause: null })
+  const last = forward.at(-1) as SagaStep
+  if (last.status === 'DONE') return goOn(draft)
+  if (last.parts.some(({ did }) => did === 'REFUSED'))
+    return needAttention(draft, { ...trouble, step: last.name })
+  const { timeoutMs } = stepNamed(draft, last.name).patience
+  changeStep(draft, last.name, { dueAt: timeoutMs === null ? null : draft.now + timeoutMs })
+  enter(draft, 'RUNNING')
+}
+
+function forwardAgain(step: SagaStep): SagaStep {
   const parts = step.parts.map((part): SagaPart => ({ ...part, undid: 'NONE' }))
-  const done = parts.every(({ did }) => did === 'DONE')
-  const { timeoutMs } = stepNamed(draft, step.name).patience
-  const dueAt = done || timeoutMs === null ? null : draft.now + timeoutMs
-  changeStep(draft, step.name, { status: done ? 'DONE' : 'DOING', waiting: 'ANSWER', dueAt, parts })
-  change(draft, { direction: 'FORWARD', cause: null })
-  if (done) goOn(draft)
-  else enter(draft, 'RUNNING')
+  const status = parts.every(({ did }) => did === 'DONE') ? 'DONE' : 'DOING'
+  return { ...step, status, waiting: 'ANSWER', dueAt: null, parts }
 }
 
 /** The step that it is at cannot be done: back before the pivot, else forward or to an operator. */
