@@ -6,7 +6,7 @@ import { topics } from '../../schemas/index.ts'
 import { pointAccountStore, pointLedgerStore, points } from '../../topologies/index.ts'
 import { START } from '../support/services.ts'
 import { cancelled, completed, deduct, giveBack, grant, returned } from '../unit/points/given.ts'
-import { answersOf, historiesOf, play, played } from './service-history.ts'
+import { answersOf, decidedOtherwise, historiesOf, play, played } from './service-history.ts'
 import { PointModel } from './points-model.ts'
 
 /** Waits are whole hundreds of seconds and terms end between them: nothing expires while commands wait. */
@@ -116,6 +116,7 @@ describe.each(played)('%s', (_, mode) => {
           seen.add(entry.kind)
         }
         expect(sum).toBe(balance)
+        if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
         await driver.close()
       }),
       { numRuns: 40 },

@@ -10,7 +10,7 @@ import {
 import { topics } from '../../schemas/index.ts'
 import { deliverySandbox, paymentSandbox } from '../../topologies/index.ts'
 import { cancel, delivery, payment, refund } from '../unit/sandboxes/given.ts'
-import { historiesOf, play, played } from './service-history.ts'
+import { decidedOtherwise, historiesOf, play, played } from './service-history.ts'
 
 const orderId = fc.constantFrom('o1', 'o2', 'o3')
 const epoch = fc.constantFrom(0, 0, 1, 2)
@@ -60,6 +60,7 @@ describe.each(played)('%s', (_, mode) => {
           refunds.set(id, text)
         }
         for (const sum of back.values()) expect(sum).toBeLessThanOrEqual(payment().amount)
+        if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
         await driver.close()
       }),
       { numRuns: 40 },
@@ -90,6 +91,7 @@ describe.each(played)('%s', (_, mode) => {
           seen.add(status)
         }
         for (const { status, reason } of news) seen.add(reason ?? status)
+        if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
         await driver.close()
       }),
       { numRuns: 40 },

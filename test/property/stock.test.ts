@@ -5,7 +5,7 @@ import type { StockCommand } from '../../processors/index.ts'
 import { topics } from '../../schemas/index.ts'
 import { stock, stockLevelStore } from '../../topologies/index.ts'
 import { adjust, commit, linesOf, reserve, restore } from '../unit/stock/given.ts'
-import { answersOf, historiesOf, play, played } from './service-history.ts'
+import { answersOf, decidedOtherwise, historiesOf, play, played } from './service-history.ts'
 import { StockModel } from './stock-model.ts'
 
 const products = ['tea', 'milk']
@@ -82,6 +82,7 @@ describe.each(played)('%s', (_, mode) => {
             sold,
           })
         }
+        if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
         await driver.close()
       }),
       { numRuns: 40 },

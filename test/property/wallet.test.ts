@@ -8,7 +8,7 @@ import { wallet, walletStore } from '../../topologies/index.ts'
 import { START } from '../support/services.ts'
 import { campaign } from '../unit/coupons/given.ts'
 import { issuedCoupon, revocation, undo, use } from '../unit/wallet/given.ts'
-import { historiesOf, play, played, type Step } from './service-history.ts'
+import { decidedOtherwise, historiesOf, play, played, type Step } from './service-history.ts'
 import { WalletModel } from './wallet-model.ts'
 
 /** Waits are whole hundreds of seconds and terms end between them: nothing is over while commands wait. */
@@ -101,6 +101,7 @@ describe.each(played)('%s', (_, mode) => {
         const statuses = new Map([...model.coupons].map(([id, { status }]) => [id, status]))
         expect(new Map(rows.map(([[, id], { status }]) => [id, status]))).toEqual(statuses)
         for (const [, { status, orderId: user }] of rows) expect(status === 'USED').toBe(user !== null)
+        if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
         await driver.close()
       }),
       { numRuns: 40 },
