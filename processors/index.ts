@@ -1,4 +1,5 @@
 /** The shop's rules: pure functions, and the thin processors around them that `topologies/` wires. */
+export { type CartContext, keepCart } from './carts/keep-cart.ts'
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
@@ -41,6 +42,7 @@ export { type Violation, type WatchedInvariant, watchedInvariants } from './sent
 export { ANSWERS, type CouponRows, judgeCoupon, type Rows } from './sentinel/judge-coupons.ts'
 export { forgetCoupon, type SentinelRules, watchCouponFact, watchSnapshot } from './sentinel/watch.ts'
 export { type StockCommand, type StockContext, stockKeeper } from './stock/keep-stock.ts'
+export { keepProfile, type ProfileContext } from './users/keep-profile.ts'
 export { joinTerms, type TermsContext, type TermsFact } from './wallet/join-terms.ts'
 export {
   waitingFor,
