@@ -34,7 +34,7 @@ const deliveries: fc.Arbitrary<DeliveryCommand> = fc.oneof(
 )
 
 describe.each(played)('%s', (_, mode) => {
-  test('I20 what is paid back of a payment is what was paid at most, each refund once, each answer always the same', async () => {
+  test('I20 what is paid back of a payment is what was paid at most, each refund once', async () => {
     await fc.assert(
       fc.asyncProperty(seeds, historiesOf(payments, waits), async (seed, history) => {
         const service = paymentSandbox({ rule: seededPayments(chancesOf(seed)) })
@@ -54,10 +54,11 @@ describe.each(played)('%s', (_, mode) => {
           const { orderId: order, refundId, paymentKey, amount, status } = value!
           const text = JSON.stringify({ ...value })
           const id = `${order} ${refundId}`
-          expect(refunds.get(id) ?? text).toBe(text)
-          if (!refunds.has(id) && status === 'REFUNDED')
-            back.set(paymentKey, (back.get(paymentKey) ?? 0) + amount)
+          // What failed is tried anew; once it is paid back it stays so.
+          if (refunds.has(id)) expect(text).toBe(refunds.get(id))
+          if (status !== 'REFUNDED' || refunds.has(id)) continue
           refunds.set(id, text)
+          back.set(paymentKey, (back.get(paymentKey) ?? 0) + amount)
         }
         for (const sum of back.values()) expect(sum).toBeLessThanOrEqual(payment().amount)
         if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
