@@ -103,6 +103,26 @@ export async function play<C>(
   return { driver, sent }
 }
 
+/** What a history sends and when, without an engine: for a look at what random histories are like. */
+export function sentBy<C>(history: readonly Step<C>[]): {
+  readonly sent: readonly Sent<C>[]
+  readonly end: number
+} {
+  const sent: Sent<C>[] = []
+  let now = START
+  const append = (command: C) => void sent.push({ command, at: ++now })
+  for (const step of history) {
+    if (step.kind === 'send') append(step.command)
+    const again = step.kind === 'again' ? sent.at(-1 - step.back) : undefined
+    if (again !== undefined) append(again.command)
+    if (step.kind === 'wait') now += step.ms
+  }
+  return { sent, end: now }
+}
+
+/** The same histories in every run, enough of them that everything happens. */
+export const SAMPLE = { numRuns: 300, seed: 1 }
+
 /** The values of a topic in the order in which their causes came. */
 export function answersOf<V>(driver: TopologyTestDriver, topic: Topic<V>): V[] {
   return driver
