@@ -1,4 +1,5 @@
 /** The shop's rules: pure functions, and the thin processors around them that `topologies/` wires. */
+export { type CartContext, keepCart } from './carts/keep-cart.ts'
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
@@ -53,6 +54,7 @@ export { ANSWERS, type CouponRows, judgeCoupon, type Rows } from './sentinel/jud
 export { forgetCoupon, type SentinelRules, watchCouponFact, watchSnapshot } from './sentinel/watch.ts'
 export { discountOf } from './wallet/discount.ts'
 export { type StockCommand, type StockContext, stockKeeper } from './stock/keep-stock.ts'
+export { keepProfile, type ProfileContext } from './users/keep-profile.ts'
 export { joinTerms, type TermsContext, type TermsFact } from './wallet/join-terms.ts'
 export {
   waitingFor,

@@ -1,4 +1,5 @@
 /** The pipelines as data, with the stores that queries read. Nothing here starts anything. */
+export { carts, cartStore } from './carts.ts'
 export { catalog, productStore } from './catalog.ts'
 export {
   campaignStore,
@@ -29,3 +30,4 @@ export {
   sandboxPaymentStore,
   sandboxRefundStore,
 } from './payment-sandbox.ts'
+export { profileStore, users } from './users.ts'

@@ -2,8 +2,8 @@
  * A payment provider that has no money. Pure.
  *
  * 1. An order is charged once per epoch; a later epoch takes over what is paid, and tries again what was declined.
- * 2. Each refundId is paid back once, and all of them no more than was paid (I20).
- * 3. A request that comes again gets the answer of the first time, also when that was lost.
+ * 2. Each refundId is paid back once, and all of them no more than was paid (I20). One that failed is tried anew.
+ * 3. Any other request that comes again gets the answer of the first time, also when that was lost.
  */
 import type {
   PaymentRefund,
@@ -57,12 +57,13 @@ export function decideRefund(
   readonly refund: SandboxRefund
   readonly delayMs: number
 } {
-  if (before !== undefined) {
+  if (before !== undefined && !(before.answered && before.reason !== null)) {
     return { handling: before.answered ? 'REPEAT' : 'WAIT', payment, refund: before, delayMs: 0 }
   }
-  const outcome = rule({ kind: 'REFUND', orderId, attempt: 0, refundId, amount })
+  const attempt = before === undefined ? 0 : before.attempt + 1
+  const outcome = rule({ kind: 'REFUND', orderId, attempt, refundId, amount })
   const reason = refundReason(payment, paymentKey, amount) ?? (outcome.approve ? null : 'DECLINED')
-  const refund = { paymentKey, amount, reason, answers: outcome.answers, answered: false }
+  const refund = { paymentKey, amount, reason, attempt, answers: outcome.answers, answered: false }
   const charged =
     payment === undefined || reason !== null ? payment : { ...payment, refunded: payment.refunded + amount }
   return { handling: 'NEW', payment: charged, refund, delayMs: outcome.delayMs }

@@ -3,11 +3,11 @@
  * may be any such function; `seededPayments` and `seededDeliveries` make some that look like chance.
  */
 
-/** Something that a sandbox is asked for; the same request again is not asked about. */
+/** Something that a sandbox is asked for; what comes again without need is not asked about. */
 export interface PaymentRequest {
   readonly kind: 'PAYMENT' | 'REFUND'
   readonly orderId: string
-  /** Epoch of a payment; 0 for refunds. */
+  /** Epoch of a payment; of a refund how often it failed before. */
   readonly attempt: number
   /** Of a refund; empty for payments. */
   readonly refundId: string

@@ -2071,6 +2071,8 @@ export interface SandboxRefund {
   readonly amount: number
   /** Why there was none; null = paid back. */
   readonly reason: string | null
+  /** Grows when one that failed is asked for again. */
+  readonly attempt: number
   readonly answers: number
   readonly answered: boolean
 }
@@ -2091,6 +2093,12 @@ export const sandboxRefundSchema: RecordSchema<SandboxRefund> = {
         "type": ["null", "string"],
         "default": null,
         "doc": "Why there was none; null = paid back."
+      },
+      {
+        "name": "attempt",
+        "type": "int",
+        "default": 0,
+        "doc": "Grows when one that failed is asked for again."
       },
       {"name": "answers", "type": "int", "default": 1},
       {"name": "answered", "type": "boolean", "default": false}

@@ -58,7 +58,7 @@ export class PointModel {
     else {
       const order = this.#order(message.orderId)
       if (kind === 'DEDUCT') this.#deduct(order, message)
-      if (kind === 'RESTORE') this.#restore(order, message)
+      if (kind === 'RESTORE') this.#restore(order, message, at)
       if (kind === 'COMPLETED') this.#complete(order, message)
       if (kind === 'RETURNED')
         this.#refund(order, message.orderId, `${message.returnId}`, message.refundAmount)
@@ -126,7 +126,11 @@ export class PointModel {
     say(answer.status, answer.balance)
   }
 
-  #restore(order: ModelOrder, message: Extract<PointMessage, { kind: 'RESTORE' }>['message']): void {
+  #restore(
+    order: ModelOrder,
+    message: Extract<PointMessage, { kind: 'RESTORE' }>['message'],
+    at: number,
+  ): void {
     const { orderId, amount, epoch, returnId, refundAmount } = message
     const say = (status: RestoreResult['status'], reason: string | null = null, shortfall = 0) => {
       const about = { orderId, step: 'POINTS', lineNo: null, returnId, productId: null, epoch } as const
@@ -148,6 +152,8 @@ export class PointModel {
     }
     if (!again) for (const point of spent.slice(0, amount)) point.place = 'free'
     order.parts.add(returnId)
+    // What comes back after its time pays for nothing any more.
+    this.expire(at)
     const shortfall = refundAmount > 0 ? this.#refund(order, orderId, returnId, refundAmount) : 0
     say(again ? 'ALREADY' : 'RESTORED', null, shortfall)
   }

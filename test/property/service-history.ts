@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Topic } from '../../schemas/index.ts'
 import { formatUuid7, NO_HEADERS, type Topology } from '../../streams/index.ts'
 import { type DriverOptions, TopologyTestDriver } from '../../testing/index.ts'
+import { decidedAgain } from '../support/decided-again.ts'
 import { START } from '../support/services.ts'
 
 /** A record that reaches the service. */
@@ -102,10 +103,54 @@ export async function play<C>(
   return { driver, sent }
 }
 
+/** What a history sends and when, without an engine: for a look at what random histories are like. */
+export function sentBy<C>(history: readonly Step<C>[]): {
+  readonly sent: readonly Sent<C>[]
+  readonly end: number
+} {
+  const sent: Sent<C>[] = []
+  let now = START
+  const append = (command: C) => void sent.push({ command, at: ++now })
+  for (const step of history) {
+    if (step.kind === 'send') append(step.command)
+    const again = step.kind === 'again' ? sent.at(-1 - step.back) : undefined
+    if (again !== undefined) append(again.command)
+    if (step.kind === 'wait') now += step.ms
+  }
+  return { sent, end: now }
+}
+
+/** The same histories in every run, enough of them that everything happens. */
+export const SAMPLE = { numRuns: 300, seed: 1 }
+
 /** The values of a topic in the order in which their causes came. */
 export function answersOf<V>(driver: TopologyTestDriver, topic: Topic<V>): V[] {
   return driver
     .read(topic)
     .sort((a, b) => (a.record.lineage?.cause?.timestamp ?? 0) - (b.record.lineage?.cause?.timestamp ?? 0))
     .map(({ value }) => structuredClone({ ...value }) as V)
+}
+
+/** I24: tasks of which the retained inputs, decided again, give other bytes or other rows. Needs state in the log. */
+export async function decidedOtherwise(
+  driver: TopologyTestDriver,
+  topology: Topology,
+  { partitions = 1 }: Partial<DriverOptions>,
+): Promise<string[]> {
+  const otherwise: string[] = []
+  for (const subTopology of topology.subTopologies) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const task = { topology: topology.name, subTopology: subTopology.id, partition }
+      const journal = driver.journal(task)
+      const live = await driver.log.taskState(task)
+      const {
+        result,
+        again,
+        live: rows,
+      } = await decidedAgain({ topology, task, log: driver.log, journal }, live)
+      const same = result.firstDifference === undefined && again.join() === rows.join()
+      if (!same) otherwise.push(`${subTopology.id}_${partition}`)
+    }
+  }
+  return otherwise
 }

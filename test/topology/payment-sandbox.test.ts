@@ -15,7 +15,7 @@ class Provider {
     this.service = service
   }
 
-  /** Approves at once; `outcomes` by `PAYMENT` and epoch, or refundId. */
+  /** Approves at once; `outcomes` by `PAYMENT` and epoch, or refundId with a `+` for each time that it failed. */
   static async open(
     mode: Partial<DriverOptions> = {},
     outcomes: Readonly<Record<string, Partial<PaymentOutcome>>> = {},
@@ -27,7 +27,7 @@ class Provider {
         approve: true,
         delayMs: 0,
         answers: 1,
-        ...outcomes[kind === 'PAYMENT' ? `PAYMENT ${attempt}` : refundId],
+        ...outcomes[kind === 'PAYMENT' ? `PAYMENT ${attempt}` : `${refundId}${'+'.repeat(attempt)}`],
       }),
     })
     return new Provider(await Service.open(service, mode))
@@ -116,6 +116,23 @@ describe.each(modes)('the payment sandbox, %s', (_, mode) => {
     ])
     await provider.service.close()
   })
+})
+
+test('a refund that failed is tried anew, one that was paid back is not', async () => {
+  const provider = await Provider.open({}, { r100: { approve: false } })
+  await provider.send(paymentRefundRequested, refund(50))
+  await provider.send(paymentRequested, payment())
+  await provider.send(paymentRefundRequested, refund(50), refund(100), refund(100), refund(100))
+  expect(provider.refunded).toEqual([
+    'r50 FAILED UNKNOWN_PAYMENT',
+    'r50 REFUNDED 50',
+    'r100 FAILED DECLINED',
+    'r100 REFUNDED 100',
+    'r100 REFUNDED 100',
+  ])
+  const store = provider.service.driver.store(provider.service.topology, sandboxPaymentStore)
+  expect(store.get('o1').value?.refunded).toBe(150)
+  await provider.service.close()
 })
 
 test('what a payment was is forgotten after a while', async () => {

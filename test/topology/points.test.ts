@@ -226,6 +226,21 @@ describe.each(modes)('I21 earnings, %s', (_, mode) => {
     await bank.service.close()
   })
 
+  test('points that come back after their time pay for no claw back', async () => {
+    const bank = await Bank.open(mode)
+    await bank.send(pointAdjustRequested, grant(1, { expiresAt: START + DAY }))
+    await bank.send(orderCompleted, completed(70))
+    await bank.send(pointDeductRequested, deduct(8))
+    await bank.service.driver.advanceWallTime(DAY, DAY)
+    await bank.send(pointRestoreRequested, giveBack(8, { returnId: 'r1', refundAmount: 70 }))
+    expect((await bank.ledger()).slice(3)).toEqual([
+      'RESTORED 8 order:o1 return:r1',
+      'EXPIRED -1 adjust:a1',
+      'CLAWED_BACK -7 order:o1 return:r1',
+    ])
+    await bank.service.close()
+  })
+
   test('a return that comes before the completion is clawed back with it', async () => {
     const bank = await Bank.open(mode)
     await bank.send(orderReturned, returned(100))
