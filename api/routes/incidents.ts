@@ -53,7 +53,8 @@ export function incidentRoutes(app: App, { pipeline }: ApiContext): void {
       config: { access: READERS },
       schema: {
         tags: ['operations'],
-        summary: 'Invariants that the facts do not keep, as the sentinel found them, and orders that need attention',
+        summary:
+          'Invariants that the facts do not keep, as the sentinel found them, and orders that need attention',
         querystring: Type.Object(
           { status: Type.Optional(Type.Enum(['OPEN', 'RESOLVED'], { description: 'Absent: both.' })) },
           { additionalProperties: false },
