@@ -182,3 +182,31 @@ test('switched on in a directory that had none, it wants the wallet reset, and t
   const again = await open(on, dataDir)
   expect(await orderIn(again, orderId, 'COMPLETED')).toMatchObject({ amounts: { final: 270 } })
 }, 120_000)
+
+test('I14, I26: a refund that nobody answers needs somebody, and an operator settles it', async () => {
+  const patience = {
+    'orders.stepTimeoutMs': '3000',
+    'orders.couponWaitMs': '1000',
+    'orders.stepAttempts': '1',
+  }
+  const shop = await open({ 'orders.enabled': 'true', 'orders.sandboxes': 'false', ...patience })
+  await fill(shop)
+  const orderId = await order(shop, { userId: 'ann', items: [{ productId: 'mug', quantity: 1 }] })
+  const repair = (action: string) => call(shop, 'POST', `/v1/ops/orders/${orderId}/${action}`)
+  await orderIn(shop, orderId, 'AWAITING_PAYMENT')
+  await call(shop, 'POST', `/v1/orders/${orderId}/payments`, { paymentKey: 'pay-1', amount: 300 })
+  await orderIn(shop, orderId, 'COMPLETED')
+  expect(await repair('retry')).toMatchObject({ status: 409, body: { code: 'NOT_IN_THIS_STATE' } })
+
+  const back = { returnId: 'ret-1', items: [{ lineNo: 1, quantity: 1 }] }
+  await call(shop, 'POST', `/v1/orders/${orderId}/returns`, back)
+  const look = async () => (await call(shop, 'GET', `/v1/orders/${orderId}`)).body
+  const incidents = async () => (await call(shop, 'GET', '/v1/ops/incidents')).body['incidents']
+  await expect.poll(look, WAIT).toMatchObject({ returns: [{ status: 'NEEDS_ATTENTION' }] })
+  const found = { invariant: 'ORDER_NEEDS_ATTENTION', subject: `${orderId}/ret-1` }
+  await expect.poll(incidents, WAIT).toMatchObject([{ ...found, status: 'OPEN' }])
+
+  expect(await repair('resolve')).toMatchObject({ status: 200, body: { state: 'COMPLETED', actions: [] } })
+  expect(await look()).toMatchObject({ returns: [{ status: 'DONE' }], returnState: 'FULL', actions: [] })
+  await expect.poll(incidents, WAIT).toMatchObject([{ ...found, status: 'RESOLVED' }])
+}, 120_000)
