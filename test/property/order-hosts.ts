@@ -91,7 +91,8 @@ export function processorHost(completeOn: 'started' | 'delivered'): Host {
   }
 }
 
-const TOPIC_OF = {
+/** Where each message comes from, by its name in the catalogue. */
+export const TOPIC_OF = {
   CREATED: 'orderCreated',
   STOCK: 'stockReserveResult',
   POINTS: 'pointDeductResult',
