@@ -62,6 +62,12 @@ export class Access {
   }
 }
 
+/** For a producer whose token has a list. @throws ApiError `FORBIDDEN` */
+export function authorizeTopic({ topics }: Principal, topic: string): void {
+  if (topics === undefined || topics.includes(topic)) return
+  throw forbidden(`This token may not write ${topic}.`)
+}
+
 /** @throws ApiError `FORBIDDEN` */
 export function authorize(principal: Principal, roles: readonly Role[]): void {
   if (!roles.includes(principal.role)) throw forbidden(`This takes a token of ${roles.join(' or ')}.`)

@@ -13,6 +13,7 @@ import type { Cursors } from './cursor.ts'
 import type { Gate, Work } from './gate.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
+import type { OrderTerms } from './options.ts'
 import type { Hop } from './peer-proof.ts'
 import type { Peers } from './peers.ts'
 import type { Pipeline } from './ports.ts'
@@ -22,6 +23,8 @@ export interface ApiContext {
   readonly limits: ApiLimits
   readonly topics: Topics
   readonly currency: string
+  /** Absent: the shop takes no orders. */
+  readonly orders: OrderTerms | undefined
   readonly ids: Ids
   readonly cursors: Cursors
   readonly gate: Gate
@@ -63,4 +66,5 @@ declare module 'fastify' {
 export const EVERYONE: RouteAccess = ['read', 'producer', 'service', 'admin']
 export const READERS: RouteAccess = ['read', 'service', 'admin']
 export const WRITERS: RouteAccess = ['producer', 'service', 'admin']
+export const SERVICES: RouteAccess = ['service', 'admin']
 export const ADMINS: RouteAccess = ['admin']

@@ -21,10 +21,12 @@ const table = {
   UNKNOWN_COUPON: { status: 404, title: 'There is no such coupon' },
   UNKNOWN_REQUEST: { status: 404, title: 'There is no such request' },
   UNKNOWN_PRODUCT: { status: 404, title: 'There is no such product' },
+  UNKNOWN_ORDER: { status: 404, title: 'There is no such order' },
   UNKNOWN_WINDOW: { status: 404, title: 'There is no such window' },
   UNKNOWN_DEAD_LETTER: { status: 404, title: 'There is no such dead letter' },
   UNKNOWN_TASK: { status: 404, title: 'There is no such task, or it is not paused' },
   UNKNOWN_TOPIC: { status: 404, title: 'No such topic takes events' },
+  ORDERS_OFF: { status: 404, title: 'The shop takes no orders' },
   NOT_WATCHED: { status: 404, title: 'The invariants are not watched' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This resource has no such method' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request came too slowly' },
@@ -34,6 +36,8 @@ const table = {
   CAMPAIGN_CLOSED: { status: 409, title: 'The campaign is closed for good' },
   STATUS_NOT_ALLOWED: { status: 409, title: 'The campaign cannot take this status from the one it has' },
   REVISION_CONFLICT: { status: 409, title: 'The campaign has changed since that revision' },
+  TOTAL_DIFFERS: { status: 409, title: 'The order costs something else' },
+  NOT_IN_THIS_STATE: { status: 409, title: 'The state of the order does not allow it' },
   REDRIVE_RUNNING: { status: 409, title: 'Dead letters of this topic are being sent back just now' },
   COMMAND_REFUSED: { status: 409, title: 'The command was refused' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
@@ -41,6 +45,7 @@ const table = {
   URL_TOO_LONG: { status: 414, title: 'The URL is too long' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'This media type is not taken here' },
   IDEMPOTENCY_CONFLICT: { status: 422, title: 'Another body was sent with this Idempotency-Key' },
+  ORDER_NOT_POSSIBLE: { status: 422, title: 'Something that the order needs is not there' },
   DRAW_NOT_SUPPORTED: { status: 422, title: 'Draws are not supported yet' },
   SHARDS_NOT_SUPPORTED: { status: 422, title: 'More than one shard is not supported yet' },
   RATE_LIMITED: { status: 429, title: 'Too many requests from this client' },
@@ -74,6 +79,8 @@ export interface FieldProblem {
   readonly message: string
   /** Line of a batch, from 1. */
   readonly line?: number
+  /** Of an order that cannot be: why, stable. */
+  readonly code?: string
 }
 
 /** An RFC 9457 document; further members stand beside these. */

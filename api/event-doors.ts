@@ -39,6 +39,13 @@ const SERVICE_TOPICS = [
   'orderCancelled',
   'orderReturned',
 ] as const satisfies readonly TopicName[]
+/** Where the shop takes orders. */
+const ORDER_TOPICS = ['orderCreated'] as const satisfies readonly TopicName[]
+const ORDER_ANSWERS = [
+  'paymentResult',
+  'deliveryResult',
+  'deliveryCancelResult',
+] as const satisfies readonly TopicName[]
 const ADMIN_TOPICS = ['productCatalog'] as const satisfies readonly TopicName[]
 
 export class EventDoors {
@@ -46,13 +53,15 @@ export class EventDoors {
   readonly #producers: ReadonlySet<string>
   readonly #services: ReadonlySet<string>
 
-  constructor(topics: Topics) {
-    for (const name of [...PRODUCER_TOPICS, ...SERVICE_TOPICS, ...ADMIN_TOPICS]) {
+  constructor(topics: Topics, { orders }: { readonly orders: boolean }) {
+    const producers: readonly TopicName[] = [...PRODUCER_TOPICS, ...(orders ? ORDER_TOPICS : [])]
+    const services: readonly TopicName[] = [...producers, ...SERVICE_TOPICS, ...(orders ? ORDER_ANSWERS : [])]
+    for (const name of [...services, ...ADMIN_TOPICS]) {
       const door = eventDoor(topics[name] as Topic<unknown>)
       this.#doors.set(door.name, door)
     }
-    this.#producers = new Set(PRODUCER_TOPICS.map((name) => topics[name].name))
-    this.#services = new Set([...PRODUCER_TOPICS, ...SERVICE_TOPICS].map((name) => topics[name].name))
+    this.#producers = new Set(producers.map((name) => topics[name].name))
+    this.#services = new Set(services.map((name) => topics[name].name))
   }
 
   get names(): readonly string[] {
@@ -106,7 +115,9 @@ function checkEvent<V>(topic: Topic<V>, value: V, { context, key: expected }: Wr
   if (at !== undefined && (at < 1 || at > context.now() + context.limits.eventAheadMs)) {
     throw invalid('body', 'its time is before 1970 or too far ahead of the clock')
   }
-  const { currency } = value as { readonly currency?: unknown }
+  const { currency, shipTo } = value as { readonly currency?: unknown; readonly shipTo?: unknown }
+  // Nothing can be sealed yet, so whatever bytes these are, they may be an address in the clear.
+  if (shipTo !== undefined && shipTo !== null) throw invalid('body.shipTo', 'is not taken yet')
   if (currency === undefined || currency === context.currency) return
   const errors = [{ path: 'body.currency', message: `must be ${context.currency}` }]
   throw new ApiError('WRONG_CURRENCY', 'See errors.', { errors })

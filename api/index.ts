@@ -8,9 +8,20 @@ export {
   type ApiHooks,
   type ApiOptions,
   ApiOptionsError,
+  type OrderTerms,
   type PeerOptions,
   type PeerRefusal,
 } from './options.ts'
+export type {
+  OrderAction,
+  OrderPort,
+  OrderRepairs,
+  OrderView,
+  PointPort,
+  RepairAction,
+  ReturnView,
+  StockPort,
+} from './order-ports.ts'
 export type {
   BoardQuery,
   CampaignView,

@@ -23,9 +23,16 @@ export interface ApiOptions {
   readonly topics?: Topics | undefined
   /** The other processes of the deployment. Absent: there are none. */
   readonly peers?: PeerOptions | undefined
+  /** Absent: the shop takes no orders. */
+  readonly orders?: OrderTerms | undefined
   readonly hooks?: ApiHooks | undefined
   /** For `/openapi.json`. */
   readonly version?: string | undefined
+}
+
+export interface OrderTerms {
+  /** How long an order can be paid, milliseconds. */
+  readonly payByMs: number
 }
 
 export interface PeerOptions {

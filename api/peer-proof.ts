@@ -20,7 +20,9 @@ const FRESH_MS = 300_000
 const ROLES: readonly string[] = ['read', 'producer', 'service', 'admin'] satisfies readonly Role[]
 
 /** Headers of a request that go with it. */
-export const REQUEST_HEADERS = ['if-none-match', 'traceparent'] as const
+export const REQUEST_HEADERS = ['if-none-match', 'traceparent', 'idempotency-key'] as const
+/** Headers that the proof of every request speaks of, there or not: processes of earlier releases know these two. */
+const ALWAYS_PROVED = ['if-none-match', 'traceparent'] as const
 /** Headers of an answer that go with it; all others are of the one connection. */
 export const ANSWER_HEADERS = [
   'content-type',
@@ -97,7 +99,9 @@ export class PeerProof {
   }
 
   #ofRequest({ to, method, path, headers }: PassedRequest, claims: string): string {
-    return this.#mac(['request', to, method, path, pick(headers, REQUEST_HEADERS), claims])
+    const key = headers['idempotency-key']
+    const more = key === undefined ? [] : [String(key)]
+    return this.#mac(['request', to, method, path, [...pick(headers, ALWAYS_PROVED), ...more], claims])
   }
 
   /** As JSON, so that no two lists have the same text. */

@@ -18,12 +18,16 @@ import type {
   UserCoupon,
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
+import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
 
 export interface Pipeline
   extends LogPort,
     CouponPort,
     ProductPort,
     RankingPort,
+    OrderPort,
+    StockPort,
+    PointPort,
     OperationsPort,
     DeadLetterPort {
   /** Absent where one process has everything. */
@@ -123,7 +127,7 @@ export interface OperationsPort {
   time(): TimeReport
   /** The system clock of this process counts again, whatever it says; where nothing is frozen, nothing happens. */
   thawClocks(): void
-  /** What the sentinel found, the last seen first; nothing where it is off. */
+  /** What the sentinel and the order saga found, the last seen first; nothing where both are off. */
   incidents(): readonly Incident[] | undefined
   /** The live graph: nodes, edges, and what is measured on them. Plain data for JSON. */
   topologyJson(): object

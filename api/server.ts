@@ -26,6 +26,10 @@ import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { orderRoutes } from './routes/orders.ts'
+import { orderRepairRoutes } from './routes/order-repairs.ts'
+import { orderRequestRoutes } from './routes/order-requests.ts'
+import { pointRoutes } from './routes/points.ts'
 import { productRoutes } from './routes/products.ts'
 import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
@@ -90,6 +94,7 @@ class Server implements Api {
       limits: this.#limits,
       topics: options.topics ?? embeddedTopics,
       currency: options.currency,
+      orders: options.orders,
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),
       gate: this.#gate,
@@ -246,11 +251,15 @@ const ROUTES = [
   campaignRoutes,
   requestRoutes,
   walletRoutes,
+  pointRoutes,
   productRoutes,
+  orderRoutes,
+  orderRequestRoutes,
   rankingRoutes,
   eventRoutes,
   operationRoutes,
   incidentRoutes,
+  orderRepairRoutes,
   deadLetterRoutes,
 ] as const
 

@@ -13,6 +13,17 @@ export const UserId = id('The user.', 'user-7')
 export const RequestId = id('Unique within its coupon.', '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e')
 export const ProductId = id('The product.', '85123A')
 
+export const OrderId = id('The order.', '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e')
+
+export const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      pattern: '^[\\x20-\\x7e]{1,255}$',
+      description: 'Makes it safe to send again. 1 to 255 printable ASCII characters.',
+    }),
+  ),
+})
+
 const SAFE = Number.MAX_SAFE_INTEGER
 export const count = (minimum: number, options: { description?: string; examples?: number[] } = {}) =>
   Type.Integer({ minimum, maximum: SAFE, ...options })
@@ -54,6 +65,7 @@ const ErrorList = Type.Array(
     path: Type.String({ examples: ['body.discount.value'] }),
     message: Type.String(),
     line: Type.Optional(Type.Integer({ minimum: 1 })),
+    code: Type.Optional(Type.String({ description: 'Of an order that cannot be: why, stable.' })),
   }),
 )
 

@@ -1,6 +1,9 @@
-/** Requests against their schemas, compiled. JSON bodies as they are; in query strings, digits are integers. */
+/**
+ * Requests against their schemas, compiled. JSON bodies as they are, and none where they are optional; in query
+ * strings, digits are integers.
+ */
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from 'fastify'
-import type { TSchema } from 'typebox'
+import { IsOptional, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { FieldProblem } from './errors.ts'
 
@@ -8,8 +11,10 @@ const MAX_LISTED = 20
 
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const check = Compile(schema)
+  const mayBeAbsent = httpPart === 'body' && IsOptional(schema)
   const integers = httpPart === 'querystring' ? integersOf(schema) : []
   return (value: unknown) => {
+    if (mayBeAbsent && (value === undefined || value === null)) return { value }
     const given = integers.length > 0 ? withIntegers(value as QueryString, integers) : value
     return check.Check(given) ? { value: given } : { error: check.Errors(given) }
   }

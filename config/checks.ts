@@ -76,6 +76,8 @@ export function crossChecks(
     ...workersNeedKafka(values, origin),
     ...sentinelNeedsExactlyOnce(values, origin),
     ...floodsFitTheirWindow(values, origin),
+    ...ordersAreKnownLongEnough(values, origin),
+    ...couponsComeInTime(values, origin),
   ]
 }
 
@@ -133,12 +135,40 @@ function windowsOutliveTheirGrace({ ranking }: ConfigValues, origin: Origin): Co
   return [{ key: 'ranking.retentionMs', origin: origin('ranking.retentionMs'), message }]
 }
 
+/** What the topologies of the order saga read side by side: the orchestrator, then each service. */
+const ORDER_GROUPS: readonly (readonly string[])[] = [
+  [
+    'order.created',
+    'order.cancel.requested',
+    'order.return.requested',
+    'order.repair.requested',
+    'stock.reserve.result',
+    'point.deduct.result',
+    'coupon.use.result',
+    'restore.result',
+    'payment.result',
+    'payment.refund.result',
+    'delivery.result',
+    'delivery.cancel.result',
+  ],
+  ['stock.reserve.requested', 'stock.restore.requested', 'stock.commit.requested', 'stock.adjust.requested'],
+  ['point.deduct.requested', 'point.restore.requested', 'point.adjust.requested'],
+  ['coupon.campaign', 'coupon.issued'],
+  ['coupon.use.requested', 'coupon.restore.requested', 'coupon.revoke.requested'],
+  ['payment.requested', 'payment.refund.requested'],
+  ['delivery.requested', 'delivery.cancel.requested'],
+]
+
 /** Topics that one task reads side by side need the same number of partitions. */
-function groupsKeepOnePartitionCount({ topics, sentinel }: ConfigValues, origin: Origin): ConfigProblem[] {
+function groupsKeepOnePartitionCount(
+  { topics, sentinel, orders }: ConfigValues,
+  origin: Origin,
+): ConfigProblem[] {
   const watched = ['coupon.campaign', 'coupon.quota', 'coupon.issued', 'coupon.issue.rejected']
   const groups = [
     ['coupon.campaign.requested', 'coupon.issue.requested', ...(sentinel.enabled ? watched : [])],
     ['order.confirmed', 'order.cancelled', 'order.returned'],
+    ...(orders.enabled ? ORDER_GROUPS : []),
   ]
   return groups.flatMap((group) => {
     const counts = group.map((topic) => topics.overrides[topic]?.partitions ?? topics.partitions)
@@ -201,4 +231,32 @@ function floodsFitTheirWindow({ deadLetters }: ConfigValues, origin: Origin): Co
   if (leastDeadLetters <= windowRecords) return []
   const message = `${leastDeadLetters} is more than deadLetters.windowRecords, ${windowRecords}: it would never open`
   return [{ key: 'deadLetters.leastDeadLetters', origin: origin('deadLetters.leastDeadLetters'), message }]
+}
+
+/** Services forget what they did; a command that the log still has must not be one they know nothing of. */
+function ordersAreKnownLongEnough({ orders, topics }: ConfigValues, origin: Origin): ConfigProblem[] {
+  if (!orders.enabled) return []
+  const problems: ConfigProblem[] = []
+  const refuse = (name: 'keepMs' | 'returnsMs', message: string): void => {
+    problems.push({ key: `orders.${name}`, origin: origin(`orders.${name}`), message })
+  }
+  const commands = ORDER_GROUPS.flat().filter((topic) => topic.endsWith('.requested'))
+  for (const topic of commands) {
+    const retentionMs = topics.overrides[topic]?.retentionMs ?? topics.retentionMs
+    // Where nothing ever goes, a command of any age may come; it is put aside as too old.
+    if (retentionMs === 'unlimited' || retentionMs < orders.keepMs) continue
+    refuse('keepMs', `${orders.keepMs} is not longer than ${topic} is kept, ${retentionMs}`)
+    break
+  }
+  if (orders.returnsMs < orders.keepMs)
+    refuse('returnsMs', `${orders.returnsMs} is less than orders.keepMs, ${orders.keepMs}`)
+  return problems
+}
+
+/** The wallet must answer before the order asks again. */
+function couponsComeInTime({ orders }: ConfigValues, origin: Origin): ConfigProblem[] {
+  const { enabled, couponWaitMs, stepTimeoutMs } = orders
+  if (!enabled || couponWaitMs < stepTimeoutMs) return []
+  const message = `${couponWaitMs} is not less than orders.stepTimeoutMs, ${stepTimeoutMs}`
+  return [{ key: 'orders.couponWaitMs', origin: origin('orders.couponWaitMs'), message }]
 }

@@ -30,7 +30,10 @@ type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
 export type Config = DeepReadonly<
-  Omit<ConfigValues, 'auth' | 'topics' | 'ranking' | 'deadLetters' | 'kafka' | 'registry' | 'peers'>
+  Omit<
+    ConfigValues,
+    'auth' | 'topics' | 'ranking' | 'points' | 'deadLetters' | 'kafka' | 'registry' | 'peers'
+  >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
@@ -47,6 +50,7 @@ export type Config = DeepReadonly<
     readonly graceMs: number
     readonly retentionMs: number
   }
+  readonly points: { readonly rateBp: number; readonly validForMs: number }
   readonly deadLetters: Omit<ConfigValues['deadLetters'], 'cooldownMs'> & { readonly cooldownMs: number }
 }
 
@@ -178,7 +182,7 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, deadLetters, kafka, registry, peers, ...rest } = values
+  const { auth: _, topics, ranking, points, deadLetters, kafka, registry, peers, ...rest } = values
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -190,6 +194,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),
+    points: endless(points),
     deadLetters: endless(deadLetters),
   }
 }

@@ -8,7 +8,7 @@ export const MAX_ID_CHARS = 200
 
 /** Why a record goes to the dead letters. The message names fields and lengths, never contents. */
 export interface Fault {
-  readonly reason: 'KeyMismatch' | 'InvalidId' | 'InvalidPrice'
+  readonly reason: 'KeyMismatch' | 'InvalidId' | 'InvalidPrice' | 'InvalidLine' | 'InvalidAmount' | 'TooOld'
   readonly message: string
 }
 

@@ -1,8 +1,22 @@
 /** The shop's rules: pure functions, and the thin processors around them that `topologies/` wires. */
+export { type CartContext, keepCart } from './carts/keep-cart.ts'
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
-export { keepInWallet, type WalletContext } from './coupons/keep-in-wallet.ts'
+export { type CollectContext, keepInWallet } from './coupons/keep-in-wallet.ts'
+export { type Keeping, keepingOf } from './keeping.ts'
+export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
+export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'
+export type { OrderRules } from './orders/order-saga.ts'
+export {
+  type CustomerAction,
+  orderSummary,
+  type OrderSummary,
+  repairsOf,
+  type ReturnSummary,
+} from './orders/order-summary.ts'
+export type { OrderContext } from './orders/order-turn.ts'
+export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
 export { closeByStreamTime, closeWhenIdle, OPEN, reportProgress } from './ranking/close-windows.ts'
 export { type DeriveContext, type OrderFact, salesDeriver } from './ranking/derive-sales.ts'
@@ -12,6 +26,24 @@ export { applyDelta } from './ranking/rank-sales.ts'
 export type { RankContext, RankingRules } from './ranking/ranker.ts'
 export { sendChanged } from './ranking/send-boards.ts'
 export { calendarOf, type WindowName, windowNames } from './ranking/windows.ts'
+export {
+  type DeliveryCommand,
+  type DeliveryContext,
+  deliverySandboxKeeper,
+} from './sandboxes/keep-deliveries.ts'
+export { type PaymentCommand, type PaymentContext, paymentSandboxKeeper } from './sandboxes/keep-payments.ts'
+export {
+  approveAll,
+  type Chances,
+  deliverAll,
+  type DeliveryOutcome,
+  type DeliveryRule,
+  type PaymentOutcome,
+  type PaymentRequest,
+  type PaymentRule,
+  seededDeliveries,
+  seededPayments,
+} from './sandboxes/rules.ts'
 export { noAnswers, unanswered } from './sentinel/answers.ts'
 export { watchBoard } from './sentinel/board-rules.ts'
 export type { CouponFact, Place } from './sentinel/facts.ts'
@@ -20,3 +52,14 @@ export { lookAtIncident } from './sentinel/incident-desk.ts'
 export { type Violation, type WatchedInvariant, watchedInvariants } from './sentinel/invariants.ts'
 export { ANSWERS, type CouponRows, judgeCoupon, type Rows } from './sentinel/judge-coupons.ts'
 export { forgetCoupon, type SentinelRules, watchCouponFact, watchSnapshot } from './sentinel/watch.ts'
+export { discountOf } from './wallet/discount.ts'
+export { type StockCommand, type StockContext, stockKeeper } from './stock/keep-stock.ts'
+export { keepProfile, type ProfileContext } from './users/keep-profile.ts'
+export { joinTerms, type TermsContext, type TermsFact } from './wallet/join-terms.ts'
+export {
+  waitingFor,
+  type WalletContext,
+  walletKeeper,
+  type WalletMessage,
+  type WalletRules,
+} from './wallet/keep-wallet.ts'

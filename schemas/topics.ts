@@ -2,7 +2,6 @@
  * The catalogue of topics that carry Avro: what their key and value are, how they are kept, and which time is the
  * event's. Plain data; partition counts, retention and replication come from configuration.
  */
-import { avroSerde } from './codec.ts'
 import { cartChangedSchema, type CartChanged } from './generated/cart.ts'
 import {
   campaignSchema,
@@ -17,14 +16,6 @@ import {
   type QuotaState,
 } from './generated/coupon.ts'
 import { opsAuditSchema, redriveSchema, type OpsAudit, type Redrive } from './generated/ops.ts'
-import {
-  orderCancelledSchema,
-  orderConfirmedSchema,
-  orderReturnedSchema,
-  type OrderCancelled,
-  type OrderConfirmed,
-  type OrderReturned,
-} from './generated/order.ts'
 import { incidentSchema, type Incident } from './generated/ops.ts'
 import { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
 import {
@@ -37,50 +28,15 @@ import {
   type RankingSnapshot,
 } from './generated/ranking.ts'
 import { userProfileSchema, type UserProfile } from './generated/user.ts'
-import type { RecordSchema } from './record-schema.ts'
+import { orderTopics, portTopics, stepTopics } from './order-topics.ts'
 import { embeddedSchemas, type SchemaSource } from './registry.ts'
-import { stringSerde, type Serde } from './serde.ts'
-
-/** One topic. */
-export interface Topic<V> {
-  readonly name: string
-  readonly key: Serde<string>
-  readonly value: Serde<V>
-  readonly schema: RecordSchema<V>
-  /** Simple name of the value's record. */
-  readonly record: string
-  readonly cleanup: 'delete' | 'compact'
-  /** LogAppendTime: the log stamps the record; used for commands, whose order and time the log decides. */
-  readonly timestamps: 'LogAppendTime' | 'CreateTime'
-  /** The key that a value has to stand under. */
-  keyOf(value: V): string
-  /** The value's own event time, epoch milliseconds; absent: the record's timestamp. */
-  eventTime?(value: V): number
-}
-
-interface Traits<V> {
-  readonly keyOf: (value: V) => string
-  readonly cleanup?: 'compact'
-  readonly timestamps?: 'LogAppendTime'
-  readonly eventTime?: (value: V) => number
-}
+import { topicMaker } from './topic.ts'
 
 export type Topics = ReturnType<typeof createTopics>
 
 /** The catalogue with serdes that take their schemas and ids from `source`. */
 export function createTopics(source: SchemaSource) {
-  function topic<V>(name: string, schema: RecordSchema<V>, traits: Traits<V>): Topic<V> {
-    return Object.freeze({
-      name,
-      key: stringSerde,
-      value: avroSerde(schema, source),
-      schema,
-      record: schema.definition.name,
-      cleanup: 'delete',
-      timestamps: 'CreateTime',
-      ...traits,
-    })
-  }
+  const topic = topicMaker(source)
   return Object.freeze({
     couponCampaignRequested: topic<Campaign>('coupon.campaign.requested', campaignSchema, {
       keyOf: (value) => value.couponId,
@@ -106,18 +62,9 @@ export function createTopics(source: SchemaSource) {
       keyOf: (value) => shardKey(value.couponId, value.shard),
       cleanup: 'compact',
     }),
-    orderConfirmed: topic<OrderConfirmed>('order.confirmed', orderConfirmedSchema, {
-      keyOf: (value) => value.orderId,
-      eventTime: (value) => value.confirmedAt,
-    }),
-    orderCancelled: topic<OrderCancelled>('order.cancelled', orderCancelledSchema, {
-      keyOf: (value) => value.orderId,
-      eventTime: (value) => value.at,
-    }),
-    orderReturned: topic<OrderReturned>('order.returned', orderReturnedSchema, {
-      keyOf: (value) => value.orderId,
-      eventTime: (value) => value.at,
-    }),
+    ...orderTopics(topic),
+    ...stepTopics(topic),
+    ...portTopics(topic),
     rankingSalesDelta: topic<RankingSalesDelta>('ranking.sales.delta', rankingSalesDeltaSchema, {
       keyOf: (value) => value.productId,
       eventTime: (value) => value.eventTime,

@@ -1,4 +1,5 @@
 /** The pipelines as data, with the stores that queries read. Nothing here starts anything. */
+export { carts, cartStore } from './carts.ts'
 export { catalog, productStore } from './catalog.ts'
 export {
   campaignStore,
@@ -9,6 +10,24 @@ export {
   requestStore,
   shardPartition,
 } from './coupon-issuance.ts'
-export { couponWallet, walletStore } from './coupon-wallet.ts'
+export { couponUseStore, couponWallet, wallet, walletStore } from './coupon-wallet.ts'
 export { answerStore, sentinel, SENTINEL, type SentinelOptions } from './sentinel.ts'
 export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'
+export { orderStockStore, stock, stockAdjustmentStore, stockLevelStore } from './stock.ts'
+export {
+  orderEarningStore,
+  orderPointStore,
+  pointAccountStore,
+  pointAdjustmentStore,
+  pointLedgerStore,
+  points,
+} from './points.ts'
+export { type OrderOptions, orders, orderStore } from './orders.ts'
+export { deliverySandbox, type DeliverySandboxOptions, sandboxDeliveryStore } from './delivery-sandbox.ts'
+export {
+  paymentSandbox,
+  type PaymentSandboxOptions,
+  sandboxPaymentStore,
+  sandboxRefundStore,
+} from './payment-sandbox.ts'
+export { profileStore, users } from './users.ts'

@@ -58,7 +58,7 @@ const documentedBody = {
 }
 
 export function eventRoutes(app: App, context: ApiContext): void {
-  const doors = new EventDoors(context.topics)
+  const doors = new EventDoors(context.topics, { orders: context.orders !== undefined })
   // A scope of its own: these media types are taken nowhere else.
   void app.register((scope: App, _options, done) => {
     addParsers(scope)

@@ -62,6 +62,7 @@ export const productExample = {
   categoryId: 'decor',
   price: 2_55,
   currency: 'GBP',
+  stock: { received: 100, available: 90, reserved: 2, sold: 8 },
 }
 
 export const boardExample = {
@@ -121,3 +122,63 @@ export const redriveExample = {
   complete: true,
   ends: [4, 0, 0, 0, 0, 0],
 }
+
+export const wantedExample = {
+  userId: 'user-7',
+  items: [{ productId: '85123A', quantity: 2 }],
+  pointsToUse: 20,
+  expectedTotal: 5_10,
+}
+
+export const placedExample = {
+  orderId: '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e',
+  status: 'PENDING',
+  payBy: 1_772_325_000_000,
+}
+
+export const orderExample = {
+  orderId: placedExample.orderId,
+  userId: 'user-7',
+  state: 'AWAITING_PAYMENT',
+  returnState: 'NONE',
+  step: 'payment',
+  attempt: 1,
+  revision: 4,
+  items: [{ lineNo: 1, productId: '85123A', categoryId: 'decor', quantity: 2, unitPrice: 2_55 }],
+  amounts: { items: 5_10, discount: 0, points: 20, final: 4_90 },
+  currency: 'GBP',
+  payBy: placedExample.payBy,
+  returns: [],
+  actions: ['pay', 'cancel'],
+}
+
+export const returnAcceptedExample = {
+  orderId: placedExample.orderId,
+  status: 'ACCEPTED',
+  state: 'COMPLETED',
+  returnId: '0197a5d0-9a10-7b6a-9f3e-2d1c0b9a8f7e',
+}
+
+export const repairExample = {
+  orderId: placedExample.orderId,
+  action: 'retry',
+  state: 'COMPENSATING',
+  actions: [],
+}
+
+export const pointsExample = {
+  userId: 'user-7',
+  balance: 480,
+  items: [
+    {
+      kind: 'SPENT',
+      points: -20,
+      balance: 480,
+      at: 1_772_323_203_000,
+      reference: `order:${placedExample.orderId}`,
+    },
+    { kind: 'GRANTED', points: 500, balance: 500, at: 1_772_323_202_000, reference: 'adjust:hello' },
+  ],
+}
+
+export const grantExample = { userId: 'user-7', adjustId: 'hello', points: 500, balance: 500 }

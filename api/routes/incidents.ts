@@ -1,4 +1,4 @@
-/** What the sentinel found. */
+/** What the sentinel and the order saga found. */
 import { type Static, Type } from 'typebox'
 import type { Incident } from '../../schemas/index.ts'
 import { type ApiContext, type App, READERS } from '../context.ts'
@@ -53,7 +53,8 @@ export function incidentRoutes(app: App, { pipeline }: ApiContext): void {
       config: { access: READERS },
       schema: {
         tags: ['operations'],
-        summary: 'Invariants that the facts do not keep, as the sentinel found them',
+        summary:
+          'Invariants that the facts do not keep, as the sentinel found them, and orders that need attention',
         querystring: Type.Object(
           { status: Type.Optional(Type.Enum(['OPEN', 'RESOLVED'], { description: 'Absent: both.' })) },
           { additionalProperties: false },
@@ -63,7 +64,7 @@ export function incidentRoutes(app: App, { pipeline }: ApiContext): void {
     },
     (request, reply) => {
       const found = pipeline.incidents()
-      if (found === undefined) throw new ApiError('NOT_WATCHED', 'The sentinel is off: sentinel.enabled.')
+      if (found === undefined) throw new ApiError('NOT_WATCHED', 'Off: sentinel.enabled and orders.enabled.')
       const { status } = request.query
       const shown = found.map(showIncident).filter((one) => status === undefined || one.status === status)
       reply.header('cache-control', 'no-store')

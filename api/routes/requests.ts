@@ -8,7 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { RequestState } from '../../schemas/index.ts'
 import { isStreamsError } from '../../streams/index.ts'
-import { forbidden } from '../access.ts'
+import { authorizeTopic } from '../access.ts'
 import { type ApiContext, type App, EVERYONE, WRITERS } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { bodyHash, idFromKey } from '../ids.ts'
@@ -16,7 +16,7 @@ import { appendOne, checkAdmission, recordOf, showPositions } from '../log-write
 import { rejectMessages } from '../messages.ts'
 import { fromOwner } from '../from-owner.ts'
 import type { CampaignView, RequestQueue } from '../ports.ts'
-import { count, CouponId, problems, RequestId, Ticket, UserId } from '../shapes.ts'
+import { count, CouponId, IdempotencyHeaders, problems, RequestId, Ticket, UserId } from '../shapes.ts'
 import { formatTicket, parseTicket, parseWait, type TicketPlace } from '../ticket.ts'
 import { acceptedExample, requestExamples } from './examples.ts'
 
@@ -27,14 +27,6 @@ const Asked = Type.Object(
   { userId: UserId, requestId: Type.Optional(RequestId) },
   { additionalProperties: false, examples: [{ userId: 'user-7' }] },
 )
-const AskHeaders = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      pattern: '^[\\x20-\\x7e]{1,255}$',
-      description: 'Makes it safe to send again. 1 to 255 printable ASCII characters.',
-    }),
-  ),
-})
 const Accepted = Type.Object(
   { requestId: RequestId, status: Type.Literal('ACCEPTED'), ticket: Ticket },
   {
@@ -89,7 +81,7 @@ export function requestRoutes(app: App, context: ApiContext): void {
         summary: 'Ask for a coupon',
         description: 'Takes Idempotency-Key: the same key gives the same requestId, and so the same verdict.',
         params: Type.Object({ couponId: CouponId }),
-        headers: AskHeaders,
+        headers: IdempotencyHeaders,
         body: Asked,
         response: {
           202: Accepted,
@@ -144,7 +136,7 @@ async function ask(
   { couponId, userId, requestId: givenId, key }: Ask,
 ): Promise<Static<typeof Accepted>> {
   const topic = context.topics.couponIssueRequested
-  authorizeTopic(request, topic.name)
+  authorizeTopic(request.principal, topic.name)
   const derived = givenId === undefined && key !== undefined
   const requestId = givenId ?? (derived ? idFromKey(request.principal.name, key) : context.ids.next())
   // Whatever goes wrong from here on, the client gets the id to ask again with.
@@ -160,11 +152,6 @@ async function ask(
     'retry-after': '1',
   })
   return { requestId, status: 'ACCEPTED', ticket: { topic: topic.name, partition, offset } }
-}
-
-function authorizeTopic({ principal }: FastifyRequest, topic: string): void {
-  if (principal.topics === undefined || principal.topics.includes(topic)) return
-  throw forbidden(`This token may not write ${topic}.`)
 }
 
 /** @throws ApiError `UNKNOWN_COUPON`, and for a request that is surely new `CLOSED`, `SOLD_OUT` */

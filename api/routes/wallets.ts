@@ -76,6 +76,8 @@ async function readWallet(
   return value.next === undefined ? { items } : { items, cursor: cursors.seal(list, value.next) }
 }
 
-function showCoupon({ expiresAt, ...coupon }: UserCoupon): Item {
-  return expiresAt === null ? coupon : { ...coupon, expiresAt }
+function showCoupon(coupon: UserCoupon): Item {
+  const { userCouponId, couponId, requestId, status, issuedAt, expiresAt } = coupon
+  const item = { userCouponId, couponId, requestId, status, issuedAt }
+  return expiresAt === null ? item : { ...item, expiresAt }
 }

@@ -16,6 +16,7 @@ const issued: CouponIssued = {
   issuedAt: 1_790_000_000_000,
   expiresAt: null,
   campaignRevision: 0,
+  discount: null,
 }
 const bytes = topics.couponIssued.value.serialize(issued)
 const key = Buffer.from('summer-sale')

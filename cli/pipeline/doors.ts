@@ -48,7 +48,7 @@ export async function openDoors(options: DoorsOptions, closing: Closing): Promis
 }
 
 function apiOf({ config, version, directory, topics, pipeline, telemetry, clock }: DoorsOptions): Api {
-  const { http, shop, auth } = config
+  const { http, shop, auth, orders } = config
   return createApi(
     {
       host: http.host,
@@ -74,6 +74,7 @@ function apiOf({ config, version, directory, topics, pipeline, telemetry, clock 
       cursorSecret: directory.cursorSecret,
       topics,
       peers: peersOf(config),
+      orders: orders.enabled ? { payByMs: orders.payByMs } : undefined,
       hooks: {
         onResponse: (route, method, status, ms) => telemetry.onHttpAnswer({ route, method, status, ms }),
         onError: (error, route) => telemetry.incident('http-error', { route, cause: error }),

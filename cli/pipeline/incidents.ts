@@ -1,5 +1,5 @@
 /**
- * What the sentinel found, read along from its topic: the same in every process, wherever the sentinel runs.
+ * What the sentinel and the order saga found, read along from their topic: the same in every process, wherever they run.
  *
  * A topic that cannot be read leaves the answers out; it is tried again.
  */

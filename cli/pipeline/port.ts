@@ -46,7 +46,7 @@ export interface PortParts {
   readonly rates: RateMeter
   /** Absent where one process has every task. */
   readonly replica?: Replica | undefined
-  /** Absent where the sentinel is off. */
+  /** Absent where sentinel and orders are off. */
   readonly incidents?: Incidents | undefined
 }
 
@@ -137,7 +137,7 @@ export function productPort({ streams, replica }: PortParts): ProductPort {
     try {
       return products.get(productId).value?.title
     } catch (error) {
-      if (isStreamsError(error, 'TASK_NOT_HERE')) return replica?.title(productId)
+      if (isStreamsError(error, 'TASK_NOT_HERE')) return replica?.product(productId)?.title
       throw error
     }
   }
@@ -167,7 +167,7 @@ export function operationsPort(parts: PortParts): OperationsPort {
     incidents() {
       const found = incidents?.list()
       if (incidents !== undefined && found === undefined)
-        throw new TaskNotHere('what the sentinel found is not read yet', undefined)
+        throw new TaskNotHere('incidents are not read yet', undefined)
       return found
     },
     topologyJson: () => liveGraph(parts),

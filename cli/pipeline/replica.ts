@@ -81,8 +81,8 @@ export class Replica implements CopyPort {
     return { value: found.value, positions: [found.position] }
   }
 
-  title(productId: string): string | undefined {
-    return known(this.#products, productId)?.value.title
+  product(productId: string): ProductCatalog | undefined {
+    return known(this.#products, productId)?.value
   }
 
   /** Idempotent. */

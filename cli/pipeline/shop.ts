@@ -20,6 +20,7 @@ import { openKafkaDirectory } from './kafka-shop-log.ts'
 import { Incidents } from './incidents.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
+import { orderPort, pointPort, stockPort } from './order-port.ts'
 import { createProbes } from './probes.ts'
 import { rankings } from './rankings.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
@@ -210,18 +211,23 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const { log } = shopLog
   const incidents = incidentsOf(base)
   closing.add('incidents', () => incidents?.close())
-  const checks = () => [...shopLog.checks(), ...breakerCheck(config), ...(incidents?.checks() ?? [])]
+  // Without the sentinel nobody knows that no invariant is broken.
+  const judged = config.sentinel.enabled ? incidents : undefined
+  const checks = () => [...shopLog.checks(), ...breakerCheck(config), ...(judged?.checks() ?? [])]
   const { deciding } = topologies
   const watched = { telemetry, clock, admission, rates, replica, incidents }
   const parts: PortParts = { streams, deciding, log, checks, ...watched }
   const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
   const watermarkMs = (): number | undefined => boards.watermarkMs()
-  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, incidents }))
+  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, incidents: judged }))
   closing.add('metrics', () => telemetry.watch(undefined))
   const pipeline: Pipeline = {
     ...logPort(parts),
     ...couponPort(parts),
     ...productPort(parts),
+    ...orderPort(parts),
+    ...stockPort(parts),
+    ...pointPort(parts),
     ...operationsPort(parts),
     ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
     board: (query) => boards.board(query),
@@ -242,8 +248,8 @@ function replicaOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Rep
   })
 }
 
-/** What the sentinel says, wherever it runs. */
+/** What the sentinel and the order saga say, wherever they run. */
 function incidentsOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Incidents | undefined {
-  if (!config.sentinel.enabled) return undefined
+  if (!config.sentinel.enabled && !config.orders.enabled) return undefined
   return new Incidents({ log: shopLog.log, topics, clock, telemetry })
 }

@@ -8,7 +8,13 @@ import {
   catalog,
   couponIssuance,
   couponWallet,
+  deliverySandbox,
+  orders,
+  paymentSandbox,
+  points,
   sentinel,
+  stock,
+  wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
 
@@ -28,10 +34,34 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const ranking = bestSellers({ closing, graceMs, retentionMs, timeZone: config.shop.timeZone })
   const find = carriedBy(topics)
   const withSerdes = (topology: Topology): Topology => withTopics(topology, find)
-  const deciding = [couponIssuance, couponWallet, catalog, ranking].map(withSerdes)
+  const taking = config.orders.enabled ? orderTopologies(config) : [couponWallet]
+  const deciding = [couponIssuance, ...taking, catalog, ranking].map(withSerdes)
   const { enabled, ...options } = config.sentinel
   const all = enabled ? [...deciding, withSerdes(sentinel(options))] : deciding
   return { all, here: chosen(all, config.topologies), deciding, ranking }
+}
+
+/** The order saga and its services; the wallet among them takes the place of the one that only collects coupons. */
+function orderTopologies({ orders: rules, points: earning, shop }: Config): readonly Topology[] {
+  const { completeOn, payByMs, stepTimeoutMs, deliveryTimeoutMs, couponWaitMs, keepMs, returnsMs } = rules
+  const { stepAttempts: attempts, backoffMs, maxBackoffMs } = rules
+  // Services did their part before the order ended: what may be returned they know for longer than the order does.
+  const keeping = { keepMs, keepDoneMs: returnsMs + payByMs + 2 * deliveryTimeoutMs }
+  const validForMs = Number.isFinite(earning.validForMs) ? earning.validForMs : null
+  const orchestrator = orders({
+    currency: shop.currency,
+    completeOn,
+    keepMs: returnsMs,
+    patience: { timeoutMs: stepTimeoutMs, retry: { attempts, backoffMs, maxBackoffMs } },
+    deliveryPatience: { timeoutMs: deliveryTimeoutMs },
+  })
+  const services = [
+    wallet({ ...keeping, waitMs: couponWaitMs }),
+    stock(keeping),
+    points({ ...keeping, rateBp: earning.rateBp, validForMs }),
+  ]
+  const sandboxes = rules.sandboxes ? [paymentSandbox(keeping), deliverySandbox(keeping)] : []
+  return [orchestrator, ...services, ...sandboxes]
 }
 
 /**

@@ -28,6 +28,7 @@ export function issuedRecord(couponId: string, requestId: string, verdict: Reque
     issuedAt: verdict.decidedAt,
     expiresAt: verdict.expiresAt,
     campaignRevision: verdict.campaignRevision,
+    discount: null,
   }
 }
 

@@ -345,11 +345,13 @@ export interface CouponIssued {
   readonly expiresAt: number | null
   /** Revision of the campaign that it was decided by; 0 = not said. */
   readonly campaignRevision: number
+  /** Only on the wallet's way from coupon to user: what it takes off an order. null on coupon.issued. */
+  readonly discount: Discount | null
 }
 
 export const couponIssuedSchema: RecordSchema<CouponIssued> = {
   name: 'millrace.coupon.CouponIssued',
-  version: 2,
+  version: 3,
   definition: {
     "type": "record",
     "name": "CouponIssued",
@@ -383,7 +385,226 @@ export const couponIssuedSchema: RecordSchema<CouponIssued> = {
         "type": "long",
         "default": 0,
         "doc": "Revision of the campaign that it was decided by; 0 = not said."
+      },
+      {
+        "name": "discount",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "Discount",
+            "namespace": "millrace.coupon",
+            "doc": "What a coupon takes off an order.",
+            "fields": [
+              {
+                "name": "kind",
+                "type": {
+                  "type": "enum",
+                  "name": "DiscountKind",
+                  "symbols": ["UNKNOWN", "AMOUNT", "PERCENT"],
+                  "default": "UNKNOWN",
+                  "namespace": "millrace.coupon"
+                }
+              },
+              {
+                "name": "value",
+                "type": "long",
+                "doc": "AMOUNT: minor units of the shop's currency. PERCENT: whole per cent, 1 to 100."
+              },
+              {
+                "name": "minOrderAmount",
+                "type": ["null", "long"],
+                "default": null,
+                "doc": "Smallest order it applies to, minor units."
+              },
+              {
+                "name": "maxDiscount",
+                "type": ["null", "long"],
+                "default": null,
+                "doc": "Cap of a PERCENT discount, minor units."
+              }
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "Only on the wallet's way from coupon to user: what it takes off an order. null on coupon.issued."
       }
+    ]
+  },
+}
+
+/** The order that used a coupon is undone. */
+export interface CouponRestore {
+  readonly orderId: string
+  readonly userId: string
+  readonly userCouponId: string
+  readonly reason: string | null
+  /** Raised by an operator's retry; a command of a lower epoch does nothing any more. */
+  readonly epoch: number
+}
+
+export const couponRestoreSchema: RecordSchema<CouponRestore> = {
+  name: 'millrace.coupon.CouponRestore',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponRestore",
+    "namespace": "millrace.coupon",
+    "doc": "The order that used a coupon is undone.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {"name": "userCouponId", "type": "string"},
+      {"name": "reason", "type": ["null", "string"], "default": null},
+      {
+        "name": "epoch",
+        "type": "int",
+        "default": 0,
+        "doc": "Raised by an operator's retry; a command of a lower epoch does nothing any more."
+      }
+    ]
+  },
+}
+
+/** Take a coupon out of use. */
+export interface CouponRevoke {
+  readonly userId: string
+  readonly userCouponId: string
+  readonly reason: string | null
+}
+
+export const couponRevokeSchema: RecordSchema<CouponRevoke> = {
+  name: 'millrace.coupon.CouponRevoke',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponRevoke",
+    "namespace": "millrace.coupon",
+    "doc": "Take a coupon out of use.",
+    "fields": [
+      {"name": "userId", "type": "string"},
+      {"name": "userCouponId", "type": "string"},
+      {"name": "reason", "type": ["null", "string"], "default": null}
+    ]
+  },
+}
+
+/** CANCELLED: it was undone before, the coupon is not used. */
+export type CouponUseStatus = 'UNKNOWN' | 'USED' | 'REJECTED' | 'CANCELLED'
+
+/** Whether the coupon is used. */
+export interface CouponUseResult {
+  readonly orderId: string
+  readonly userCouponId: string
+  readonly status: CouponUseStatus
+  /** USED: what it takes off, minor units. */
+  readonly discountAmount: number | null
+  /** A stable code; null where it went well. */
+  readonly reason: string | null
+  /** That of the command. */
+  readonly epoch: number
+}
+
+export const couponUseResultSchema: RecordSchema<CouponUseResult> = {
+  name: 'millrace.coupon.CouponUseResult',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponUseResult",
+    "namespace": "millrace.coupon",
+    "doc": "Whether the coupon is used.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userCouponId", "type": "string"},
+      {
+        "name": "status",
+        "type": {
+          "type": "enum",
+          "name": "CouponUseStatus",
+          "doc": "CANCELLED: it was undone before, the coupon is not used.",
+          "symbols": ["UNKNOWN", "USED", "REJECTED", "CANCELLED"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.coupon"
+        }
+      },
+      {
+        "name": "discountAmount",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "USED: what it takes off, minor units."
+      },
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "A stable code; null where it went well."
+      },
+      {"name": "epoch", "type": "int", "default": 0, "doc": "That of the command."}
+    ]
+  },
+}
+
+/** Use a coupon of a wallet on an order. */
+export interface CouponUse {
+  readonly orderId: string
+  readonly userId: string
+  readonly userCouponId: string
+  /** Items before points, minor units. */
+  readonly orderAmount: number
+  /** Raised by an operator's retry; a command of a lower epoch does nothing any more. */
+  readonly epoch: number
+}
+
+export const couponUseSchema: RecordSchema<CouponUse> = {
+  name: 'millrace.coupon.CouponUse',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponUse",
+    "namespace": "millrace.coupon",
+    "doc": "Use a coupon of a wallet on an order.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {"name": "userCouponId", "type": "string"},
+      {"name": "orderAmount", "type": "long", "doc": "Items before points, minor units."},
+      {
+        "name": "epoch",
+        "type": "int",
+        "default": 0,
+        "doc": "Raised by an operator's retry; a command of a lower epoch does nothing any more."
+      }
+    ]
+  },
+}
+
+/** A coupon was used. */
+export interface CouponUsed {
+  readonly orderId: string
+  readonly userId: string
+  readonly userCouponId: string
+  readonly couponId: string
+  /** Minor units. */
+  readonly discountAmount: number
+  /** Epoch milliseconds. */
+  readonly usedAt: number
+}
+
+export const couponUsedSchema: RecordSchema<CouponUsed> = {
+  name: 'millrace.coupon.CouponUsed',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponUsed",
+    "namespace": "millrace.coupon",
+    "doc": "A coupon was used.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {"name": "userCouponId", "type": "string"},
+      {"name": "couponId", "type": "string"},
+      {"name": "discountAmount", "type": "long", "doc": "Minor units."},
+      {"name": "usedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}}
     ]
   },
 }

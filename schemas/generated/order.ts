@@ -2,6 +2,41 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 
+/** What became of the undo of a step. */
+export interface Compensation {
+  readonly step: string
+  readonly status: string
+}
+
+/** Somebody wants the whole order called off. */
+export interface OrderCancel {
+  readonly orderId: string
+  readonly reason: string
+  /** Who asks, for example the name of a token. */
+  readonly actor: string
+}
+
+export const orderCancelSchema: RecordSchema<OrderCancel> = {
+  name: 'millrace.order.OrderCancel',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderCancel",
+    "namespace": "millrace.order",
+    "doc": "Somebody wants the whole order called off.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "reason", "type": "string", "default": ""},
+      {
+        "name": "actor",
+        "type": "string",
+        "default": "",
+        "doc": "Who asks, for example the name of a token."
+      }
+    ]
+  },
+}
+
 /** An order that was called off as a whole; also one that was confirmed and ends FAILED. */
 export interface OrderCancelled {
   readonly orderId: string
@@ -67,6 +102,57 @@ export const orderCancelledSchema: RecordSchema<OrderCancelled> = {
       },
       {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
       {"name": "reason", "type": "string", "default": ""}
+    ]
+  },
+}
+
+/** An order whose goods are on their way, or there. */
+export interface OrderCompleted {
+  readonly orderId: string
+  readonly userId: string
+  readonly items: readonly OrderItem[]
+  /** What was paid, minor units. */
+  readonly finalAmount: number
+  /** Epoch milliseconds. */
+  readonly completedAt: number
+}
+
+export const orderCompletedSchema: RecordSchema<OrderCompleted> = {
+  name: 'millrace.order.OrderCompleted',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderCompleted",
+    "namespace": "millrace.order",
+    "doc": "An order whose goods are on their way, or there.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {
+        "name": "items",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "OrderItem",
+            "namespace": "millrace.order",
+            "doc": "One line of an order.",
+            "fields": [
+              {"name": "lineNo", "type": "int", "doc": "1..n within the order."},
+              {"name": "productId", "type": "string"},
+              {"name": "categoryId", "type": ["null", "string"], "default": null},
+              {"name": "quantity", "type": "long"},
+              {
+                "name": "unitPrice",
+                "type": "long",
+                "doc": "Minor units, before discount and points."
+              }
+            ]
+          }
+        }
+      },
+      {"name": "finalAmount", "type": "long", "doc": "What was paid, minor units."},
+      {"name": "completedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}}
     ]
   },
 }
@@ -139,6 +225,127 @@ export const orderConfirmedSchema: RecordSchema<OrderConfirmed> = {
   },
 }
 
+/** A customer's order as the shop took it: prices are the server's. */
+export interface OrderCreated {
+  readonly orderId: string
+  readonly userId: string
+  readonly items: readonly OrderItem[]
+  readonly userCouponId: string | null
+  /** Points that the customer wants to spend; what is not needed is given back. */
+  readonly pointsToUse: number
+  readonly currency: string
+  /** An order that is unpaid at this instant expires. Epoch milliseconds. */
+  readonly payBy: number
+  /** Sealed: name, phone, zipcode, address, addressDetail, memo. null = nothing is sent. */
+  readonly shipTo: Buffer | null
+  /** Hash of the body sent with an Idempotency-Key. */
+  readonly bodyHash: string | null
+}
+
+export const orderCreatedSchema: RecordSchema<OrderCreated> = {
+  name: 'millrace.order.OrderCreated',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderCreated",
+    "namespace": "millrace.order",
+    "doc": "A customer's order as the shop took it: prices are the server's.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {
+        "name": "items",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "OrderItem",
+            "namespace": "millrace.order",
+            "doc": "One line of an order.",
+            "fields": [
+              {"name": "lineNo", "type": "int", "doc": "1..n within the order."},
+              {"name": "productId", "type": "string"},
+              {"name": "categoryId", "type": ["null", "string"], "default": null},
+              {"name": "quantity", "type": "long"},
+              {
+                "name": "unitPrice",
+                "type": "long",
+                "doc": "Minor units, before discount and points."
+              }
+            ]
+          }
+        }
+      },
+      {"name": "userCouponId", "type": ["null", "string"], "default": null},
+      {
+        "name": "pointsToUse",
+        "type": "long",
+        "default": 0,
+        "doc": "Points that the customer wants to spend; what is not needed is given back."
+      },
+      {"name": "currency", "type": "string"},
+      {
+        "name": "payBy",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "An order that is unpaid at this instant expires."
+      },
+      {
+        "name": "shipTo",
+        "type": ["null", "bytes"],
+        "default": null,
+        "doc": "Sealed: name, phone, zipcode, address, addressDetail, memo. null = nothing is sent."
+      },
+      {
+        "name": "bodyHash",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Hash of the body sent with an Idempotency-Key."
+      }
+    ]
+  },
+}
+
+/** An order that came to nothing, and what was undone of it. */
+export interface OrderFailed {
+  readonly orderId: string
+  readonly userId: string
+  /** Name of the saga's step. */
+  readonly failedStep: string
+  readonly reason: string
+  readonly compensations: readonly Compensation[]
+}
+
+export const orderFailedSchema: RecordSchema<OrderFailed> = {
+  name: 'millrace.order.OrderFailed',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderFailed",
+    "namespace": "millrace.order",
+    "doc": "An order that came to nothing, and what was undone of it.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {"name": "failedStep", "type": "string", "doc": "Name of the saga's step."},
+      {"name": "reason", "type": "string", "default": ""},
+      {
+        "name": "compensations",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "Compensation",
+            "namespace": "millrace.order",
+            "doc": "What became of the undo of a step.",
+            "fields": [{"name": "step", "type": "string"}, {"name": "status", "type": "string"}]
+          }
+        },
+        "default": []
+      }
+    ]
+  },
+}
+
 /** One line of an order. */
 export interface OrderItem {
   /** 1..n within the order. */
@@ -148,6 +355,91 @@ export interface OrderItem {
   readonly quantity: number
   /** Minor units, before discount and points. */
   readonly unitPrice: number
+}
+
+/** RETRY: the step again, under a higher epoch. RESUME: go on as if it had been done. COMPENSATE: undo all. RESOLVE: settled by hand. */
+export type RepairAction = 'UNKNOWN' | 'RETRY' | 'RESUME' | 'COMPENSATE' | 'RESOLVE'
+
+/** An operator's decision about an order that needs attention. */
+export interface OrderRepair {
+  readonly orderId: string
+  readonly action: RepairAction
+  readonly reason: string
+  readonly actor: string
+}
+
+export const orderRepairSchema: RecordSchema<OrderRepair> = {
+  name: 'millrace.order.OrderRepair',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderRepair",
+    "namespace": "millrace.order",
+    "doc": "An operator's decision about an order that needs attention.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {
+        "name": "action",
+        "type": {
+          "type": "enum",
+          "name": "RepairAction",
+          "doc": "RETRY: the step again, under a higher epoch. RESUME: go on as if it had been done. COMPENSATE: undo all. RESOLVE: settled by hand.",
+          "symbols": ["UNKNOWN", "RETRY", "RESUME", "COMPENSATE", "RESOLVE"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.order"
+        }
+      },
+      {"name": "reason", "type": "string", "default": ""},
+      {"name": "actor", "type": "string", "default": ""}
+    ]
+  },
+}
+
+/** Goods of a completed order are to come back. */
+export interface OrderReturn {
+  readonly orderId: string
+  /** Which return of the order; the same one again changes nothing. */
+  readonly returnId: string
+  readonly items: readonly ReturnedLine[]
+  readonly reason: string
+  readonly actor: string
+}
+
+export const orderReturnSchema: RecordSchema<OrderReturn> = {
+  name: 'millrace.order.OrderReturn',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderReturn",
+    "namespace": "millrace.order",
+    "doc": "Goods of a completed order are to come back.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {
+        "name": "returnId",
+        "type": "string",
+        "doc": "Which return of the order; the same one again changes nothing."
+      },
+      {
+        "name": "items",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "ReturnedLine",
+            "namespace": "millrace.order",
+            "doc": "How much of one line comes back.",
+            "fields": [
+              {"name": "lineNo", "type": "int", "doc": "The line of the order."},
+              {"name": "quantity", "type": "long"}
+            ]
+          }
+        }
+      },
+      {"name": "reason", "type": "string", "default": ""},
+      {"name": "actor", "type": "string", "default": ""}
+    ]
+  },
 }
 
 /** Goods of a delivered order that came back. */
@@ -222,6 +514,194 @@ export const orderReturnedSchema: RecordSchema<OrderReturned> = {
       {"name": "reason", "type": "string", "default": ""}
     ]
   },
+}
+
+export type OrderState = 'UNKNOWN' | 'PENDING' | 'STOCK_RESERVED' | 'POINTS_DEDUCTED' | 'COUPON_USED' | 'AWAITING_PAYMENT' | 'PAID' | 'CONFIRMED' | 'DELIVERY_REQUESTED' | 'SHIPPED' | 'COMPLETED' | 'COMPENSATING' | 'CANCELLING' | 'REFUNDING' | 'CANCELLED' | 'FAILED' | 'NEEDS_ATTENTION'
+
+export type ReturnState = 'UNKNOWN' | 'NONE' | 'PARTIAL' | 'FULL'
+
+/** Where an order is. The last record of an order counts. */
+export interface OrderStatus {
+  readonly orderId: string
+  readonly userId: string
+  readonly state: OrderState
+  readonly returnState: ReturnState
+  /** The saga's step that it is in; empty between steps. */
+  readonly step: string
+  /** Of that step, 1..n; 0 = none. */
+  readonly attempt: number
+  /** Grows with every change of the order. */
+  readonly revision: number
+  /** Epoch milliseconds. */
+  readonly at: number
+  /** For people: why it needs attention, or what it waits for. No personal data. */
+  readonly note: string | null
+}
+
+export const orderStatusSchema: RecordSchema<OrderStatus> = {
+  name: 'millrace.order.OrderStatus',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderStatus",
+    "namespace": "millrace.order",
+    "doc": "Where an order is. The last record of an order counts.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {"name": "userId", "type": "string"},
+      {
+        "name": "state",
+        "type": {
+          "type": "enum",
+          "name": "OrderState",
+          "symbols": [
+            "UNKNOWN",
+            "PENDING",
+            "STOCK_RESERVED",
+            "POINTS_DEDUCTED",
+            "COUPON_USED",
+            "AWAITING_PAYMENT",
+            "PAID",
+            "CONFIRMED",
+            "DELIVERY_REQUESTED",
+            "SHIPPED",
+            "COMPLETED",
+            "COMPENSATING",
+            "CANCELLING",
+            "REFUNDING",
+            "CANCELLED",
+            "FAILED",
+            "NEEDS_ATTENTION"
+          ],
+          "default": "UNKNOWN",
+          "namespace": "millrace.order"
+        }
+      },
+      {
+        "name": "returnState",
+        "type": {
+          "type": "enum",
+          "name": "ReturnState",
+          "symbols": ["UNKNOWN", "NONE", "PARTIAL", "FULL"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.order"
+        },
+        "default": "NONE"
+      },
+      {
+        "name": "step",
+        "type": "string",
+        "default": "",
+        "doc": "The saga's step that it is in; empty between steps."
+      },
+      {"name": "attempt", "type": "int", "default": 0, "doc": "Of that step, 1..n; 0 = none."},
+      {"name": "revision", "type": "long", "doc": "Grows with every change of the order."},
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+      {
+        "name": "note",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "For people: why it needs attention, or what it waits for. No personal data."
+      }
+    ]
+  },
+}
+
+export type RestoreStep = 'UNKNOWN' | 'STOCK' | 'POINTS' | 'COUPON'
+
+/** RESTORED: nothing of it is held any more, also when nothing was. ALREADY: was RESTORED before. FAILED: it was not done. */
+export type RestoreStatus = 'UNKNOWN' | 'RESTORED' | 'ALREADY' | 'FAILED'
+
+/** The answer to an undo: of a reservation (one answer per line), of spent points, of a used coupon. */
+export interface RestoreResult {
+  readonly orderId: string
+  readonly step: RestoreStep
+  /** STOCK: the line of the order. */
+  readonly lineNo: number | null
+  /** Of the return that it belongs to; null = the order's own undo. */
+  readonly returnId: string | null
+  readonly status: RestoreStatus
+  /** A stable code; null where it went well. */
+  readonly reason: string | null
+  /** STOCK: whose stock. */
+  readonly productId: string | null
+  /** POINTS, of a return: earned points that the user no longer has, so they come off the refund. */
+  readonly shortfall: number
+  /** That of the command. */
+  readonly epoch: number
+}
+
+export const restoreResultSchema: RecordSchema<RestoreResult> = {
+  name: 'millrace.order.RestoreResult',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "RestoreResult",
+    "namespace": "millrace.order",
+    "doc": "The answer to an undo: of a reservation (one answer per line), of spent points, of a used coupon.",
+    "fields": [
+      {"name": "orderId", "type": "string"},
+      {
+        "name": "step",
+        "type": {
+          "type": "enum",
+          "name": "RestoreStep",
+          "symbols": ["UNKNOWN", "STOCK", "POINTS", "COUPON"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.order"
+        }
+      },
+      {
+        "name": "lineNo",
+        "type": ["null", "int"],
+        "default": null,
+        "doc": "STOCK: the line of the order."
+      },
+      {
+        "name": "returnId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Of the return that it belongs to; null = the order's own undo."
+      },
+      {
+        "name": "status",
+        "type": {
+          "type": "enum",
+          "name": "RestoreStatus",
+          "doc": "RESTORED: nothing of it is held any more, also when nothing was. ALREADY: was RESTORED before. FAILED: it was not done.",
+          "symbols": ["UNKNOWN", "RESTORED", "ALREADY", "FAILED"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.order"
+        }
+      },
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "A stable code; null where it went well."
+      },
+      {
+        "name": "productId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "STOCK: whose stock."
+      },
+      {
+        "name": "shortfall",
+        "type": "long",
+        "default": 0,
+        "doc": "POINTS, of a return: earned points that the user no longer has, so they come off the refund."
+      },
+      {"name": "epoch", "type": "int", "default": 0, "doc": "That of the command."}
+    ]
+  },
+}
+
+/** How much of one line comes back. */
+export interface ReturnedLine {
+  /** The line of the order. */
+  readonly lineNo: number
+  readonly quantity: number
 }
 
 /** What goes back of one line of an order. */

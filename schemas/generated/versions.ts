@@ -2,12 +2,17 @@
 
 import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
-import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, quotaStateSchema } from './coupon.ts'
+import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, couponRestoreSchema, couponRevokeSchema, couponUseResultSchema, couponUseSchema, couponUsedSchema, quotaStateSchema } from './coupon.ts'
+import { deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
+import { mailRequestedSchema, mailSentSchema } from './mail.ts'
 import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
-import { orderCancelledSchema, orderConfirmedSchema, orderReturnedSchema } from './order.ts'
+import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
+import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
+import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, claimStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
 /** Every version ever recorded: by id, then those of stored values, which have none. */
@@ -184,7 +189,42 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: 16,
     name: 'millrace.coupon.CouponIssued',
     version: 2,
-    definition: couponIssuedSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "CouponIssued",
+      "namespace": "millrace.coupon",
+      "doc": "The verdict ISSUED on one request.",
+      "fields": [
+        {"name": "requestId", "type": "string"},
+        {"name": "couponId", "type": "string"},
+        {"name": "userCouponId", "type": "string", "doc": "The coupon in the user's wallet."},
+        {"name": "userId", "type": "string"},
+        {"name": "sequence", "type": "long", "doc": "Dense 1..n within the shard."},
+        {"name": "shard", "type": "int", "default": 0},
+        {
+          "name": "sourceOffset",
+          "type": "long",
+          "doc": "Offset of the request in its partition of coupon.issue.requested."
+        },
+        {
+          "name": "issuedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "doc": "Append time of the request."
+        },
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null,
+          "doc": "First instant at which it can no longer be used; null = never."
+        },
+        {
+          "name": "campaignRevision",
+          "type": "long",
+          "default": 0,
+          "doc": "Revision of the campaign that it was decided by; 0 = not said."
+        }
+      ]
+    },
   },
   {
     id: 17,
@@ -203,6 +243,216 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.ops.Redrive',
     version: 1,
     definition: redriveSchema.definition,
+  },
+  {
+    id: 20,
+    name: 'millrace.coupon.CouponRestore',
+    version: 1,
+    definition: couponRestoreSchema.definition,
+  },
+  {
+    id: 21,
+    name: 'millrace.coupon.CouponRevoke',
+    version: 1,
+    definition: couponRevokeSchema.definition,
+  },
+  {
+    id: 22,
+    name: 'millrace.coupon.CouponUseResult',
+    version: 1,
+    definition: couponUseResultSchema.definition,
+  },
+  {
+    id: 23,
+    name: 'millrace.coupon.CouponUse',
+    version: 1,
+    definition: couponUseSchema.definition,
+  },
+  {
+    id: 24,
+    name: 'millrace.coupon.CouponUsed',
+    version: 1,
+    definition: couponUsedSchema.definition,
+  },
+  {
+    id: 25,
+    name: 'millrace.delivery.DeliveryCancelResult',
+    version: 1,
+    definition: deliveryCancelResultSchema.definition,
+  },
+  {
+    id: 26,
+    name: 'millrace.delivery.DeliveryCancel',
+    version: 1,
+    definition: deliveryCancelSchema.definition,
+  },
+  {
+    id: 27,
+    name: 'millrace.delivery.DeliveryRequested',
+    version: 1,
+    definition: deliveryRequestedSchema.definition,
+  },
+  {
+    id: 28,
+    name: 'millrace.delivery.DeliveryResult',
+    version: 1,
+    definition: deliveryResultSchema.definition,
+  },
+  {
+    id: 29,
+    name: 'millrace.mail.MailRequested',
+    version: 1,
+    definition: mailRequestedSchema.definition,
+  },
+  {
+    id: 30,
+    name: 'millrace.mail.MailSent',
+    version: 1,
+    definition: mailSentSchema.definition,
+  },
+  {
+    id: 31,
+    name: 'millrace.order.OrderCancel',
+    version: 1,
+    definition: orderCancelSchema.definition,
+  },
+  {
+    id: 32,
+    name: 'millrace.order.OrderCompleted',
+    version: 1,
+    definition: orderCompletedSchema.definition,
+  },
+  {
+    id: 33,
+    name: 'millrace.order.OrderCreated',
+    version: 1,
+    definition: orderCreatedSchema.definition,
+  },
+  {
+    id: 34,
+    name: 'millrace.order.OrderFailed',
+    version: 1,
+    definition: orderFailedSchema.definition,
+  },
+  {
+    id: 35,
+    name: 'millrace.order.OrderRepair',
+    version: 1,
+    definition: orderRepairSchema.definition,
+  },
+  {
+    id: 36,
+    name: 'millrace.order.OrderReturn',
+    version: 1,
+    definition: orderReturnSchema.definition,
+  },
+  {
+    id: 37,
+    name: 'millrace.order.OrderStatus',
+    version: 1,
+    definition: orderStatusSchema.definition,
+  },
+  {
+    id: 38,
+    name: 'millrace.order.RestoreResult',
+    version: 1,
+    definition: restoreResultSchema.definition,
+  },
+  {
+    id: 39,
+    name: 'millrace.payment.PaymentRefundResult',
+    version: 1,
+    definition: paymentRefundResultSchema.definition,
+  },
+  {
+    id: 40,
+    name: 'millrace.payment.PaymentRefund',
+    version: 1,
+    definition: paymentRefundSchema.definition,
+  },
+  {
+    id: 41,
+    name: 'millrace.payment.PaymentRequested',
+    version: 1,
+    definition: paymentRequestedSchema.definition,
+  },
+  {
+    id: 42,
+    name: 'millrace.payment.PaymentResult',
+    version: 1,
+    definition: paymentResultSchema.definition,
+  },
+  {
+    id: 43,
+    name: 'millrace.point.PointAdjust',
+    version: 1,
+    definition: pointAdjustSchema.definition,
+  },
+  {
+    id: 44,
+    name: 'millrace.point.PointDeductResult',
+    version: 1,
+    definition: pointDeductResultSchema.definition,
+  },
+  {
+    id: 45,
+    name: 'millrace.point.PointDeduct',
+    version: 1,
+    definition: pointDeductSchema.definition,
+  },
+  {
+    id: 46,
+    name: 'millrace.point.PointEarned',
+    version: 1,
+    definition: pointEarnedSchema.definition,
+  },
+  {
+    id: 47,
+    name: 'millrace.point.PointRestore',
+    version: 1,
+    definition: pointRestoreSchema.definition,
+  },
+  {
+    id: 48,
+    name: 'millrace.stock.StockAdjust',
+    version: 1,
+    definition: stockAdjustSchema.definition,
+  },
+  {
+    id: 49,
+    name: 'millrace.stock.StockCommit',
+    version: 1,
+    definition: stockCommitSchema.definition,
+  },
+  {
+    id: 50,
+    name: 'millrace.stock.StockReserveResult',
+    version: 1,
+    definition: stockReserveResultSchema.definition,
+  },
+  {
+    id: 51,
+    name: 'millrace.stock.StockReserve',
+    version: 1,
+    definition: stockReserveSchema.definition,
+  },
+  {
+    id: 52,
+    name: 'millrace.stock.StockRestore',
+    version: 1,
+    definition: stockRestoreSchema.definition,
+  },
+  {
+    id: 53,
+    name: 'millrace.coupon.CouponIssued',
+    version: 3,
+    definition: couponIssuedSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.Adjustment',
+    version: 1,
+    definition: adjustmentSchema.definition,
   },
   {
     id: null,
@@ -242,9 +492,21 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.CampaignTerms',
+    version: 1,
+    definition: campaignTermsSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.ClaimState',
     version: 1,
     definition: claimStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.CouponUseState',
+    version: 1,
+    definition: couponUseStateSchema.definition,
   },
   {
     id: null,
@@ -269,6 +531,42 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.MergeProgress',
     version: 1,
     definition: mergeProgressSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderEarnings',
+    version: 1,
+    definition: orderEarningsSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderPoints',
+    version: 1,
+    definition: orderPointsSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderRow',
+    version: 1,
+    definition: orderRowSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderStock',
+    version: 1,
+    definition: orderStockSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.PointAccount',
+    version: 1,
+    definition: pointAccountSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.PointEntry',
+    version: 1,
+    definition: pointEntrySchema.definition,
   },
   {
     id: null,
@@ -351,8 +649,64 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.SandboxDelivery',
+    version: 1,
+    definition: sandboxDeliverySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxPayment',
+    version: 1,
+    definition: sandboxPaymentSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxRefund',
+    version: 1,
+    definition: sandboxRefundSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.StockLevel',
+    version: 1,
+    definition: stockLevelSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.UserCoupon',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "UserCoupon",
+      "namespace": "millrace.state",
+      "doc": "A coupon in a user's wallet.",
+      "fields": [
+        {"name": "userCouponId", "type": "string"},
+        {"name": "couponId", "type": "string"},
+        {"name": "requestId", "type": "string"},
+        {
+          "name": "status",
+          "type": {
+            "type": "enum",
+            "name": "UserCouponStatus",
+            "symbols": ["UNKNOWN", "ISSUED", "USED", "EXPIRED", "REVOKED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          }
+        },
+        {"name": "issuedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.UserCoupon',
+    version: 2,
     definition: userCouponSchema.definition,
   },
   {

@@ -43,6 +43,7 @@ import {
   type AppendResult,
   type Position,
 } from '../../streams/index.ts'
+import { FakeOrders } from './fake-orders.ts'
 
 const PARTITIONS = 6
 
@@ -55,7 +56,7 @@ interface Waiter {
   readonly settle: (reached: boolean) => void
 }
 
-export class FakePipeline implements Pipeline {
+export class FakePipeline extends FakeOrders implements Pipeline {
   readonly records: Appended[] = []
   /** false: appended records wait for `process()`. */
   auto = true
@@ -80,8 +81,6 @@ export class FakePipeline implements Pipeline {
   commandCode: string | undefined
   forgetCommands = false
   boards = new Map<string, RankingSnapshot>()
-  readonly wallets = new Map<string, UserCoupon[]>()
-  readonly products = new Map<string, ProductCatalog>()
   readonly boardQueries: BoardQuery[] = []
   readonly letters: DeadLetterSummary[] = []
   readonly deadLetterFilters: DeadLetterFilter[] = []
@@ -312,6 +311,14 @@ export class FakePipeline implements Pipeline {
     return format === 'describe' ? 'Topologies:\n' : 'graph TD\n'
   }
 
+  protected override read(): void {
+    this.#read()
+  }
+
+  protected override position(topic: string, key: string): Position {
+    return this.#position(topic, key)
+  }
+
   #read(): void {
     if (this.restoring || this.elsewhere !== undefined) throw new TaskNotHere('campaigns', this.elsewhere)
   }
@@ -338,7 +345,7 @@ export class FakePipeline implements Pipeline {
     } else if (record.topic === topics.productCatalog.name) {
       const product = topics.productCatalog.value.deserialize(value)
       this.products.set(product.productId, product)
-    }
+    } else this.serve(record)
   }
 
   #command(command: Campaign, offset: number): void {

@@ -63,9 +63,10 @@ describe('wallets', () => {
       status: 'ISSUED',
       issuedAt: 5,
     } as const
+    const untold = { discount: null, orderId: null, revoked: false }
     pipeline.wallets.set('u1', [
-      { ...coupon, expiresAt: 9 },
-      { ...coupon, userCouponId: 'c-2', expiresAt: null },
+      { ...coupon, ...untold, expiresAt: 9 },
+      { ...coupon, ...untold, userCouponId: 'c-2', expiresAt: null },
     ])
     const { items } = (await api.app.inject('/v1/users/u1/coupons')).json()
     expect(items).toEqual([

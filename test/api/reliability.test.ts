@@ -138,6 +138,9 @@ describe('HTTP: scan without limit; limit > 1000; forged cursor', () => {
       status: 'ISSUED' as const,
       issuedAt: 1,
       expiresAt: null,
+      discount: null,
+      orderId: null,
+      revoked: false,
     }))
     started.pipeline.wallets.set('u1', items).set('u2', items)
     return started

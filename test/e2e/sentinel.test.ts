@@ -40,6 +40,7 @@ async function forge(shop: Shop): Promise<void> {
     issuedAt: at,
     expiresAt: null,
     campaignRevision: 1,
+    discount: null,
   }
   const key = Buffer.from('spring')
   const topic = topics.couponIssued

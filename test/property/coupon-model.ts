@@ -77,6 +77,7 @@ export class CouponModel {
       issuedAt: at,
       expiresAt: campaign.validForMs === null ? null : at + campaign.validForMs,
       campaignRevision: campaign.revision,
+      discount: null,
     }
   }
 

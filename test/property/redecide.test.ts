@@ -14,7 +14,7 @@ import {
   type Topology,
 } from '../../streams/index.ts'
 import { ManualClock, MemoryStateDirectory, TopologyTestDriver } from '../../testing/index.ts'
-import { bestSellers, couponIssuance, couponWallet } from '../../topologies/index.ts'
+import { bestSellers, couponIssuance, couponWallet, orders } from '../../topologies/index.ts'
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { MemoryLog } from '../../transports/simulated/index.ts'
 import { decidedAgain, rowsOf } from '../support/decided-again.ts'
@@ -22,6 +22,8 @@ import { scratchDirectory } from '../support/scratch.ts'
 import { StepEngine } from '../support/step-engine.ts'
 import { requested } from '../unit/coupons/given.ts'
 import { histories as couponHistories, START } from './coupon-history.ts'
+import { RULES, START as ORDERS_START, TOPIC_OF } from './order-hosts.ts'
+import { messages as orderMessages } from './order-messages.ts'
 import { HISTORY_END, histories as rankingHistories } from './ranking-history.ts'
 
 const KIBIBYTE = 1024
@@ -113,9 +115,18 @@ const ranking: fc.Arbitrary<History> = fc
     }
   })
 
+const ordered: fc.Arbitrary<History> = fc.tuple(orderMessages, disturbances).map(([all, between]) => {
+  const facts = all.map(({ kind, value }): Step => {
+    return fact(topics[TOPIC_OF[kind]], value.orderId, value, ORDERS_START)
+  })
+  // Waits between messages, so that timers fire among them.
+  return history([orders(RULES)], ORDERS_START, woven(facts, [...between, [{ waitMs: 20_000 }]]))
+})
+
 const kinds: [string, fc.Arbitrary<History>][] = [
   ['coupons', coupons],
   ['best-sellers', ranking],
+  ['orders', ordered],
 ]
 
 /** Plays the history to its end; `housekeep` where the log does that. */

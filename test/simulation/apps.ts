@@ -3,8 +3,9 @@ import type { SimulatedApp } from '../../testing/index.ts'
 import { coupons } from './coupons.ts'
 import { rankings } from './rankings.ts'
 import { timers } from './reminders.ts'
+import { trips } from './trips.ts'
 
-export const APPS: Readonly<Record<string, () => SimulatedApp>> = { coupons, rankings, timers }
+export const APPS: Readonly<Record<string, () => SimulatedApp>> = { coupons, rankings, timers, trips }
 const NAMES = ['coupons', 'coupons', 'rankings', 'timers'] as const
 
 export function appNameOf(seed: number): string {

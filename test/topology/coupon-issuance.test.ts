@@ -41,6 +41,7 @@ describe.each(modes)('%s', (_, mode) => {
           issuedAt: START + 5,
           expiresAt: START + 5 + MINUTE,
           campaignRevision: 1,
+          discount: null,
         },
       ],
     ])

@@ -35,5 +35,6 @@ describe.each(modes)('%s', (_, mode) => {
 
 function issued(couponId: string, sequence: number, requestId: string) {
   const userCouponId = `${couponId}-${sequence}`
-  return { userCouponId, couponId, requestId, status: 'ISSUED', issuedAt: START, expiresAt: null }
+  const terms = { discount: null, orderId: null, revoked: false }
+  return { userCouponId, couponId, requestId, status: 'ISSUED', issuedAt: START, expiresAt: null, ...terms }
 }

@@ -80,6 +80,42 @@ test('F23: clocks that an operator thaws count at once, on every topology of the
   expect(woken).toEqual([0, 1])
 })
 
+describe('orders', () => {
+  const namesOf = (settings: Readonly<Record<string, string>>): string[] => {
+    return shopTopologies(configOf(settings)).all.map(({ name }) => name)
+  }
+
+  test('are off unless told, and then nothing of them is there', () => {
+    const plain = ['coupon-issuance', 'coupon-wallet', 'catalog', 'best-sellers']
+    expect(namesOf({})).toEqual(plain)
+    const services = ['orders', 'coupon-wallet', 'stock', 'points']
+    const sandboxes = ['payment-sandbox', 'delivery-sandbox']
+    const rest = ['catalog', 'best-sellers']
+    expect(namesOf({ 'orders.enabled': 'true' })).toEqual([
+      'coupon-issuance',
+      ...services,
+      ...sandboxes,
+      ...rest,
+    ])
+    expect(namesOf({ 'orders.enabled': 'true', 'orders.sandboxes': 'false' })).toEqual([
+      'coupon-issuance',
+      ...services,
+      ...rest,
+    ])
+  })
+
+  test('have points for ever, if so configured', () => {
+    const settings = { 'orders.enabled': 'true', 'points.validForMs': 'unlimited' }
+    expect(namesOf(settings)).toContain('points')
+  })
+
+  test('back-pressure of one counts all that its saga goes through', () => {
+    const { deciding } = shopTopologies(configOf({ 'orders.enabled': 'true' }))
+    const topics = downstreamTopics(deciding, 'order.created')
+    expect([...topics]).toEqual(expect.arrayContaining(['stock.reserve.requested', 'point.deduct.requested']))
+  })
+})
+
 describe('back-pressure', () => {
   const topologies = shopTopologies(configOf()).all
 

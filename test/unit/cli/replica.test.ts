@@ -283,7 +283,7 @@ describe('what a process knows of others', () => {
     const product = { productId: 'p1', title: 'Lamp', categoryId: null, price: 1, currency: 'EUR' }
     await write(log, productCatalog.name, 'p2', 'no Avro')
     await write(log, productCatalog.name, 'p1', productCatalog.value.serialize(product))
-    await expect.poll(() => replica.title('p1')).toBe('Lamp')
-    expect([replica.title('p2'), replica.title('p3')]).toEqual([undefined, undefined])
+    await expect.poll(() => replica.product('p1')?.title).toBe('Lamp')
+    expect([replica.product('p2'), replica.product('p3')]).toEqual([undefined, undefined])
   })
 })

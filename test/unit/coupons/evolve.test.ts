@@ -88,6 +88,7 @@ describe('the records of a verdict', () => {
       issuedAt: OPENS,
       expiresAt: OPENS + 60_000,
       campaignRevision: 1,
+      discount: null,
     })
   })
 

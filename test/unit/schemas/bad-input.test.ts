@@ -25,6 +25,7 @@ const issued: CouponIssued = {
   issuedAt: 1_700_000_000_000,
   expiresAt: null,
   campaignRevision: 0,
+  discount: null,
 }
 const { value: serde } = topics.couponIssued
 const good = serde.serialize(issued)

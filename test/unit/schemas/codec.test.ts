@@ -26,6 +26,7 @@ const issued: CouponIssued = {
   issuedAt: 1_700_000_000_000,
   expiresAt: null,
   campaignRevision: 0,
+  discount: null,
 }
 const { value: serde } = topics.couponIssued
 
@@ -35,7 +36,7 @@ describe('a message', () => {
 
   it('has the bytes that it has always had', () => {
     const bytes = serde.serialize({ ...issued, campaignRevision: 3 })
-    expect(bytes.toString('hex')).toBe(`0000000010${fields}06`)
+    expect(bytes.toString('hex')).toBe(`0000000035${fields}0600`)
   })
 
   it('of an earlier version is read with what it did not say yet', () => {

@@ -75,12 +75,12 @@ describe('the generator', () => {
     edit('coupon/coupon-issued.avsc', shard, withChannel)
     expect(run('--record')).toBe(0)
     expect(lines.filter((line) => line.includes('versions/'))).toEqual([
-      `wrote schemas/versions/${String(nextId).padStart(4, '0')}-coupon.CouponIssued-v3.avsc`,
+      `wrote schemas/versions/${String(nextId).padStart(4, '0')}-coupon.CouponIssued-v4.avsc`,
     ])
     expect(run('--check')).toBe(0)
     const versions = readFileSync(join(copy, 'generated/versions.ts'), 'utf8')
     expect(versions).toContain(`id: 5,\n    name: 'millrace.coupon.CouponIssued',\n    version: 1`)
-    expect(versions).toContain(`id: ${nextId},\n    name: 'millrace.coupon.CouponIssued',\n    version: 3`)
+    expect(versions).toContain(`id: ${nextId},\n    name: 'millrace.coupon.CouponIssued',\n    version: 4`)
     expect([...plan(copy).keys()]).toEqual(before)
   })
 

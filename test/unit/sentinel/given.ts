@@ -58,7 +58,14 @@ export function issue(at: number, sequence: number, changes: object = {}, told: 
     userCouponId: `spring-${sequence}`,
     userId: `u${at}`,
   }
-  const rest = { shard: 0, sourceOffset: at, issuedAt: OPENS, expiresAt: null, campaignRevision: 1 }
+  const rest = {
+    shard: 0,
+    sourceOffset: at,
+    issuedAt: OPENS,
+    expiresAt: null,
+    campaignRevision: 1,
+    discount: null,
+  }
   return { fact: { kind: 'ISSUED', value: { ...ids, sequence, ...rest, ...changes } }, answers: at, ...told }
 }
 

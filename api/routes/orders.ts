@@ -1,0 +1,231 @@
+/**
+ * Orders: the log takes one, the saga decides it later. `202` is PENDING, never more.
+ *
+ * Prices are the server's. What the door knows of stock, points and coupons may be a moment old, so it says no only to
+ * an order that cannot have been sent before; of a repeat the first one counts, whatever is there now.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { OrderState } from '../../schemas/index.ts'
+import { isStreamsError } from '../../streams/index.ts'
+import { authorizeTopic } from '../access.ts'
+import { type ApiContext, type App, EVERYONE, WRITERS } from '../context.ts'
+import { ApiError } from '../errors.ts'
+import { fromOwner } from '../from-owner.ts'
+import { bodyHash, idFromKey } from '../ids.ts'
+import { appendOne, checkAdmission, recordOf, showPositions } from '../log-writer.ts'
+import { adviseAgainst, itemsTotal, pricedLines, takingOrders, type WantedOrder } from '../order-terms.ts'
+import type { OrderView } from '../order-ports.ts'
+import { count, IdempotencyHeaders, Millis, OrderId, problems, ProductId, UserId } from '../shapes.ts'
+import { parseWait } from '../ticket.ts'
+import { placedExample, wantedExample } from './examples.ts'
+import { orderPath, OrderShape, quantity, showOrder, unknownOrder } from './order-shapes.ts'
+
+/** As many as the saga takes. */
+const MAX_LINES = 200
+
+const Wanted = Type.Object(
+  {
+    userId: UserId,
+    items: Type.Array(Type.Object({ productId: ProductId, quantity }, { additionalProperties: false }), {
+      minItems: 1,
+      maxItems: MAX_LINES,
+    }),
+    userCouponId: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    pointsToUse: Type.Optional(count(0, { description: 'What the order does not need is given back.' })),
+    expectedTotal: Type.Optional(
+      count(0, { description: 'What the client takes all items to cost, before coupon and points.' }),
+    ),
+    shipTo: Type.Optional(Type.Unknown({ description: 'Not taken yet: no address can be kept sealed.' })),
+  },
+  { additionalProperties: false, examples: [wantedExample] },
+)
+type Wanted = Static<typeof Wanted>
+
+const Placed = Type.Object(
+  { orderId: OrderId, status: Type.Literal('PENDING'), payBy: Millis },
+  {
+    description: 'The log has the order. Ask at Location what became of it.',
+    examples: [placedExample],
+    headers: { location: { type: 'string', description: 'Where to ask what became of it.' } },
+  },
+)
+type Placed = Static<typeof Placed>
+
+const Query = Type.Object(
+  {
+    wait: Type.Optional(
+      Type.String({
+        description:
+          'How long to wait until the order waits for somebody or has ended: 500ms, 10s; at most 30s.',
+        examples: ['10s'],
+      }),
+    ),
+    after: Type.Optional(count(0, { description: 'Wait for any revision above this one instead.' })),
+  },
+  { additionalProperties: false },
+)
+
+export function orderRoutes(app: App, context: ApiContext): void {
+  app.post(
+    '/v1/orders',
+    {
+      config: { access: WRITERS },
+      schema: {
+        tags: ['orders'],
+        summary: 'Order',
+        description: 'Takes Idempotency-Key: the same key gives the same orderId, and one order.',
+        headers: IdempotencyHeaders,
+        body: Wanted,
+        response: {
+          202: Placed,
+          ...problems(
+            'withToken',
+            'withBody',
+            'withAppend',
+            'ORDERS_OFF',
+            'TOTAL_DIFFERS',
+            'ORDER_NOT_POSSIBLE',
+            'IDEMPOTENCY_CONFLICT',
+            'STORE_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    (request, reply) => place(context, request, reply, request.body, request.headers['idempotency-key']),
+  )
+  app.get(
+    '/v1/orders/:orderId',
+    {
+      config: { access: EVERYONE },
+      schema: {
+        tags: ['orders'],
+        summary: 'Where an order is, what it costs, and what may be done with it',
+        params: orderPath,
+        querystring: Query,
+        response: { 200: OrderShape, ...problems('withToken', 'ORDERS_OFF', 'UNKNOWN_ORDER', 'ofOwner') },
+      },
+    },
+    (request, reply) => {
+      takingOrders(context)
+      const { params, query } = request
+      return fromOwner(context, request, reply, {
+        here: () => readOrder(context, request, reply, params.orderId, query),
+      })
+    },
+  )
+}
+
+async function place(
+  context: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  body: Wanted,
+  key: string | undefined,
+): Promise<Placed> {
+  const { payByMs } = takingOrders(context)
+  const topic = context.topics.orderCreated
+  authorizeTopic(request.principal, topic.name)
+  refuseAddress(body)
+  const wanted = wantedOf(body)
+  const orderId = key === undefined ? context.ids.next() : idFromKey(request.principal.name, key)
+  // Whatever goes wrong from here on, the client gets the id to ask with.
+  if (request.work !== undefined) request.work.members = { orderId }
+  const before = key === undefined ? undefined : earlier(context, orderId, wanted)
+  if (before !== undefined && before !== 'unknown') return placed(reply, before)
+  checkAdmission(context, topic.name)
+  const items = pricedLines(context, wanted.items)
+  const total = itemsTotal(items)
+  checkTotal(body, total)
+  // Of a repeat whose first is another process's, what is missing now may be what the first has.
+  if (before === undefined) adviseAgainst(context, wanted, total)
+  const { userId, userCouponId, pointsToUse } = wanted
+  const payBy = context.now() + payByMs
+  const hash = key === undefined ? null : wantedHash(wanted)
+  const order = { orderId, userId, items, userCouponId, pointsToUse, currency: context.currency, payBy }
+  await appendOne(context, recordOf(context, request, topic, { ...order, shipTo: null, bodyHash: hash }))
+  return placed(reply, { orderId, payBy })
+}
+
+function placed(reply: FastifyReply, { orderId, payBy }: Pick<OrderView, 'orderId' | 'payBy'>): Placed {
+  reply.code(202).header('location', `/v1/orders/${orderId}`)
+  return { orderId, status: 'PENDING', payBy }
+}
+
+/** Sealing is not there yet, and an address in the clear would be in the log for good. */
+function refuseAddress({ shipTo }: Wanted): void {
+  if (shipTo === undefined) return
+  const message = 'is not taken yet: addresses cannot be kept sealed; order without, and nothing is sent'
+  throw new ApiError('INVALID_REQUEST', 'See errors.', { errors: [{ path: 'body.shipTo', message }] })
+}
+
+function wantedOf({ userId, items, userCouponId, pointsToUse = 0 }: Wanted): WantedOrder {
+  return { userId, items, userCouponId: userCouponId ?? null, pointsToUse }
+}
+
+function wantedHash({ userId, items, userCouponId, pointsToUse }: WantedOrder): string {
+  const lines = items.flatMap(({ productId, quantity: units }) => [productId, String(units)])
+  return bodyHash([userId, userCouponId ?? '', String(pointsToUse), ...lines])
+}
+
+/**
+ * The order that this key made already; `unknown` where another process would know it.
+ * @throws ApiError `IDEMPOTENCY_CONFLICT` where that one is another
+ */
+function earlier(
+  { pipeline }: ApiContext,
+  orderId: string,
+  wanted: WantedOrder,
+): OrderView | 'unknown' | undefined {
+  let first: OrderView | undefined
+  try {
+    first = pipeline.order(orderId).value
+  } catch (error) {
+    if (isStreamsError(error, 'TASK_NOT_HERE')) return 'unknown'
+    throw error
+  }
+  if (first === undefined || wantedHash(first) === wantedHash(wanted)) return first
+  throw new ApiError('IDEMPOTENCY_CONFLICT', 'The key was used for another order.')
+}
+
+function checkTotal({ expectedTotal }: Wanted, total: number): void {
+  if (expectedTotal === undefined || expectedTotal === total) return
+  throw new ApiError('TOTAL_DIFFERS', `The items cost ${total}. Nothing was ordered.`, {
+    members: { total },
+  })
+}
+
+/** Where it stays until somebody does something. */
+const RESTING: ReadonlySet<OrderState> = new Set([
+  'AWAITING_PAYMENT',
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'NEEDS_ATTENTION',
+])
+
+async function readOrder(
+  context: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  orderId: string,
+  { wait, after }: Static<typeof Query>,
+): Promise<OrderShape> {
+  const timeoutMs = wait === undefined ? 0 : parseWait(wait, context.limits, undefined)
+  const { work } = request
+  if (work !== undefined) work.waitMs = timeoutMs
+  const enough = (order: OrderView | undefined): boolean => {
+    if (order === undefined) return false
+    return after === undefined ? RESTING.has(order.state) : order.revision > after
+  }
+  const { pipeline, gate } = context
+  const until = (signal?: AbortSignal) => pipeline.orderUntil(orderId, enough, { timeoutMs, signal })
+  if (timeoutMs > 0 && !enough(pipeline.order(orderId).value)) {
+    await (work === undefined ? until() : gate.wait(work, timeoutMs, until))
+  }
+  const { value, positions } = pipeline.order(orderId)
+  showPositions(reply, positions)
+  reply.header('cache-control', 'no-store')
+  if (value === undefined) throw unknownOrder()
+  return showOrder(value)
+}

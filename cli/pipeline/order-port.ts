@@ -1,0 +1,99 @@
+/** Orders, stock and points as the API needs them, over the stores of their topologies. */
+import type { OrderPort, OrderView, Page, PointPort, StockPort } from '../../api/index.ts'
+import { orderSummary, repairsOf } from '../../processors/index.ts'
+import type { PointEntry, ProductCatalog } from '../../schemas/index.ts'
+import { type Answer, isStreamsError } from '../../streams/index.ts'
+import {
+  catalog,
+  orderStore,
+  pointAccountStore,
+  pointAdjustmentStore,
+  pointLedgerStore,
+  productStore,
+  stockAdjustmentStore,
+  stockLevelStore,
+  walletStore,
+} from '../../topologies/index.ts'
+import type { PortParts } from './port.ts'
+import { queriesOf } from './queries.ts'
+
+/** Between two looks at an order that somebody waits for. A look reads one committed row. */
+const LOOK_EVERY_MS = 50
+const [ORDERS, STOCK, POINTS, WALLET] = ['orders', 'stock', 'points', 'coupon-wallet'] as const
+
+export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
+  const rows = queriesOf(streams, ORDERS, orderStore)
+  const products = queriesOf(streams, catalog.name, productStore)
+  const order = (orderId: string): Answer<OrderView | undefined> => {
+    const { value, positions } = rows.get(orderId)
+    return { value: value === undefined ? undefined : orderSummary(value), positions }
+  }
+  return {
+    order,
+    async orderUntil(orderId, enough, { timeoutMs, signal }) {
+      const until = clock.monotonic() + timeoutMs
+      while (!enough(order(orderId).value) && signal?.aborted !== true) {
+        const left = until - clock.monotonic()
+        if (left <= 0) return
+        await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, left), resolve))
+      }
+    },
+    orderRepairs(orderId) {
+      const { value: row, positions } = rows.get(orderId)
+      if (row === undefined) return { value: undefined, positions }
+      return { value: { actions: repairsOf(row), state: orderSummary(row)?.state }, positions }
+    },
+    priced: (productIds) => productIds.map(priced),
+  }
+
+  /** Lines of an order belong to tasks of many processes: what another has is taken from the copy. */
+  function priced(productId: string): ProductCatalog | undefined {
+    try {
+      return products.get(productId).value
+    } catch (error) {
+      if (!isStreamsError(error, 'TASK_NOT_HERE')) throw error
+      const copy = replica?.product(productId)
+      if (copy === undefined) throw error
+      return copy
+    }
+  }
+}
+
+export function stockPort({ streams }: PortParts): StockPort {
+  const levels = queriesOf(streams, STOCK, stockLevelStore)
+  const adjustments = queriesOf(streams, STOCK, stockAdjustmentStore)
+  return {
+    stock: (productId) => levels.get(productId),
+    stockAdjustment: (productId, adjustId) => adjustments.get([productId, adjustId], productId).value,
+  }
+}
+
+export function pointPort({ streams }: PortParts): PointPort {
+  const accounts = queriesOf(streams, POINTS, pointAccountStore)
+  const ledger = queriesOf(streams, POINTS, pointLedgerStore)
+  const adjustments = queriesOf(streams, POINTS, pointAdjustmentStore)
+  const coupons = queriesOf(streams, WALLET, walletStore)
+  return {
+    points(userId) {
+      const { value, positions } = accounts.get(userId)
+      return { value: (value?.lots ?? []).reduce((sum, { points }) => sum + points, 0), positions }
+    },
+    async pointEntries(userId, { limit, after }) {
+      // Newest first, so a page goes on below the entry that the one before ended with.
+      const { value, positions } = await ledger.page(userId, {
+        prefix: [userId],
+        reverse: true,
+        limit: limit + 1,
+        ...(after === undefined ? {} : { to: [userId, Number(after)] as [string, number] }),
+      })
+      const rows = value.slice(0, limit)
+      const items = rows.map(([, entry]) => entry)
+      const last = rows.at(-1)?.[0][1]
+      const page: Page<PointEntry> =
+        value.length > limit && last !== undefined ? { items, next: String(last) } : { items }
+      return { value: page, positions }
+    },
+    pointAdjustment: (userId, adjustId) => adjustments.get([userId, adjustId], userId).value,
+    userCoupon: (userId, userCouponId) => coupons.get([userId, userCouponId], userId).value,
+  }
+}

@@ -1,0 +1,121 @@
+/** The payment sandbox: keeps what it was asked for, and answers when the time has come. */
+import type {
+  PaymentRefund,
+  PaymentRefundResult,
+  PaymentRequested,
+  PaymentResult,
+  SandboxPayment,
+  SandboxRefund,
+} from '../../schemas/index.ts'
+import type { KeyValueStore, TimerHandle } from '../../state/index.ts'
+import type { StreamRecord } from '../../streams/index.ts'
+import { type Fault, idFault, keyFault } from '../ids.ts'
+import { type Keeping, pairKey, parsePair, tooOld } from '../keeping.ts'
+import { decidePayment, decideRefund, paymentResult, refundResult } from './decide-payment.ts'
+import type { PaymentRule } from './rules.ts'
+
+export type PaymentCommand =
+  | { readonly kind: 'PAY'; readonly command: PaymentRequested }
+  | { readonly kind: 'REFUND'; readonly command: PaymentRefund }
+
+/** What the sandbox uses; `topologies/payment-sandbox.ts` gives it. */
+export interface PaymentContext {
+  readonly stores: {
+    readonly payments: KeyValueStore<string, SandboxPayment>
+    readonly refunds: KeyValueStore<[orderId: string, refundId: string], SandboxRefund>
+  }
+  readonly emit: {
+    readonly paid: (orderId: string, result: PaymentResult) => void
+    readonly refunded: (orderId: string, result: PaymentRefundResult) => void
+  }
+  /** Answer a payment, a refund; forget them. */
+  readonly timers: {
+    readonly payment: TimerHandle
+    readonly refund: TimerHandle
+    readonly forgetPayment: TimerHandle
+    readonly forgetRefund: TimerHandle
+  }
+  readonly wallTime: number
+  deadLetter(reason: string, message: string): void
+  dropped(reason: string): void
+}
+
+export interface PaymentSandbox {
+  readonly process: (record: StreamRecord<string, PaymentCommand>, context: PaymentContext) => void
+  readonly answerPayment: (orderId: string, context: PaymentContext) => void
+  readonly answerRefund: (key: string, context: PaymentContext) => void
+  readonly forgetPayment: (orderId: string, context: PaymentContext) => void
+  readonly forgetRefund: (key: string, context: PaymentContext) => void
+}
+
+export function paymentSandboxKeeper(keeping: Keeping, rule: PaymentRule): PaymentSandbox {
+  return {
+    process({ key: orderId, value, timestamp }, context) {
+      const fault = commandFault(orderId, value) ?? tooOld(keeping, timestamp, context.wallTime)
+      if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
+      if (value.kind === 'PAY') pay(keeping, rule, value.command, context)
+      else payBack(keeping, rule, value.command, context)
+    },
+    answerPayment,
+    answerRefund,
+    forgetPayment: (orderId, { stores }) => stores.payments.delete(orderId),
+    forgetRefund: (key, { stores }) => stores.refunds.delete(parsePair(key)),
+  }
+}
+
+function commandFault(key: string, { kind, command }: PaymentCommand): Fault | undefined {
+  const wrong = keyFault(key, 'orderId', command.orderId)
+  const wrongId = wrong ?? (kind === 'REFUND' ? idFault('refundId', command.refundId) : undefined)
+  if (wrongId !== undefined || command.amount >= 1) return wrongId
+  return { reason: 'InvalidAmount', message: `amount is ${command.amount}` }
+}
+
+function pay(keeping: Keeping, rule: PaymentRule, command: PaymentRequested, context: PaymentContext): void {
+  const { orderId } = command
+  const { stores, timers, emit, wallTime } = context
+  const before = stores.payments.get(orderId)
+  const { handling, payment, delayMs } = decidePayment(rule, before, command)
+  if (handling === 'OUTDATED') return context.dropped('OutdatedPayment')
+  if (payment !== before) {
+    stores.payments.put(orderId, payment)
+    timers.forgetPayment.schedule(orderId, wallTime + keeping.keepDoneMs)
+  }
+  if (handling === 'REPEAT') emit.paid(orderId, paymentResult(orderId, payment))
+  if (handling !== 'NEW') return
+  if (delayMs === 0) answerPayment(orderId, context)
+  else timers.payment.schedule(orderId, wallTime + delayMs)
+}
+
+/** As often as the rule said; also what the durable timer `payment` of an order does. */
+function answerPayment(orderId: string, { stores, emit }: PaymentContext): void {
+  const payment = stores.payments.get(orderId)
+  if (payment === undefined || payment.answered) return
+  stores.payments.put(orderId, { ...payment, answered: true })
+  for (let i = 0; i < payment.answers; i++) emit.paid(orderId, paymentResult(orderId, payment))
+}
+
+function payBack(keeping: Keeping, rule: PaymentRule, command: PaymentRefund, context: PaymentContext): void {
+  const { orderId, refundId } = command
+  const { stores, timers, emit, wallTime } = context
+  const key: [string, string] = [orderId, refundId]
+  const before = stores.payments.get(orderId)
+  const known = stores.refunds.get(key)
+  const { handling, payment, refund, delayMs } = decideRefund(rule, before, known, command)
+  if (payment !== undefined && payment !== before) stores.payments.put(orderId, payment)
+  if (handling === 'REPEAT') emit.refunded(orderId, refundResult(orderId, refundId, refund))
+  if (handling !== 'NEW') return
+  stores.refunds.put(key, refund)
+  timers.forgetRefund.schedule(pairKey(key), wallTime + keeping.keepDoneMs)
+  if (delayMs === 0) answerRefund(pairKey(key), context)
+  else timers.refund.schedule(pairKey(key), wallTime + delayMs)
+}
+
+/** As often as the rule said; also what the durable timer `refund` of a refund does. */
+function answerRefund(timerKey: string, { stores, emit }: PaymentContext): void {
+  const key = parsePair(timerKey)
+  const refund = stores.refunds.get(key)
+  if (refund === undefined || refund.answered) return
+  stores.refunds.put(key, { ...refund, answered: true })
+  const [orderId, refundId] = key
+  for (let i = 0; i < refund.answers; i++) emit.refunded(orderId, refundResult(orderId, refundId, refund))
+}
