@@ -102,7 +102,7 @@ function take({ rules }: OrderSagas, turn: OrderTurn, message: OrderMessage, con
     case 'DELIVERY':
       return delivered(turn, message.value, context, at)
     case 'DELIVERY_CANCEL':
-      return heard(turn.order({ kind: 'undone', step: 'delivery', part: '', answer: message.value }), context)
+      return stopped(turn, message.value, context)
     case 'CANCEL': {
       const run = turn.order({ kind: 'cancel', reason: message.value.reason })
       return asked(run, 'CancelNotAllowed', context)
@@ -175,6 +175,12 @@ function refunded(turn: OrderTurn, answer: PaymentRefundResult, context: OrderCo
   const saga = turn.book.givenBack.find(({ data }) => refundId(data) === answer.refundId)
   if (saga === undefined) return context.dropped('UnexpectedAnswer')
   heard(turn.giveBack(saga.data, { kind: 'answer', step: 'refund', part: '', answer }), context)
+}
+
+/** A cancel has no epoch: what the courier says to it is about the parcel, whichever cancel it answers. */
+function stopped(turn: OrderTurn, answer: DeliveryCancelResult, context: OrderContext): void {
+  const epoch = turn.book.order?.steps.find(({ name }) => name === 'delivery')?.epoch ?? 0
+  heard(turn.order({ kind: 'undone', step: 'delivery', part: '', answer, epoch }), context)
 }
 
 /** What the courier says concerns the start until that is answered, then the goods' arrival. */

@@ -94,7 +94,8 @@ describe('a saga', () => {
   test('I16: undone, nothing of it stands, also of steps whose answer never came', () => {
     holds((world) => {
       if (world.progress?.phase !== 'UNDONE' || world.byHand) return
-      expect([...world.effects].filter(([, effect]) => effect !== 0)).toEqual([])
+      // A letter has no undo.
+      expect([...world.effects].filter(([of, effect]) => of !== 'letter/' && effect !== 0)).toEqual([])
     })
   })
 
@@ -199,6 +200,38 @@ describe('a saga', () => {
         { kind: 'answer', which: 0 },
         { kind: 'deliver', which: 0, yes: false },
         { kind: 'silence' },
+        { kind: 'operator', action: 'retry' },
+      ],
+    ])
+    expect(world.progress?.phase).toBe('UNDONE')
+    expect(world.effects.get('parcel/')).toBe(0)
+  })
+
+  test('a step that was done while its saga went back stands, once going back came too late', () => {
+    const world = playedOut([
+      { parts: [], withExtra: false },
+      [
+        { kind: 'flow', yes: true },
+        { kind: 'flow', yes: true },
+        { kind: 'deliver', which: 0, yes: true },
+        { kind: 'operator', action: 'compensate' },
+        { kind: 'flow', yes: false },
+      ],
+    ])
+    expect(world.progress?.phase).toBe('DONE')
+    expect(world.effects.get('letter/')).toBe(1)
+  })
+
+  test('a refusal of the undo before does not turn round a saga whose undo an operator sent again', () => {
+    const world = playedOut([
+      { parts: ['a'], withExtra: false },
+      [
+        { kind: 'flow', yes: true },
+        { kind: 'flow', yes: true },
+        { kind: 'operator', action: 'compensate' },
+        { kind: 'deliver', which: 1, yes: true },
+        { kind: 'silence' },
+        { kind: 'deliver', which: 0, yes: false },
         { kind: 'operator', action: 'retry' },
       ],
     ])

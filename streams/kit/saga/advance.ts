@@ -20,6 +20,7 @@ import {
   needAttention,
   type SagaNotice,
   send,
+  stepNamed,
 } from './draft.ts'
 import { operate } from './operate.ts'
 import { currentStep, isEnded, type SagaCause, type SagaProgress, type SagaStep } from './progress.ts'
@@ -157,27 +158,36 @@ function answerOnTheWayBack<D, C>(
   if (reading.outcome === 'again') return ignore(draft, 'Unexpected')
   changePart(draft, step, part, { did: reading.outcome === 'done' ? 'DONE' : 'REFUSED' })
   if (reading.outcome !== 'done') return
-  const undo = step.parts.find((one) => one.part === part)?.undid
+  const definition = stepNamed(draft, step.name)
+  const undid = step.parts.find((one) => one.part === part)?.undid
   // Nobody asks any more what the saga knows of it, unless it turns round again.
-  const mayResume = step.status === 'UNDOING' && draft.saga.steps[step.name]?.onUndoRefusal === 'resume'
-  if (mayResume) change(draft, { data: reading.data })
-  else if (undo === 'NONE' && draft.progress.phase !== 'DONE')
+  if (step.status === 'UNDOING') {
+    if (definition.onUndoRefusal === 'resume') change(draft, { data: reading.data })
+  } else if (undid === 'NONE' && definition.undo !== undefined && draft.progress.phase !== 'DONE') {
     draft.notices.push({ kind: 'late', step: step.name, part })
+  }
 }
 
 function undone<D, C>(draft: Draft<D, C>, input: Undone): void {
   const step = beganStep(draft, input.step)
   const part = step?.parts.find((one) => one.part === input.part)
   if (step === undefined || part === undefined || part.undid === 'NONE') return ignore(draft, 'Unexpected')
-  if (part.undid !== 'SENT' || isEnded(draft.progress)) return ignore(draft, 'Repeated')
+  if (isEnded(draft.progress) || part.undid === 'DONE') return ignore(draft, 'Repeated')
+  if (part.undid === 'REFUSED' && step.epoch === 0) return ignore(draft, 'Repeated')
   const reading = readAnswer(draft, input, 'undone')
   if (reading.outcome !== 'done' && (input.epoch ?? step.epoch) < step.epoch) return ignore(draft, 'Stale')
+  if (part.undid === 'REFUSED' && reading.outcome !== 'done') return ignore(draft, 'Repeated')
   if (reading.outcome === 'again') {
     if (step.waiting === 'RETRY' || draft.progress.phase !== 'UNDOING') return ignore(draft, 'Repeated')
     return tryAgain(draft, step, { kind: 'TIMEOUT', step: step.name, reason: reading.reason })
   }
   if (reading.outcome === 'refused') {
-    return undoRefused(draft, step, input.part, { kind: 'REFUSED', step: step.name, reason: reading.reason })
+    // Once an operator tried again, a refusal without its epoch may be of the undo before.
+    const sure = step.epoch === 0 || input.epoch === step.epoch
+    const trouble: SagaCause = { kind: 'REFUSED', step: step.name, reason: reading.reason }
+    if (sure && mayResume(draft, step)) return resume(draft, step, trouble)
+    changePart(draft, step, input.part, { undid: 'REFUSED' })
+    return needAttention(draft, trouble)
   }
   changePart(draft, step, input.part, { undid: 'DONE' })
   change(draft, { data: reading.data })
@@ -187,15 +197,12 @@ function undone<D, C>(draft: Draft<D, C>, input: Undone): void {
   undoNext(draft)
 }
 
-function undoRefused<D, C>(draft: Draft<D, C>, step: SagaStep, part: string, trouble: SagaCause): void {
-  const { progress, saga } = draft
-  const later = progress.steps.slice(progress.steps.findIndex(({ name }) => name === step.name) + 1)
+/** Somebody wanted it undone, nothing is yet, and the step says that then it just goes on. */
+function mayResume<D, C>({ progress, saga }: Draft<D, C>, { name }: SagaStep): boolean {
+  const later = progress.steps.slice(progress.steps.findIndex((step) => step.name === name) + 1)
   const first = later.every(({ parts }) => parts.every(({ undid }) => undid === 'NONE'))
   const wanted = progress.cause?.kind === 'CANCELLED' || progress.cause?.kind === 'OPERATOR'
-  if (first && wanted && saga.steps[step.name]?.onUndoRefusal === 'resume')
-    return resume(draft, step, trouble)
-  changePart(draft, step, part, { undid: 'REFUSED' })
-  needAttention(draft, trouble)
+  return first && wanted && saga.steps[name]?.onUndoRefusal === 'resume'
 }
 
 function readAnswer<D, C>(draft: Draft<D, C>, input: Answered | Undone, by: 'answer' | 'undone'): Reading<D> {

@@ -73,7 +73,10 @@ export interface Step<D, C, A, U> {
   readonly undoPatience?: Patience
   /** What a refusal after the pivot leads to; `attention` unless told. Before the pivot all is undone. */
   readonly onRefusal?: 'attention' | 'undo'
-  /** What a refused undo leads to where a cancel wanted it; `attention` unless told. `resume`: the cancel came too late. */
+  /**
+   * What a refused undo leads to where a cancel wanted it; `attention` unless told. `resume`: the cancel came too late.
+   * No step after it has an undo.
+   */
   readonly onUndoRefusal?: 'attention' | 'resume'
 }
 
@@ -149,8 +152,18 @@ export function saga<D, C>() {
     if (pivot !== 'start' && pivot !== 'none' && !Object.hasOwn(steps, pivot)) {
       throw new RangeError(`saga ${declared.name}: no step ${pivot} to be its pivot`)
     }
+    checkResume(declared.name, Object.entries(steps))
     if (!(keepMs >= 0)) throw new RangeError(`saga ${declared.name}: keepMs ${keepMs} is no duration`)
     return Object.freeze({ ...declared, steps: Object.freeze({ ...steps }) })
+  }
+}
+
+/** What is undone before a step that may turn the saga round again would stay undone. */
+function checkResume<D, C>(name: string, steps: readonly (readonly [string, AnyStep<D, C>])[]): void {
+  const at = steps.findIndex(([, { onUndoRefusal }]) => onUndoRefusal === 'resume')
+  const later = at < 0 ? undefined : steps.slice(at + 1).find(([, { undo }]) => undo !== undefined)
+  if (later !== undefined) {
+    throw new RangeError(`saga ${name}: step ${later[0]} has an undo, and one before it may resume`)
   }
 }
 
