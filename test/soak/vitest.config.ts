@@ -11,6 +11,8 @@ export default defineConfig({
     include: ['test/soak/**/*.test.ts'],
     // The shop on Kafka has a broker, and Kafka's own consumer as its judge.
     globalSetup: ['test/support/kafka/global-setup.ts'],
+    // One beside the other.
+    maxWorkers: 2,
     environment: 'node',
     restoreMocks: true,
     hookTimeout: 180 * SECOND_MS,
