@@ -131,7 +131,7 @@ function wholeStory(error: Error): string {
   return error.cause instanceof Error ? `${error.message} < ${wholeStory(error.cause)}` : error.message
 }
 
-/** Dies between the end of its `n`th transaction and the databases' batches. */
+/** Dies between the end of its `n`th transaction that changes state and the databases' batches. */
 function mortal(mortalLog: Log, n: number): Log {
   let commits = 0
   return new Proxy(mortalLog, {
@@ -144,7 +144,8 @@ function mortal(mortalLog: Log, n: number): Log {
 
   async function commit(...args: Parameters<Log['commit']>): ReturnType<Log['commit']> {
     const receipts = await mortalLog.commit(...args)
-    if (++commits === n) process.kill(process.pid, 'SIGKILL')
+    const [all] = args
+    if (all.some(({ changes }) => changes.length > 0) && ++commits === n) process.kill(process.pid, 'SIGKILL')
     return receipts
   }
 }

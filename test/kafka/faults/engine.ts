@@ -38,7 +38,7 @@ export interface EngineOptions {
       | 'compression'
     >
   >
-  /** A fault: kill -9 after its nth transaction ended, before the databases have it. Counted over all topologies. */
+  /** A fault: kill -9 after its nth transaction that changes state ended, before the databases have it. Counted over all topologies. */
   readonly diesAfterCommit?: number
   /** Schemas come from there; else they are this program's. */
   readonly registryUrl?: string
