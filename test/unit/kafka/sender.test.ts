@@ -195,8 +195,13 @@ describe('a batch is sent again, and is there once,', () => {
     const one = sender()
     cluster.moveLeader('orders', 0, -1)
     await cluster.refresh()
+    const looked = new Promise<void>((resolve) => {
+      const refresh = cluster.refresh.bind(cluster)
+      vi.spyOn(cluster, 'refresh').mockImplementation(() => refresh().finally(resolve))
+    })
     const call = one.append(to(0, 'a'))
-    setTimeout(() => cluster.moveLeader('orders', 0, 1), 300)
+    await looked
+    cluster.moveLeader('orders', 0, 1)
     expect(offsets(await call)).toEqual([[0, 0]])
   })
 
