@@ -5,6 +5,7 @@ import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts
 import {
   bestSellers,
   type BestSellers,
+  carts,
   catalog,
   couponIssuance,
   couponWallet,
@@ -12,8 +13,10 @@ import {
   orders,
   paymentSandbox,
   points,
+  privacy,
   sentinel,
   stock,
+  users,
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
@@ -61,7 +64,7 @@ function orderTopologies({ orders: rules, points: earning, shop }: Config): read
     points({ ...keeping, rateBp: earning.rateBp, validForMs }),
   ]
   const sandboxes = rules.sandboxes ? [paymentSandbox(keeping), deliverySandbox(keeping)] : []
-  return [orchestrator, ...services, ...sandboxes]
+  return [orchestrator, ...services, users, carts, privacy, ...sandboxes]
 }
 
 /**
