@@ -12,6 +12,7 @@ import type {
   RepartitionFlags,
   ReplayFlags,
   ResetFlags,
+  RestoreFlags,
   SchemasFlags,
   StartFlags,
   StateFlags,
@@ -203,8 +204,9 @@ function addRestore(program: Command, context: Context): void {
     .command('restore')
     .description('Put a backup into the data directory, which must be empty, and check every record of it.')
     .argument('<directory>', 'the backup')
+    .option('--erasures <file>', 'list of the users that were erased since; they are erased again')
   json(withDataDir(command), 'print the result as JSON').action(
-    async (directory: string, flags: DirectoryFlags) => {
+    async (directory: string, flags: RestoreFlags) => {
       const { restore } = await import('./commands/restore.ts')
       await restore(context, directory, flags)
     },
