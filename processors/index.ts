@@ -44,6 +44,7 @@ export {
   seededDeliveries,
   seededPayments,
 } from './sandboxes/rules.ts'
+export { deliveryOfTestUsers, paymentOfTestUsers, type TestFate } from './sandboxes/test-users.ts'
 export { noAnswers, unanswered } from './sentinel/answers.ts'
 export { watchBoard } from './sentinel/board-rules.ts'
 export type { CouponFact, Place } from './sentinel/facts.ts'
