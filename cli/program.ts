@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import type { Context } from './context.ts'
 import { addSchemas, addTopics, addUp } from './program-cluster.ts'
 import { addDeadLetters } from './program-dlq.ts'
-import { addDemo, addLoad } from './program-load.ts'
+import { addDemo, addLoad, addSeed } from './program-load.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
 import { addBackup, addMigrate, addRepartition, addReset, addRestore, addState } from './program-state.ts'
 
@@ -21,6 +21,7 @@ export function buildProgram(context: Context): Command {
     .showHelpAfterError('(millrace --help lists the commands and their flags)')
   addStart(program, context)
   addReplay(program, context)
+  addSeed(program, context)
   addLoad(program, context)
   addDemo(program, context)
   addTopology(program, context)
