@@ -42,7 +42,16 @@ export function decidePayment(
   const { approve, charged: amount = asked, delayMs, answers } = rule(request)
   const failureCode = approve ? null : 'DECLINED'
   const paymentKey = `sandbox-${orderId}-${epoch}`
-  const payment = { epoch, paymentKey, amount, failureCode, refunded: 0, answers, answered: false }
+  const payment = {
+    epoch,
+    paymentKey,
+    amount,
+    failureCode,
+    refunded: 0,
+    answers,
+    answered: false,
+    command: null,
+  }
   return { handling: 'NEW', payment, delayMs }
 }
 
@@ -63,7 +72,15 @@ export function decideRefund(
   const attempt = before === undefined ? 0 : before.attempt + 1
   const outcome = rule({ kind: 'REFUND', orderId, userId: '', attempt, refundId, amount })
   const reason = refundReason(payment, paymentKey, amount) ?? (outcome.approve ? null : 'DECLINED')
-  const refund = { paymentKey, amount, reason, attempt, answers: outcome.answers, answered: false }
+  const refund = {
+    paymentKey,
+    amount,
+    reason,
+    attempt,
+    answers: outcome.answers,
+    answered: false,
+    command: null,
+  }
   const charged =
     payment === undefined || reason !== null ? payment : { ...payment, refunded: payment.refunded + amount }
   return { handling: 'NEW', payment: charged, refund, delayMs: outcome.delayMs }
