@@ -83,7 +83,14 @@ test('I25: no personal data in log lines, metrics, answers, dead letters or the 
     const view = await send('GET', `/v1/ops/dlq/${topic}/${partition}/${offset}?show=${show}`)
     expect(view.status).toBe(200)
   }
-  for (const url of ['/v1/ops/topology', '/v1/ops/incidents', '/v1/ops/dlq/causes']) await send('GET', url)
+  for (const url of [
+    `${path}/timeline`,
+    '/v1/orders?userId=zelda',
+    '/v1/ops/topology',
+    '/v1/ops/incidents',
+    '/v1/ops/dlq/causes',
+  ])
+    await send('GET', url)
   const metrics = await (await fetch(`${shop.url}/metrics`)).text()
   expect(await call(shop, 'GET', '/v1/users/zelda')).toMatchObject({ status: 200, body: profile })
   const { stdout, stderr } = await stop(shop)
