@@ -89,10 +89,13 @@ export interface MigrateFlags extends StartFlags {
   readonly abandon?: true
 }
 
-export interface DeadLetterFlags extends ConfigFlags {
+/** Of commands that ask a shop that runs. */
+export interface RunningShopFlags extends ConfigFlags {
   readonly url?: string
   readonly json?: true
 }
+
+export type DeadLetterFlags = RunningShopFlags
 
 export interface DeadLetterListFlags extends DeadLetterFlags {
   readonly topic?: string
