@@ -12,10 +12,17 @@ export {
   type PeerOptions,
   type PeerRefusal,
 } from './options.ts'
+export { mergeStretches, type OrderStretch } from './order-list.ts'
 export type {
   OrderAction,
+  OrderList,
+  OrderListing,
+  OrderPlace,
   OrderPort,
+  OrderQuery,
   OrderRepairs,
+  OrderStatusView,
+  OrderTimeline,
   OrderView,
   PointPort,
   RepairAction,

@@ -6,6 +6,7 @@ export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupo
 export { type CollectContext, keepInWallet } from './coupons/keep-in-wallet.ts'
 export { type Keeping, keepingOf } from './keeping.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
+export { MAX_EVENTS } from './orders/order-events.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'
 export type { OrderRules } from './orders/order-saga.ts'
 export {
@@ -15,6 +16,13 @@ export {
   repairsOf,
   type ReturnSummary,
 } from './orders/order-summary.ts'
+export {
+  type Timeline,
+  type TimelineAnswer,
+  type TimelineCommand,
+  timelineOf,
+  type TimelineStep,
+} from './orders/order-timeline.ts'
 export type { OrderContext } from './orders/order-turn.ts'
 export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
@@ -44,6 +52,7 @@ export {
   seededDeliveries,
   seededPayments,
 } from './sandboxes/rules.ts'
+export { deliveryOfTestUsers, paymentOfTestUsers, type TestFate } from './sandboxes/test-users.ts'
 export { noAnswers, unanswered } from './sentinel/answers.ts'
 export { watchBoard } from './sentinel/board-rules.ts'
 export type { CouponFact, Place } from './sentinel/facts.ts'

@@ -144,6 +144,8 @@ export const orderExample = {
   step: 'payment',
   attempt: 1,
   revision: 4,
+  createdAt: 1_772_323_200_000,
+  since: 1_772_323_200_180,
   items: [{ lineNo: 1, productId: '85123A', categoryId: 'decor', quantity: 2, unitPrice: 2_55 }],
   amounts: { items: 5_10, discount: 0, points: 20, final: 4_90 },
   currency: 'GBP',
@@ -182,3 +184,64 @@ export const pointsExample = {
 }
 
 export const grantExample = { userId: 'user-7', adjustId: 'hello', points: 500, balance: 500 }
+
+export const orderListExample = {
+  items: [
+    {
+      orderId: placedExample.orderId,
+      userId: 'user-7',
+      state: 'AWAITING_PAYMENT',
+      since: 1_772_323_200_180,
+      createdAt: 1_772_323_200_000,
+      returnState: 'NONE',
+      step: 'payment',
+      attempt: 1,
+      revision: 4,
+      currency: 'GBP',
+      final: 4_90,
+    },
+  ],
+  partitions: { count: 6, missing: [] },
+}
+
+const answeredAt = { topic: 'stock.reserve.result', partition: 1, offset: 310, timestamp: 1_772_323_200_043 }
+const askedAt = { topic: 'stock.reserve.requested', partition: 4, offset: 87, timestamp: 1_772_323_200_020 }
+
+export const timelineExample = {
+  orderId: placedExample.orderId,
+  complete: true,
+  states: [
+    { state: 'PENDING', returnState: 'NONE', step: 'stock', attempt: 1, revision: 1, at: 1_772_323_200_012 },
+    { state: 'STOCK_RESERVED', returnState: 'NONE', revision: 2, at: 1_772_323_200_050 },
+  ],
+  steps: [
+    {
+      saga: 'ORDER',
+      step: 'stock',
+      part: '85123A',
+      way: 'DO',
+      commands: [
+        {
+          topic: 'stock.reserve.requested',
+          attempt: 1,
+          epoch: 0,
+          sentAt: 1_772_323_200_012,
+          position: askedAt,
+          answer: { status: 'RESERVED', at: 1_772_323_200_050, position: answeredAt, cause: askedAt },
+          durationMs: 38,
+        },
+      ],
+      answers: [],
+    },
+  ],
+  events: [
+    {
+      kind: 'STOCK',
+      status: 'RESERVED',
+      at: 1_772_323_200_050,
+      position: answeredAt,
+      cause: askedAt,
+      causationId: '0197a5d0-7c14-7b6a-9f3e-2d1c0b9a8f7e',
+    },
+  ],
+}

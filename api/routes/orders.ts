@@ -62,6 +62,13 @@ const Query = Type.Object(
       }),
     ),
     after: Type.Optional(count(0, { description: 'Wait for any revision above this one instead.' })),
+    bodyHash: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description:
+          'From the Location of a POST with Idempotency-Key: is this order the one that it asked for?',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -103,7 +110,10 @@ export function orderRoutes(app: App, context: ApiContext): void {
         summary: 'Where an order is, what it costs, and what may be done with it',
         params: orderPath,
         querystring: Query,
-        response: { 200: OrderShape, ...problems('withToken', 'ORDERS_OFF', 'UNKNOWN_ORDER', 'ofOwner') },
+        response: {
+          200: OrderShape,
+          ...problems('withToken', 'ORDERS_OFF', 'UNKNOWN_ORDER', 'IDEMPOTENCY_CONFLICT', 'ofOwner'),
+        },
       },
     },
     (request, reply) => {
@@ -131,8 +141,9 @@ async function place(
   const orderId = key === undefined ? context.ids.next() : idFromKey(request.principal.name, key)
   // Whatever goes wrong from here on, the client gets the id to ask with.
   if (request.work !== undefined) request.work.members = { orderId }
-  const before = key === undefined ? undefined : earlier(context, orderId, wanted)
-  if (before !== undefined && before !== 'unknown') return placed(reply, before)
+  const hash = key === undefined ? null : wantedHash(wanted)
+  const before = hash === null ? undefined : earlier(context, orderId, hash)
+  if (before !== undefined && before !== 'unknown') return placed(reply, { ...before, bodyHash: hash })
   checkAdmission(context, topic.name)
   const items = pricedLines(context, wanted.items)
   const total = itemsTotal(items)
@@ -141,14 +152,18 @@ async function place(
   if (before === undefined) adviseAgainst(context, wanted, total)
   const { userId, userCouponId, pointsToUse } = wanted
   const payBy = context.now() + payByMs
-  const hash = key === undefined ? null : wantedHash(wanted)
   const order = { orderId, userId, items, userCouponId, pointsToUse, currency: context.currency, payBy }
   await appendOne(context, recordOf(context, request, topic, { ...order, shipTo: null, bodyHash: hash }))
-  return placed(reply, { orderId, payBy })
+  return placed(reply, { orderId, payBy, bodyHash: hash })
 }
 
-function placed(reply: FastifyReply, { orderId, payBy }: Pick<OrderView, 'orderId' | 'payBy'>): Placed {
-  reply.code(202).header('location', `/v1/orders/${orderId}`)
+/** The hash goes with the place to ask: another process may have taken another body under the same key, and first. */
+function placed(
+  reply: FastifyReply,
+  { orderId, payBy, bodyHash: hash }: Pick<OrderView, 'orderId' | 'payBy' | 'bodyHash'>,
+): Placed {
+  const query = hash === null ? '' : `?bodyHash=${hash}`
+  reply.code(202).header('location', `/v1/orders/${orderId}${query}`)
   return { orderId, status: 'PENDING', payBy }
 }
 
@@ -172,11 +187,7 @@ function wantedHash({ userId, items, userCouponId, pointsToUse }: WantedOrder): 
  * The order that this key made already; `unknown` where another process would know it.
  * @throws ApiError `IDEMPOTENCY_CONFLICT` where that one is another
  */
-function earlier(
-  { pipeline }: ApiContext,
-  orderId: string,
-  wanted: WantedOrder,
-): OrderView | 'unknown' | undefined {
+function earlier({ pipeline }: ApiContext, orderId: string, hash: string): OrderView | 'unknown' | undefined {
   let first: OrderView | undefined
   try {
     first = pipeline.order(orderId).value
@@ -184,8 +195,19 @@ function earlier(
     if (isStreamsError(error, 'TASK_NOT_HERE')) return 'unknown'
     throw error
   }
-  if (first === undefined || wantedHash(first) === wantedHash(wanted)) return first
+  checkSameBody(first, hash)
+  return first
+}
+
+/** @throws ApiError `IDEMPOTENCY_CONFLICT`: of two orders under one key the first in the log counts, and it is another */
+function checkSameBody(first: OrderView | undefined, hash: string | undefined): void {
+  if (!isOther(first, hash)) return
   throw new ApiError('IDEMPOTENCY_CONFLICT', 'The key was used for another order.')
+}
+
+function isOther(first: OrderView | undefined, hash: string | undefined): boolean {
+  const known = first?.bodyHash ?? null
+  return hash !== undefined && known !== null && known !== hash
 }
 
 function checkTotal({ expectedTotal }: Wanted, total: number): void {
@@ -209,13 +231,14 @@ async function readOrder(
   request: FastifyRequest,
   reply: FastifyReply,
   orderId: string,
-  { wait, after }: Static<typeof Query>,
+  { wait, after, bodyHash: hash }: Static<typeof Query>,
 ): Promise<OrderShape> {
   const timeoutMs = wait === undefined ? 0 : parseWait(wait, context.limits, undefined)
   const { work } = request
   if (work !== undefined) work.waitMs = timeoutMs
   const enough = (order: OrderView | undefined): boolean => {
     if (order === undefined) return false
+    if (isOther(order, hash)) return true
     return after === undefined ? RESTING.has(order.state) : order.revision > after
   }
   const { pipeline, gate } = context
@@ -227,5 +250,6 @@ async function readOrder(
   showPositions(reply, positions)
   reply.header('cache-control', 'no-store')
   if (value === undefined) throw unknownOrder()
+  checkSameBody(value, hash)
   return showOrder(value)
 }

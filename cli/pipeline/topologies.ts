@@ -1,5 +1,6 @@
 /** The topologies of the shop, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
+import { deliveryOfTestUsers, type Keeping, paymentOfTestUsers } from '../../processors/index.ts'
 import { type Topics, topics as embeddedTopics } from '../../schemas/index.ts'
 import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts'
 import {
@@ -60,8 +61,15 @@ function orderTopologies({ orders: rules, points: earning, shop }: Config): read
     stock(keeping),
     points({ ...keeping, rateBp: earning.rateBp, validForMs }),
   ]
-  const sandboxes = rules.sandboxes ? [paymentSandbox(keeping), deliverySandbox(keeping)] : []
-  return [orchestrator, ...services, ...sandboxes]
+  return [orchestrator, ...services, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+}
+
+/** A payment provider and a courier that do what test users ask for. */
+function sandboxes(keeping: Keeping): readonly Topology[] {
+  return [
+    paymentSandbox({ ...keeping, rule: paymentOfTestUsers }),
+    deliverySandbox({ ...keeping, rule: deliveryOfTestUsers }),
+  ]
 }
 
 /**
