@@ -61,4 +61,6 @@ export type {
   TimeReport,
   WaitOptions,
 } from './ports.ts'
+export type { Open, PrivacyPort, Seal, SealedFor, UserPort } from './user-ports.ts'
+export { masterKeyMissing, personalDataOff } from './privacy-errors.ts'
 export { type Api, createApi } from './server.ts'

@@ -22,6 +22,7 @@ import type { Pipeline } from './ports.ts'
 import { pathOf, sendProblem, toApiError } from './problems.ts'
 import { RateLimit } from './rate-limit.ts'
 import { RouteTable } from './route-table.ts'
+import { cartRoutes } from './routes/carts.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -36,6 +37,7 @@ import { pointRoutes } from './routes/points.ts'
 import { productRoutes } from './routes/products.ts'
 import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
+import { userRoutes } from './routes/users.ts'
 import { walletRoutes } from './routes/wallets.ts'
 import { answerClientError } from './socket-errors.ts'
 import { validatorCompiler } from './validation.ts'
@@ -260,6 +262,8 @@ const ROUTES = [
   requestRoutes,
   walletRoutes,
   pointRoutes,
+  userRoutes,
+  cartRoutes,
   productRoutes,
   orderRoutes,
   orderListRoutes,

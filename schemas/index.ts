@@ -134,6 +134,7 @@ export {
   type PointEarned,
   type PointRestore,
 } from './generated/point.ts'
+export { privacyKeySchema, type PrivacyKey } from './generated/privacy.ts'
 export { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
 export {
   rankingPartitionUpdateSchema,
@@ -170,6 +171,7 @@ export {
   pointAccountSchema,
   pointEntrySchema,
   orderRowSchema,
+  privacyKeysSchema,
   rankerProgressSchema,
   requestStateSchema,
   saleStateSchema,
@@ -223,6 +225,7 @@ export {
   type PointEntry,
   type PointEntryKind,
   type PointLot,
+  type PrivacyKeys,
   type RankerProgress,
   type RecordPlace,
   type RequestState,
@@ -243,6 +246,7 @@ export {
   type WindowCounts,
   type WindowMeta,
   type WindowSum,
+  type WrappedKey,
 } from './generated/state.ts'
 export {
   stockAdjustSchema,
@@ -269,6 +273,18 @@ export {
   type RecordedSchema,
   type SchemaSource,
 } from './registry.ts'
+export { MasterKeys, UnknownMasterKey, type WrappedDataKey } from './master-keys.ts'
+export {
+  type DataKey,
+  seal,
+  SEALED_OVERHEAD_BYTES,
+  type SealedPlace,
+  sealedWith,
+  SealingError,
+  sealingErrors,
+  type SealingErrorCode,
+  unseal,
+} from './sealed.ts'
 export { defaultScanLimits, type ScanLimits } from './scan-cursor.ts'
 export { stringSerde, type Serde } from './serde.ts'
 export { upcastOf } from './upcast.ts'

@@ -37,4 +37,5 @@ export {
   sandboxPaymentStore,
   sandboxRefundStore,
 } from './payment-sandbox.ts'
+export { privacy, privacyKeyStore } from './privacy.ts'
 export { profileStore, users } from './users.ts'

@@ -123,9 +123,22 @@ export const redriveExample = {
   ends: [4, 0, 0, 0, 0, 0],
 }
 
+export const shipToExample = {
+  name: 'Ada Quill',
+  phone: '+44 20 7946 0000',
+  zipcode: 'N1 9GU',
+  address: '1 Example Street, London',
+  memo: 'leave it at the door',
+}
+
+export const profileExample = { userId: 'user-7', email: 'ada@example.com', locale: 'en-GB' }
+
+export const cartExample = { userId: 'user-7', items: [{ productId: '85123A', quantity: 2 }] }
+
 export const wantedExample = {
   userId: 'user-7',
-  items: [{ productId: '85123A', quantity: 2 }],
+  items: cartExample.items,
+  shipTo: shipToExample,
   pointsToUse: 20,
   expectedTotal: 5_10,
 }

@@ -1899,6 +1899,43 @@ export interface PointLot {
   readonly expiresAt: number | null
 }
 
+/** The data keys of a user. More than one where two processes made the first at the same time. */
+export interface PrivacyKeys {
+  /** In the order of the log; the last one seals. */
+  readonly keys: readonly WrappedKey[]
+}
+
+export const privacyKeysSchema: RecordSchema<PrivacyKeys> = {
+  name: 'millrace.state.PrivacyKeys',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PrivacyKeys",
+    "namespace": "millrace.state",
+    "doc": "The data keys of a user. More than one where two processes made the first at the same time.",
+    "fields": [
+      {
+        "name": "keys",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "WrappedKey",
+            "namespace": "millrace.state",
+            "doc": "A data key, wrapped by a master key.",
+            "fields": [
+              {"name": "keyId", "type": "string"},
+              {"name": "masterKeyId", "type": "string"},
+              {"name": "key", "type": "bytes"}
+            ]
+          }
+        },
+        "doc": "In the order of the log; the last one seals."
+      }
+    ]
+  },
+}
+
 /** How far a ranker partition has closed its windows, and how much of that the merge tasks know. */
 export interface RankerProgress {
   /** Every window that ends at or before this instant is closed. Epoch milliseconds. */
@@ -2675,4 +2712,11 @@ export const windowSumSchema: RecordSchema<WindowSum> = {
       {"name": "amount", "type": "long", "default": 0, "doc": "Minor units."}
     ]
   },
+}
+
+/** A data key, wrapped by a master key. */
+export interface WrappedKey {
+  readonly keyId: string
+  readonly masterKeyId: string
+  readonly key: Buffer
 }

@@ -9,9 +9,10 @@ import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
+import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -449,6 +450,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     definition: couponIssuedSchema.definition,
   },
   {
+    id: 58,
+    name: 'millrace.privacy.PrivacyKey',
+    version: 1,
+    definition: privacyKeySchema.definition,
+  },
+  {
     id: null,
     name: 'millrace.state.Adjustment',
     version: 1,
@@ -880,6 +887,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.PointEntry',
     version: 1,
     definition: pointEntrySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.PrivacyKeys',
+    version: 1,
+    definition: privacyKeysSchema.definition,
   },
   {
     id: null,
