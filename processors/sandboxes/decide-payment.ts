@@ -35,8 +35,11 @@ export function decidePayment(
     return { handling: 'OUTDATED', payment: before, delayMs: 0 }
   const stands = before?.failureCode === null && before.refunded < before.amount
   if (before !== undefined && (epoch === before.epoch || stands)) {
-    const payment = epoch === before.epoch ? before : { ...before, epoch }
-    return { handling: before.answered ? 'REPEAT' : 'WAIT', payment, delayMs: 0 }
+    const known = epoch === before.epoch ? before : { ...before, epoch }
+    if (before.answered) return { handling: 'REPEAT', payment: known, delayMs: 0 }
+    // Somebody asks: what is still to be answered is not lost any more.
+    const payment = known.answers > 0 ? known : { ...known, answers: 1 }
+    return { handling: 'WAIT', payment, delayMs: 0 }
   }
   const request = { kind: 'PAYMENT', orderId, userId, attempt: epoch, refundId: '', amount: asked } as const
   const { approve, charged: amount = asked, delayMs, answers } = rule(request)

@@ -88,7 +88,7 @@ describe('orders', () => {
   test('are off unless told, and then nothing of them is there', () => {
     const plain = ['coupon-issuance', 'coupon-wallet', 'catalog', 'best-sellers']
     expect(namesOf({})).toEqual(plain)
-    const services = ['orders', 'coupon-wallet', 'stock', 'points']
+    const services = ['orders', 'coupon-wallet', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     const rest = ['catalog', 'best-sellers']
     expect(namesOf({ 'orders.enabled': 'true' })).toEqual([
