@@ -12,6 +12,7 @@ import {
   productStore,
   stockAdjustmentStore,
   stockLevelStore,
+  WALLET,
   walletStore,
 } from '../../topologies/index.ts'
 import type { PortParts } from './port.ts'
@@ -19,7 +20,7 @@ import { queriesOf } from './queries.ts'
 
 /** Between two looks at an order that somebody waits for. A look reads one committed row. */
 const LOOK_EVERY_MS = 50
-const [ORDERS, STOCK, POINTS, WALLET] = ['orders', 'stock', 'points', 'coupon-wallet'] as const
+const [ORDERS, STOCK, POINTS] = ['orders', 'stock', 'points'] as const
 
 export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
   const rows = queriesOf(streams, ORDERS, orderStore)
