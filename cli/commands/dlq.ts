@@ -1,11 +1,10 @@
 /** Dead letters, over the HTTP of a shop that runs: whoever holds the log is the one to ask. */
 import type { DeadLetterCause, DeadLetterSummary, DeadLetterView, RedriveReport } from '../../api/index.ts'
-import { configure } from '../configure.ts'
 import type { Context } from '../context.ts'
-import { readRunFile } from '../control/run-file.ts'
-import { CheckError, DirectoryError, UsageError } from '../errors.ts'
+import { CheckError, UsageError } from '../errors.ts'
 import type { DeadLetterFlags, DeadLetterListFlags, DeadLetterShowFlags, RedriveFlags } from '../flags.ts'
-import { checkedUrl, type Reply, ShopClient } from '../load/client.ts'
+import type { Reply } from '../load/client.ts'
+import { clientOfRunning } from '../load/running-shop.ts'
 import { table } from '../output.ts'
 
 const PAGE_ITEMS = 1_000
@@ -195,10 +194,7 @@ async function withShop(
   flags: DeadLetterFlags,
   work: (shop: DeadLetterClient) => Promise<void>,
 ): Promise<void> {
-  const { config } = configure(context, flags)
-  const url = flags.url === undefined ? urlOf(config.dataDir) : checkedUrl(flags.url)
-  const token = config.auth.tokens.find(({ role }) => role === 'admin')?.token.reveal()
-  const client = new ShopClient({ url, connections: 1, pipelining: 1, token })
+  const client = clientOfRunning(context, flags, { connections: 1, pipelining: 1 })
   try {
     await work({
       get: async (path) => bodyOf(await client.get(`/v1/ops/dlq${path.startsWith('?') ? '' : '/'}${path}`)),
@@ -208,12 +204,6 @@ async function withShop(
   } finally {
     await client.close()
   }
-}
-
-function urlOf(dataDir: string): string {
-  const run = readRunFile(dataDir)
-  if (run !== undefined) return run.url
-  throw new DirectoryError(`no shop runs on ${dataDir}; start it, or give --data-dir or --url`)
 }
 
 function bodyOf({ status, body }: Reply): Readonly<Record<string, unknown>> {

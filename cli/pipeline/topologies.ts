@@ -1,18 +1,22 @@
 /** The topologies of the shop, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
+import { deliveryOfTestUsers, type Keeping, paymentOfTestUsers } from '../../processors/index.ts'
 import { type Topics, topics as embeddedTopics } from '../../schemas/index.ts'
 import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts'
 import {
   bestSellers,
   type BestSellers,
+  carts,
   catalog,
   couponIssuance,
   deliverySandbox,
   orders,
   paymentSandbox,
   points,
+  privacy,
   sentinel,
   stock,
+  users,
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
@@ -61,8 +65,15 @@ function orderTopologies(config: Config): readonly Topology[] {
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },
   })
   const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
-  const sandboxes = rules.sandboxes ? [paymentSandbox(keeping), deliverySandbox(keeping)] : []
-  return [orchestrator, ...services, ...sandboxes]
+  return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+}
+
+/** A payment provider and a courier that do what test users ask for. */
+function sandboxes(keeping: Keeping): readonly Topology[] {
+  return [
+    paymentSandbox({ ...keeping, rule: paymentOfTestUsers }),
+    deliverySandbox({ ...keeping, rule: deliveryOfTestUsers }),
+  ]
 }
 
 /**

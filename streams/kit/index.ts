@@ -8,6 +8,7 @@ export {
   type UndoKind,
   undoKind,
 } from './receiver.ts'
+export { pastCauseOf } from './past-cause.ts'
 export { advance, dueAtOf, type SagaMove } from './saga/advance.ts'
 export { backoffMs } from './saga/backoff.ts'
 export type { IgnoredWhy, SagaNotice } from './saga/draft.ts'

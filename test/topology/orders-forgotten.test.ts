@@ -9,7 +9,10 @@ import { TopologyTestDriver } from '../../testing/index.ts'
 import {
   couponUseStore,
   orderEarningStore,
+  orderEventStore,
   orderPointStore,
+  ordersByStateStore,
+  ordersByUserStore,
   orderStockStore,
   orderStore,
   sandboxDeliveryStore,
@@ -31,6 +34,9 @@ const shop = all.filter(({ name }) => name !== 'coupon-issuance' && name !== 'be
 /** Stores whose rows belong to orders. */
 const HOT: readonly [topology: string, store: AnyStoreSpec][] = [
   ['orders', orderStore],
+  ['orders', orderEventStore],
+  ['orders', ordersByStateStore],
+  ['orders', ordersByUserStore],
   ['stock', orderStockStore],
   ['points', orderPointStore],
   ['points', orderEarningStore],
@@ -82,8 +88,11 @@ async function ordered(): Promise<void> {
 
 test('orders that have ended leave the hot stores, those of which nothing may come back first', async () => {
   await ordered()
-  expect(await rows()).toEqual({
+  expect(await rows()).toMatchObject({
     orders: 2,
+    'order-events': expect.any(Number),
+    'orders-by-state': 2,
+    'orders-by-user': 2,
     'order-stock': 3,
     'order-points': 1,
     'order-earnings': 1,

@@ -87,7 +87,7 @@ describe('orders', () => {
 
   test('are on unless told, and wallets are there without them', () => {
     const coupons = ['coupon-issuance', 'coupon-wallet']
-    const services = ['orders', 'stock', 'points']
+    const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     const rest = ['catalog', 'best-sellers']
     expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest])
