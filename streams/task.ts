@@ -12,7 +12,7 @@
  *    brought the time, so the journal's few numbers are enough to decide the batch again (`replay`).
  * 4. A failed task touches nothing any more; what was not sealed is lost and comes again from the checkpoint.
  */
-import type { Scan, TaskState } from '../state/index.ts'
+import type { RowWatch, Scan, TaskState } from '../state/index.ts'
 import { Batch } from './batch.ts'
 import { type Flood, TaskBreaker } from './breaker.ts'
 import { DeferredWork } from './deferred-work.ts'
@@ -25,7 +25,7 @@ import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log
 import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
 import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
 import type { BreakerPolicy } from './policies.ts'
-import type { Headers, Position } from './record.ts'
+import type { Headers, PastCause, Position } from './record.ts'
 import { RecordHandler } from './record-handler.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import type { Head, TaskInput } from './task-input.ts'
@@ -53,6 +53,8 @@ export interface TaskOptions {
   readonly expiriesFrozen: () => boolean
   readonly monotonic: () => number
   readonly onReadable: () => void
+  /** Told of the rows of each commit. */
+  readonly watches?: RowWatch | undefined
 }
 
 export class Task implements NodeHost {
@@ -318,7 +320,7 @@ export class Task implements NodeHost {
 
   /** The sealed batch is durable. */
   committed(): void {
-    this.state.committed()
+    this.state.committed(this.#options.watches)
     this.#committing = false
   }
 
@@ -383,6 +385,10 @@ export class Task implements NodeHost {
     if (record.origin.offset < 0) throw new Error('a timer has no record to dead-letter')
     this.#outputs.deadLetter(reason, undefined, message)
     this.#options.hooks.onDeadLetter(this.task, record.origin.topic, reason)
+  }
+
+  causedBy(cause: PastCause): void {
+    this.#outputs.causedBy(cause)
   }
 
   dropped(reason: string): void {

@@ -22,7 +22,14 @@ export {
   pointLedgerStore,
   points,
 } from './points.ts'
-export { type OrderOptions, orders, orderStore } from './orders.ts'
+export {
+  orderEventStore,
+  type OrderOptions,
+  orders,
+  ordersByStateStore,
+  ordersByUserStore,
+  orderStore,
+} from './orders.ts'
 export { deliverySandbox, type DeliverySandboxOptions, sandboxDeliveryStore } from './delivery-sandbox.ts'
 export {
   paymentSandbox,
@@ -30,4 +37,5 @@ export {
   sandboxPaymentStore,
   sandboxRefundStore,
 } from './payment-sandbox.ts'
+export { privacy, privacyKeyStore } from './privacy.ts'
 export { profileStore, users } from './users.ts'

@@ -6,6 +6,7 @@ import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts
 import {
   bestSellers,
   type BestSellers,
+  carts,
   catalog,
   couponIssuance,
   couponWallet,
@@ -13,8 +14,10 @@ import {
   orders,
   paymentSandbox,
   points,
+  privacy,
   sentinel,
   stock,
+  users,
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
@@ -61,7 +64,7 @@ function orderTopologies({ orders: rules, points: earning, shop }: Config): read
     stock(keeping),
     points({ ...keeping, rateBp: earning.rateBp, validForMs }),
   ]
-  return [orchestrator, ...services, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+  return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
 }
 
 /** A payment provider and a courier that do what test users ask for. */

@@ -26,6 +26,7 @@ export const initialDelivery: SandboxDelivery = Object.freeze({
   travelMs: 0,
   answers: 1,
   cancels: 0,
+  command: null,
 })
 
 /** `startMs` where the delivery is a new one; else what came again is answered with how it is. */

@@ -1,4 +1,5 @@
 /** Pure helpers for processors. The one part of the engine whose values `processors/` may import. */
+export { pastCauseOf } from './past-cause.ts'
 export {
   type DoKind,
   doKind,

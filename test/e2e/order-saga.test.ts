@@ -105,6 +105,28 @@ test('an order is paid, completed and in part returned; the same key is the same
 
   const cancel = await call(shop, 'POST', `/v1/orders/${orderId}/cancel`)
   expect(cancel).toMatchObject({ status: 409, body: { code: 'NOT_IN_THIS_STATE', state: 'COMPLETED' } })
+  const told = await fetch(`${shop.url}/v1/orders/${orderId}/events`)
+  const states = [...(await told.text()).matchAll(/"state":"([A-Z_]+)"/g)].map(([, state]) => state)
+  expect([states[0], states.at(-1)]).toEqual(['PENDING', 'COMPLETED'])
+  const { body: timeline } = await call(shop, 'GET', `/v1/orders/${orderId}/timeline`)
+  const asked = { attempt: 1, epoch: 0, position: { offset: expect.any(Number) as number } }
+  const step = (name: string, topic: string, status: string) => {
+    return { step: name, way: 'DO', commands: [{ ...asked, topic, answer: { status } }], answers: [] }
+  }
+  expect(timeline).toMatchObject({
+    complete: true,
+    steps: [
+      step('stock', 'stock.reserve.requested', 'RESERVED'),
+      step('points', 'point.deduct.requested', 'DEDUCTED'),
+      step('coupon', 'coupon.use.requested', 'USED'),
+      step('payment', 'payment.requested', 'SUCCESS'),
+    ],
+  })
+  const shown = await run(['order', orderId, '--url', shop.url])
+  expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/coupon +1 .*USED/)])
+  const { body: list } = await call(shop, 'GET', '/v1/orders?userId=ann&state=COMPLETED')
+  expect(list).toMatchObject({ items: [{ orderId, final: 500 }], partitions: { missing: [] } })
+
   const back = { returnId: 'ret-1', items: [{ lineNo: 1, quantity: 1 }] }
   expect(await call(shop, 'POST', `/v1/orders/${orderId}/returns`, back)).toMatchObject({ status: 202 })
   await expect
@@ -134,6 +156,8 @@ test('I16: an order that comes to nothing, or is called off, has given everythin
   const wanted = { userId: 'ann', items: [{ productId: 'mug', quantity: 2 }], userCouponId, pointsToUse: 100 }
   const orderId = await order(shop, wanted)
   const waiting = await orderIn(shop, orderId, 'AWAITING_PAYMENT')
+  const { body: stuck } = await call(shop, 'GET', '/v1/orders?stuckForMs=0')
+  expect(stuck['items']).toMatchObject([{ orderId, state: 'AWAITING_PAYMENT' }])
   expect(waiting).toMatchObject({ amounts: { final: 440 }, actions: ['pay', 'cancel'] })
   expect(await stockOf(shop, 'mug')).toMatchObject({ available: 8, reserved: 2 })
   expect(await pointsOf(shop, 'ann')).toBe(400)
