@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { HealthCheck } from '../../api/index.ts'
 import { type Config, ConfigError } from '../../config/index.ts'
+import { systemClock } from '../../streams/index.ts'
 import { SENTINEL } from '../../topologies/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
 import { refuseMigrated } from './migration/directory-mark.ts'
+import { EmbeddedEraser } from './privacy/embedded-eraser.ts'
 import { embeddedMasterKeys } from './privacy/master-key.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
@@ -29,13 +31,23 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
     await refuseMigrated(log)
     // Switched off, it must not hold records for ever; on again, it begins with what is there.
     if (!config.sentinel.enabled) await forgetSentinel(log)
+    const eraser = new EmbeddedEraser({
+      log,
+      directory: config.dataDir,
+      clock: systemClock,
+      onFault: (err) =>
+        telemetry.logger.warn({ err }, 'deleted keys are not swept; the next start tries again'),
+    })
     return {
       mode: await settleMode(log, options.mode),
       cursorSecret: await cursorSecret(log),
-      sealing: { masterKeys: await embeddedMasterKeys(config), eraser: undefined },
+      sealing: { masterKeys: await embeddedMasterKeys(config), eraser },
       openLog: () => Promise.resolve(shopLog(log, config)),
       backup: (directory) => log.backup(directory),
-      close: () => log.close(),
+      async close() {
+        await eraser.close()
+        await log.close()
+      },
     }
   } catch (error) {
     await log.close()
