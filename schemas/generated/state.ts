@@ -515,11 +515,13 @@ export interface CouponUseState {
   readonly discountAmount: number
   /** Why the use was rejected; null = it was not. */
   readonly reason: string | null
+  /** Of a use that waits: what its answer is about. */
+  readonly command: PastCauseState | null
 }
 
 export const couponUseStateSchema: RecordSchema<CouponUseState> = {
   name: 'millrace.state.CouponUseState',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "CouponUseState",
@@ -558,6 +560,29 @@ export const couponUseStateSchema: RecordSchema<CouponUseState> = {
         "type": ["null", "string"],
         "default": null,
         "doc": "Why the use was rejected; null = it was not."
+      },
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "Of a use that waits: what its answer is about."
       }
     ]
   },

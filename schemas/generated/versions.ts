@@ -513,6 +513,52 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.CouponUseState',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "CouponUseState",
+      "namespace": "millrace.state",
+      "doc": "What an order has of a coupon, and the answer to its use.",
+      "fields": [
+        {
+          "name": "epoch",
+          "type": "int",
+          "default": -1,
+          "doc": "Of the use that was decided last, or waits; -1 = none yet."
+        },
+        {
+          "name": "undone",
+          "type": "int",
+          "default": -1,
+          "doc": "Of the last undo: uses of this epoch and of earlier ones are cancelled; -1 = none."
+        },
+        {"name": "userCouponId", "type": "string"},
+        {"name": "orderAmount", "type": "long", "default": 0},
+        {
+          "name": "askedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "default": 0,
+          "doc": "Append time of the use."
+        },
+        {
+          "name": "waiting",
+          "type": "boolean",
+          "default": false,
+          "doc": "For a coupon that is not in the wallet yet."
+        },
+        {"name": "discountAmount", "type": "long", "default": 0},
+        {
+          "name": "reason",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "Why the use was rejected; null = it was not."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.CouponUseState',
+    version: 2,
     definition: couponUseStateSchema.definition,
   },
   {
