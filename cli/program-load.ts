@@ -83,7 +83,9 @@ export function addSeed(program: Command, context: Context): void {
 export function addDemo(program: Command, context: Context): void {
   program
     .command('demo')
-    .description('A month of real orders and a rush on a coupon, checked; then serve until Ctrl-C.')
+    .description(
+      'A month of real orders, new ones of every kind, a rush on a coupon, checked; then serve until Ctrl-C.',
+    )
     .option('--exit', 'end after the summary')
     .option('--port <number>', 'port to listen on; else a free one')
     .option(

@@ -4,6 +4,7 @@ import type { Context } from './context.ts'
 import { addSchemas, addTopics, addUp } from './program-cluster.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
+import { addOrder } from './program-order.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
 import { addBackup, addMigrate, addRepartition, addReset, addRestore, addState } from './program-state.ts'
 
@@ -27,6 +28,7 @@ export function buildProgram(context: Context): Command {
   addTopology(program, context)
   addTopics(program, context)
   addDeadLetters(program, context)
+  addOrder(program, context)
   addBackup(program, context)
   addRestore(program, context)
   addReset(program, context)

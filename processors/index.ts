@@ -3,11 +3,11 @@ export { type CartContext, keepCart } from './carts/keep-cart.ts'
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
-export { type CollectContext, keepInWallet } from './coupons/keep-in-wallet.ts'
 export { type Keeping, keepingOf } from './keeping.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
 export { MAX_EVENTS } from './orders/order-events.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'
+export { type OrderIncident, orderIncidents } from './orders/order-row.ts'
 export type { OrderRules } from './orders/order-saga.ts'
 export {
   type CustomerAction,

@@ -10,7 +10,7 @@ export {
   requestStore,
   shardPartition,
 } from './coupon-issuance.ts'
-export { couponUseStore, couponWallet, wallet, walletStore } from './coupon-wallet.ts'
+export { couponUseStore, WALLET, wallet, walletStore } from './coupon-wallet.ts'
 export { answerStore, sentinel, SENTINEL, type SentinelOptions } from './sentinel.ts'
 export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'
 export { orderStockStore, stock, stockAdjustmentStore, stockLevelStore } from './stock.ts'

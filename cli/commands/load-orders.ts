@@ -9,12 +9,12 @@ import type { LogFacts } from '../load/orders/facts.ts'
 import { gatherLog } from '../load/orders/gather.ts'
 import { parseMix, usualMix } from '../load/orders/mix.ts'
 import { describeOrders, ordersReport } from '../load/orders/report.ts'
-import { runSession } from '../load/orders/session.ts'
+import { placeOrders, settledFacts } from '../load/orders/session.ts'
 import { type OwnShop, startShop } from '../load/own-shop.ts'
 import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 
 /** A coupon that is in nobody's wallet is waited for as long. */
-export const ORDER_SETTINGS = ['orders.enabled=true', 'orders.couponWaitMs=1000']
+const ORDER_SETTINGS = ['orders.enabled=true', 'orders.couponWaitMs=1000']
 
 /** Throws a `CheckError` when an invariant does not hold, and a `UsageError` for a mix that is none. */
 export async function loadOrders(context: Context, flags: LoadOrdersFlags): Promise<void> {
@@ -29,9 +29,11 @@ export async function loadOrders(context: Context, flags: LoadOrdersFlags): Prom
   try {
     const runId = `load-${randomBytes(4).toString('hex')}`
     const options = { runId, orders, ratePerSecond, seed, mix, products, users }
-    const { placed, asked, facts, seconds } = await runSession({ client, output, signal }, options)
-    const log = own === undefined ? undefined : await logOf(own, asked.orderIds)
-    const report = ordersReport(placed, log === undefined ? facts : { ...facts, log }, seconds)
+    const doors = { client, output, signal }
+    const session = await placeOrders(doors, options)
+    const facts = await settledFacts(doors, session)
+    const log = own === undefined ? undefined : await logOf(own, session.asked.orderIds)
+    const report = ordersReport(session, log === undefined ? facts : { ...facts, log })
     output.data(flags.json === true ? JSON.stringify(report) : describeOrders(report, output))
     const failed = report.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`)
     if (failed.length > 0) throw new CheckError(`failed: ${failed.join('; ')}`)

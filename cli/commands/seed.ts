@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import type { SeedFlags } from '../flags.ts'
-import { clientOfRunning } from '../load/running-shop.ts'
+import { clientOfRunning } from '../running-shop.ts'
 import { planSeed, seedShop, seedSteps } from '../load/seeding.ts'
 import { table } from '../output.ts'
 import { progressBar } from '../progress.ts'

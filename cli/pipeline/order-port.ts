@@ -13,6 +13,7 @@ import {
   productStore,
   stockAdjustmentStore,
   stockLevelStore,
+  WALLET,
   walletStore,
 } from '../../topologies/index.ts'
 import { listOrders } from './order-lists.ts'
@@ -20,7 +21,7 @@ import { OrderWatch } from './order-watch.ts'
 import type { PortParts } from './port.ts'
 import { queriesOf } from './queries.ts'
 
-const [ORDERS, STOCK, POINTS, WALLET] = ['orders', 'stock', 'points', 'coupon-wallet'] as const
+const [ORDERS, STOCK, POINTS] = ['orders', 'stock', 'points'] as const
 
 export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
   const rows = queriesOf(streams, ORDERS, orderStore)

@@ -164,6 +164,8 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
+  if (config.orders.enabled && config.orders.sandboxes)
+    telemetry.logger.warn('orders.sandboxes is on: every payment is approved, every parcel is delivered')
   // Events of every kind are taken here, also for topologies that run elsewhere.
   await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
@@ -222,7 +224,9 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const parts: PortParts = { streams, deciding, log, checks, ...watched }
   const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
   const watermarkMs = (): number | undefined => boards.watermarkMs()
-  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, incidents: judged }))
+  const orders = config.orders.enabled ? incidents : undefined
+  const found = { invariants: judged, orders }
+  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, found }))
   closing.add('metrics', () => telemetry.watch(undefined))
   const pipeline: Pipeline = {
     ...logPort(parts),

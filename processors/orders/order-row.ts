@@ -43,8 +43,17 @@ export function settledReturns({ givenBack }: OrderBook): GiveBackData[] {
     .map(({ data }) => data)
 }
 
+/** What may be found about an order: labels of the metric, explained in `docs/order-saga.md`. */
+export const orderIncidents = [
+  'ORDER_NEEDS_ATTENTION',
+  'ORDER_STRAY_PAYMENT',
+  'ORDER_DELIVERY_FAILED',
+] as const
+
+export type OrderIncident = (typeof orderIncidents)[number]
+
 export interface WantedIncident {
-  readonly invariant: string
+  readonly invariant: OrderIncident
   readonly subject: string
   readonly detail: string
 }

@@ -1,4 +1,5 @@
 /** Pure helpers for processors. The one part of the engine whose values `processors/` may import. */
+export { pastCauseOf } from './past-cause.ts'
 export {
   type DoKind,
   doKind,
@@ -8,7 +9,6 @@ export {
   type UndoKind,
   undoKind,
 } from './receiver.ts'
-export { pastCauseOf } from './past-cause.ts'
 export { advance, dueAtOf, type SagaMove } from './saga/advance.ts'
 export { backoffMs } from './saga/backoff.ts'
 export type { IgnoredWhy, SagaNotice } from './saga/draft.ts'

@@ -27,7 +27,7 @@ test('seed fills a shop that runs, and again changes nothing', async () => {
   // Another seed is another delivery.
   expect((await run([...seed, '--url', shop.url, '--seed', '2'])).code).toBe(0)
   expect((await look()).product).toMatchObject({ stock: { received: 100 } })
-}, 120_000)
+}, 300_000)
 
 test('I10 to I21: a shop of its own takes orders of every kind, and all of them add up', async () => {
   const { code, stdout } = await run(['load', 'orders', '--orders', '200', '--rate', '100', '--json'])
@@ -47,7 +47,7 @@ test('I10 to I21: a shop of its own takes orders of every kind, and all of them 
   const { paid = 0, refunded = 0, sold, returned } = report.money
   expect(refunded).toBeGreaterThan(returned)
   expect(paid - refunded).toBe(sold - returned)
-}, 180_000)
+}, 300_000)
 
 test('of a shop that runs it says what only the log tells', async () => {
   const shop = await startShop(freshDirectory(), ...TAKING_ORDERS)
@@ -62,4 +62,4 @@ test('of a shop that runs it says what only the log tells', async () => {
   expect(stdout).toMatch(/COMPLETED[\s\S]*all +40 +40\n/)
   expect(stdout).toMatch(/ok +I11 stock adds up[\s\S]*- +I19 [^\n]*only the log tells/)
   expect(code).toBe(0)
-}, 120_000)
+}, 300_000)

@@ -4,7 +4,15 @@ import type { Log } from '../../../streams/index.ts'
 import { readTopic } from '../../pipeline/read-topic.ts'
 import type { Reply, ShopClient } from '../client.ts'
 import { inParallel, mustDo } from '../insist.ts'
-import type { AccountFact, CouponFact, LogFacts, OrderFact, ShopFacts, StockFact } from './facts.ts'
+import {
+  type AccountFact,
+  type CouponFact,
+  ENDED,
+  type LogFacts,
+  type OrderFact,
+  type ShopFacts,
+  type StockFact,
+} from './facts.ts'
 
 const CONCURRENCY = 32
 const PAGE_ITEMS = 1_000
@@ -16,29 +24,57 @@ export interface Asked {
 }
 
 /** Rejects where the shop does not know one of them, and when `signal` fires. */
-export async function gather(client: ShopClient, asked: Asked, signal: AbortSignal): Promise<ShopFacts> {
+export async function gather(
+  client: ShopClient,
+  { productIds, userIds }: Asked,
+  orders: readonly OrderFact[],
+  signal: AbortSignal,
+): Promise<ShopFacts> {
   const askedAt = Date.now()
-  const get = (path: string): Promise<Reply> => mustDo(path, () => client.get(path), signal)
-  const each = async <T>(ids: readonly string[], read: (id: string) => Promise<T>): Promise<T[]> => {
-    const found: T[] = []
-    await inParallel(
-      ids,
-      CONCURRENCY,
-      signal,
-      async (id) => void found.push(await read(encodeURIComponent(id))),
-    )
-    return found
-  }
-  return {
-    askedAt,
-    orders: await each(
-      asked.orderIds,
-      async (id) => (await get(`/v1/orders/${id}`)).body as unknown as OrderFact,
-    ),
-    products: await each(asked.productIds, async (id) => stockFact((await get(`/v1/products/${id}`)).body)),
-    accounts: await each(asked.userIds, (id) => accountOf(get, id)),
-    coupons: (await each(asked.userIds, (id) => couponsOf(get, id))).flat(),
-  }
+  const get = getter(client, signal)
+  const coupons: CouponFact[] = []
+  const products = await each(productIds, signal, async (id) => {
+    return stockFact((await get(`/v1/products/${encodeURIComponent(id)}`)).body)
+  })
+  const accounts = await each(userIds, signal, async (userId) => {
+    coupons.push(...(await couponsOf(get, userId)))
+    return accountOf(get, userId)
+  })
+  return { askedAt, orders, products, accounts, coupons }
+}
+
+/** Asks for those that were not at their end before. Rejects as `gather` does. */
+export async function gatherOrders(
+  client: ShopClient,
+  { orderIds }: Asked,
+  before: readonly OrderFact[],
+  signal: AbortSignal,
+): Promise<readonly OrderFact[]> {
+  const ended = new Map(before.filter(isAtEnd).map((order) => [order.orderId, order]))
+  const get = getter(client, signal)
+  return each(orderIds, signal, async (orderId) => {
+    const known = ended.get(orderId)
+    if (known !== undefined) return known
+    return (await get(`/v1/orders/${encodeURIComponent(orderId)}`)).body as unknown as OrderFact
+  })
+}
+
+export function isAtEnd({ state, returns }: OrderFact): boolean {
+  return ENDED.has(state) && returns.every(({ status }) => status !== 'RUNNING')
+}
+
+function getter(client: ShopClient, signal: AbortSignal): Get {
+  return (path) => mustDo(path, () => client.get(path), signal)
+}
+
+async function each<T>(
+  ids: readonly string[],
+  signal: AbortSignal,
+  read: (id: string) => Promise<T>,
+): Promise<T[]> {
+  const found: T[] = []
+  await inParallel(ids, CONCURRENCY, signal, async (id) => void found.push(await read(id)))
+  return found
 }
 
 type Get = (path: string) => Promise<Reply>
@@ -48,14 +84,14 @@ function stockFact({ productId, stock }: Reply['body']): StockFact {
 }
 
 async function accountOf(get: Get, userId: string): Promise<AccountFact> {
-  const { first, items } = await allPages(get, `/v1/users/${userId}/points`)
+  const { first, items } = await allPages(get, `/v1/users/${encodeURIComponent(userId)}/points`)
   const entries = (items as AccountFact['entries']).toReversed()
-  return { userId: decodeURIComponent(userId), balance: Number(first['balance']), entries }
+  return { userId, balance: Number(first['balance']), entries }
 }
 
 async function couponsOf(get: Get, userId: string): Promise<CouponFact[]> {
-  const { items } = await allPages(get, `/v1/users/${userId}/coupons`)
-  return (items as CouponFact[]).map((coupon) => ({ ...coupon, userId: decodeURIComponent(userId) }))
+  const { items } = await allPages(get, `/v1/users/${encodeURIComponent(userId)}/coupons`)
+  return (items as CouponFact[]).map((coupon) => ({ ...coupon, userId }))
 }
 
 async function allPages(get: Get, path: string) {

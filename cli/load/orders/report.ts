@@ -7,6 +7,7 @@ import { judgeOrders, untold } from './judge.ts'
 import { type LoggedFacts, paymentsOf, refundsOf } from './log-checks.ts'
 import { type Kind, kinds } from './mix.ts'
 import type { PlacedOrder } from './run.ts'
+import type { Session } from './session.ts'
 
 export interface OrdersReport {
   readonly orders: number
@@ -35,9 +36,8 @@ const ENDS = ['COMPLETED', 'FAILED', 'CANCELLED', 'NEEDS_ATTENTION']
 const MINOR_UNITS = 100
 
 export function ordersReport(
-  placed: readonly PlacedOrder[],
+  { placed, seconds }: Pick<Session, 'placed' | 'seconds'>,
   facts: ShopFacts,
-  seconds: number,
 ): OrdersReport {
   const { log } = facts
   const completed = facts.orders.filter(({ state }) => state === 'COMPLETED')

@@ -6,7 +6,7 @@ import type { ShopClient } from '../client.ts'
 import { mustDo } from '../insist.ts'
 import { planSeed, type SeedPlan, seedShop, seedSteps } from '../seeding.ts'
 import type { ShopFacts } from './facts.ts'
-import { type Asked, gather } from './gather.ts'
+import { type Asked, gather, gatherOrders, isAtEnd } from './gather.ts'
 import { judgeOrders } from './judge.ts'
 import { type OrdersOptions, type PlannedOrder, planOrders } from './plan.ts'
 import { type PlacedOrder, runOrders } from './run.ts'
@@ -21,10 +21,17 @@ export interface SessionOptions extends OrdersOptions {
 export interface Session {
   readonly placed: readonly PlacedOrder[]
   readonly asked: Asked
-  /** By HTTP. */
-  readonly facts: ShopFacts
-  /** From the first order to the last answer, before anything was checked. */
+  /** From the first order to the last that went its way. */
   readonly seconds: number
+  /** Until then payments of it may come in, on the clock of `performance`. */
+  readonly paidUntil: number
+}
+
+/** Whom a session talks to. */
+export interface Doors {
+  readonly client: ShopClient
+  readonly output: Output
+  readonly signal: AbortSignal
 }
 
 /** More than all orders want of one product. */
@@ -38,12 +45,9 @@ const PATIENCE_MS = 90_000
 /** Within its time to pay an order is charged, and a late payment comes 4 s after that. */
 const LATE_MS = 6_500
 
-export async function runSession(
-  {
-    client,
-    output,
-    signal,
-  }: { readonly client: ShopClient; readonly output: Output; readonly signal: AbortSignal },
+/** Resolves once each order went its way, as far as customers do; many are still decided then. */
+export async function placeOrders(
+  { client, output, signal }: Doors,
   options: SessionOptions,
 ): Promise<Session> {
   const { runId, products, users, seed } = options
@@ -59,12 +63,35 @@ export async function runSession(
   const startedAt = performance.now()
   const target = { client, runId, currency, goods, signal }
   const placed = await runOrders(target, plan, (done) => ordering.update(done))
-  const seconds = (performance.now() - startedAt) / MS_PER_SECOND
+  const endedAt = performance.now()
   ordering.end()
+  const isPaidLate = plan.some(({ kind }) => kind === 'late')
+  return {
+    placed,
+    asked: askedOf(shop, plan, placed),
+    seconds: (endedAt - startedAt) / MS_PER_SECOND,
+    paidUntil: endedAt + (isPaidLate ? LATE_MS : 0),
+  }
+}
 
-  const asked = askedOf(shop, plan, placed)
-  if (plan.some(({ kind }) => kind === 'late')) await sleep(LATE_MS, undefined, { signal })
-  return { placed, asked, facts: await settledFacts(client, asked, signal), seconds }
+/** What the shop says by HTTP once all is decided and holds, or as it is when patience is at its end. */
+export async function settledFacts(
+  { client, signal }: Doors,
+  { asked, paidUntil }: Session,
+): Promise<ShopFacts> {
+  await sleep(Math.max(0, paidUntil - performance.now()), undefined, { signal })
+  const until = performance.now() + PATIENCE_MS
+  for (let orders: ShopFacts['orders'] = []; ; ) {
+    const isOver = performance.now() > until
+    orders = await gatherOrders(client, asked, orders, signal)
+    const isSettled = orders.every(isAtEnd) && !(await isRefunding(client, asked, signal))
+    if (isOver || isSettled) {
+      // What an order earns, for example, comes a moment after its end.
+      const facts = await gather(client, asked, orders, signal)
+      if (isOver || judgeOrders(facts).every(({ ok }) => ok)) return facts
+    }
+    await sleep(LOOK_MS, undefined, { signal })
+  }
 }
 
 async function currencyOf(client: ShopClient, { goods }: SeedPlan, signal: AbortSignal): Promise<string> {
@@ -81,17 +108,6 @@ function askedOf(shop: SeedPlan, plan: readonly PlannedOrder[], placed: readonly
     orderIds: placed.flatMap(({ orderId }) => orderId ?? []),
     productIds: shop.goods.map(({ productId }) => productId),
     userIds: [...new Set([...shop.userIds, ...users])],
-  }
-}
-
-/** Once everything holds, or as it is when patience is at its end: what was taken is decided later. */
-async function settledFacts(client: ShopClient, asked: Asked, signal: AbortSignal): Promise<ShopFacts> {
-  const until = performance.now() + PATIENCE_MS
-  for (;;) {
-    const facts = await gather(client, asked, signal)
-    const holds = judgeOrders(facts).every(({ ok }) => ok) && !(await isRefunding(client, asked, signal))
-    if (holds || performance.now() > until) return facts
-    await sleep(LOOK_MS, undefined, { signal })
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type TopicUse,
   withTopics,
 } from '../../../streams/index.ts'
-import { bestSellers, couponIssuance, couponWallet } from '../../../topologies/index.ts'
+import { bestSellers, couponIssuance, wallet } from '../../../topologies/index.ts'
 import { eventually } from '../../support/kafka/eventually.ts'
 import { readCommitted } from '../../support/kafka/oracle.ts'
 import { orderShop } from '../../support/orders/shop.ts'
@@ -28,7 +28,7 @@ export const theOrderShop = orderShop({ seed: 1, patienceMs: 4_000, maxDelayMs: 
 /** `topics`: else those with this program's schema ids. */
 export function topologiesOf(pipelines: readonly Pipeline[], topics?: Topics): readonly Topology[] {
   const own = [
-    ...(pipelines.includes('coupons') ? [couponIssuance, couponWallet] : []),
+    ...(pipelines.includes('coupons') ? [couponIssuance, wallet()] : []),
     ...(pipelines.includes('ranking') ? [bestSellers({ closing: 'streamTime' })] : []),
     ...(pipelines.includes('orders') ? theOrderShop.topologies : []),
   ]

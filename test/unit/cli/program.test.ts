@@ -118,7 +118,10 @@ describe('data goes to stdout', () => {
     expect(mermaid).toMatch(/^flowchart LR/)
     const { stdout: json } = await run('topology --format json')
     const names = (JSON.parse(json) as { name: string }[]).map(({ name }) => name)
-    expect(names).toEqual(['coupon-issuance', 'coupon-wallet', 'catalog', 'best-sellers'])
+    const coupons = ['coupon-issuance', 'coupon-wallet']
+    const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
+    const sandboxes = ['payment-sandbox', 'delivery-sandbox']
+    expect(names).toEqual([...coupons, ...services, ...sandboxes, 'catalog', 'best-sellers'])
   })
 
   test('config, without secrets', async () => {

@@ -91,7 +91,7 @@ test('the report has final states by kind, money and stock, and says what was no
     { planned: { ...taken, kind: 'late' as const }, orderId: 'o-late' },
     { planned: { ...taken, kind: 'no-stock' as const }, refused: 'OUT_OF_STOCK' },
   ]
-  const report = ordersReport(placed, givenShop(), 2)
+  const report = ordersReport({ placed, seconds: 2 }, givenShop())
   expect(report.outcomes).toEqual({
     return: { COMPLETED: 1 },
     late: { CANCELLED: 1 },
@@ -99,7 +99,7 @@ test('the report has final states by kind, money and stock, and says what was no
   })
   expect(report.money).toEqual({ sold: 1_300, returned: 433, paid: 2_300, refunded: 1_433 })
   const { log: _, ...unlogged } = givenShop()
-  const text = describeOrders(ordersReport(placed, unlogged, 2), silent())
+  const text = describeOrders(ordersReport({ placed, seconds: 2 }, unlogged), silent())
   expect(text).toMatch(/kind +orders +COMPLETED +CANCELLED +OUT_OF_STOCK\n +return +1 +1 +0 +0/)
   expect(text).toMatch(/all +3 +1 +1 +1/)
   expect(text).toContain('money: 13.00 sold - 4.33 returned = 8.67')
