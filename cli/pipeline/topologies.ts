@@ -10,6 +10,7 @@ import {
   couponWallet,
   deliverySandbox,
   orders,
+  orderSentinel,
   paymentSandbox,
   points,
   sentinel,
@@ -22,7 +23,7 @@ export interface ShopTopologies {
   readonly all: readonly Topology[]
   /** Those that run in this process. */
   readonly here: readonly Topology[]
-  /** Those that writers and readers of a topic wait for: all that decide, not the one that watches. */
+  /** Those that writers and readers of a topic wait for: all that decide, not those that watch. */
   readonly deciding: readonly Topology[]
   /** Its stores depend on the configuration; those of the others do not. */
   readonly ranking: BestSellers
@@ -36,9 +37,19 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const withSerdes = (topology: Topology): Topology => withTopics(topology, find)
   const taking = config.orders.enabled ? orderTopologies(config) : [couponWallet]
   const deciding = [couponIssuance, ...taking, catalog, ranking].map(withSerdes)
-  const { enabled, ...options } = config.sentinel
-  const all = enabled ? [...deciding, withSerdes(sentinel(options))] : deciding
+  const all = [...deciding, ...watchers(config).on.map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
+}
+
+/** The topologies of the sentinel: orders are watched where they are taken. */
+export function watchers({ sentinel: settings, orders: { enabled: taking } }: Config): {
+  readonly on: readonly Topology[]
+  readonly off: readonly Topology[]
+} {
+  const { enabled, ...options } = settings
+  const [shop, desk] = [sentinel(options), orderSentinel(options)]
+  if (!enabled) return { on: [], off: [shop, desk] }
+  return taking ? { on: [shop, desk], off: [] } : { on: [shop], off: [desk] }
 }
 
 /** The order saga and its services; the wallet among them takes the place of the one that only collects coupons. */
