@@ -2,6 +2,7 @@
 import type {
   FastifyBaseLogger,
   FastifyInstance,
+  FastifyRequest,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
   RawServerDefault,
@@ -31,6 +32,8 @@ export interface ApiContext {
   readonly peers: Peers
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** Something failed behind an answer that was begun; what is not our fault is passed over. */
+  readonly failed: (error: unknown, request: FastifyRequest) => void
   /** `close()` was called. */
   readonly isClosing: () => boolean
 }

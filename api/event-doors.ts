@@ -116,8 +116,9 @@ function checkEvent<V>(topic: Topic<V>, value: V, { context, key: expected }: Wr
     throw invalid('body', 'its time is before 1970 or too far ahead of the clock')
   }
   const { currency, shipTo } = value as { readonly currency?: unknown; readonly shipTo?: unknown }
-  // Nothing can be sealed yet, so whatever bytes these are, they may be an address in the clear.
-  if (shipTo !== undefined && shipTo !== null) throw invalid('body.shipTo', 'is not taken yet')
+  // Whatever bytes these are, they may be an address in the clear.
+  if (shipTo !== undefined && shipTo !== null)
+    throw invalid('body.shipTo', 'is not taken here: POST /v1/orders seals it')
   if (currency === undefined || currency === context.currency) return
   const errors = [{ path: 'body.currency', message: `must be ${context.currency}` }]
   throw new ApiError('WRONG_CURRENCY', 'See errors.', { errors })

@@ -2,7 +2,8 @@
  * Requests in work: how many there may be, and until when each must be answered.
  *
  * A request is `short` while this process works on it and `waiting` while it only waits for the pipeline; each kind has
- * its own limit, so that waiting ones never keep short ones out. One sweep, not a timer per request, finds those that
+ * its own limit, so that waiting ones never keep short ones out. Streams of events are a kind of their own, with a limit of
+ * their own and without a deadline. One sweep, not a timer per request, finds those that
  * are late; their outcome is unknown to the client, which asks again with the same ids.
  */
 import type { Socket } from 'node:net'
@@ -20,7 +21,7 @@ export interface Work {
   readonly startedAt: number
   /** Members of any problem document that answers it, such as the requestId to ask again with. */
   members: Readonly<Record<string, unknown>> | undefined
-  kind: 'short' | 'waiting' | 'done'
+  kind: 'short' | 'waiting' | 'stream' | 'done'
   deadline: number
   /** How long the request itself says that its answer may be waited for. */
   waitMs: number
@@ -32,6 +33,7 @@ export class Gate {
   readonly #monotonic: () => number
   readonly #works = new Set<Work>()
   #waiting = 0
+  #streams = 0
   #closing = false
   #timer: NodeJS.Timeout | undefined
 
@@ -43,7 +45,7 @@ export class Gate {
 
   /** @throws ApiError `OVERLOADED` */
   enter(reply: FastifyReply): Work {
-    if (this.#works.size - this.#waiting >= this.#limits.concurrentRequests) throw overloaded()
+    if (this.running >= this.#limits.concurrentRequests) throw overloaded()
     const startedAt = this.#monotonic()
     const deadline = startedAt + this.#limits.requestTimeoutMs
     const work: Work = {
@@ -64,6 +66,7 @@ export class Gate {
   leave(work: Work): void {
     if (!this.#works.delete(work)) return
     if (work.kind === 'waiting') this.#waiting -= 1
+    if (work.kind === 'stream') this.#streams -= 1
     work.kind = 'done'
     work.abort?.abort()
   }
@@ -74,6 +77,8 @@ export class Gate {
    * @throws ApiError `OVERLOADED`
    */
   async wait<T>(work: Work, timeoutMs: number, wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    // It has its room, and a signal that lasts.
+    if (work.kind === 'stream' && work.abort !== undefined) return wait(work.abort.signal)
     if (this.#waiting >= this.#limits.waitingRequests) throw overloaded()
     const abort = new AbortController()
     if (this.#closing || work.kind === 'done') abort.abort()
@@ -95,8 +100,24 @@ export class Gate {
     }
   }
 
+  /**
+   * From here on, until it leaves, the request is a stream of events. The signal fires as that of `wait`.
+   * @throws ApiError `OVERLOADED`
+   */
+  stream(work: Work): AbortSignal {
+    if (this.#streams >= this.#limits.eventStreams) throw overloaded()
+    const abort = new AbortController()
+    if (this.#closing || work.kind === 'done') abort.abort()
+    if (work.kind === 'short') {
+      work.kind = 'stream'
+      this.#streams += 1
+    }
+    work.abort = abort
+    return abort.signal
+  }
+
   get running(): number {
-    return this.#works.size - this.#waiting
+    return this.#works.size - this.#waiting - this.#streams
   }
 
   get waiting(): number {
@@ -122,7 +143,7 @@ export class Gate {
   #sweep(): void {
     const now = this.#monotonic()
     for (const work of this.#works) {
-      if (work.deadline > now || work.reply.sent) continue
+      if (work.kind === 'stream' || work.deadline > now || work.reply.sent) continue
       // A body that is still coming is the client's delay, and its rest is not worth reading.
       const { complete } = work.reply.request.raw
       void work.reply.send(complete === false ? tooSlow() : tooLate())

@@ -12,10 +12,17 @@ export {
   type PeerOptions,
   type PeerRefusal,
 } from './options.ts'
+export { mergeStretches, type OrderStretch } from './order-list.ts'
 export type {
   OrderAction,
+  OrderList,
+  OrderListing,
+  OrderPlace,
   OrderPort,
+  OrderQuery,
   OrderRepairs,
+  OrderStatusView,
+  OrderTimeline,
   OrderView,
   PointPort,
   RepairAction,
@@ -54,4 +61,6 @@ export type {
   TimeReport,
   WaitOptions,
 } from './ports.ts'
+export type { Open, PrivacyPort, Seal, SealedFor, UserPort } from './user-ports.ts'
+export { masterKeyMissing, personalDataOff } from './privacy-errors.ts'
 export { type Api, createApi } from './server.ts'

@@ -21,6 +21,12 @@ export interface ApiLimits {
   readonly concurrentRequests: number
   /** Requests with `wait` and commands that wait for their outcome, at once; more get 503. */
   readonly waitingRequests: number
+  /** Streams of events at once; more get 503. Fewer than `peerRequests`. */
+  readonly eventStreams: number
+  /** A stream on which nothing happens says that it lives this often. */
+  readonly eventHeartbeatMs: number
+  /** A reader that does not take what was sent by then is cut off; it can resume. */
+  readonly eventStallMs: number
   /** Tokens that a client's bucket gains per second. */
   readonly clientRequestsPerSecond: number
   /** Tokens that a client's bucket holds. */
@@ -74,6 +80,9 @@ export const defaultLimits: ApiLimits = Object.freeze({
   refusedSockets: 1_000,
   concurrentRequests: 2_000,
   waitingRequests: 1_000,
+  eventStreams: 400,
+  eventHeartbeatMs: 15_000,
+  eventStallMs: 30_000,
   clientRequestsPerSecond: 10_000,
   clientBurst: 20_000,
   clients: 10_000,

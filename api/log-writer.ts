@@ -40,6 +40,23 @@ export function recordOf<V>(
   }
 }
 
+/** Deletes what a compacted topic has under the key. */
+export function tombstoneOf<V>(
+  context: ApiContext,
+  request: FastifyRequest,
+  topic: Topic<V>,
+  key: string,
+): AppendRecord {
+  return {
+    topic: topic.name,
+    key: topic.key.serialize(key),
+    value: null,
+    timestamp: context.now(),
+    lineage: newLineage(context, request),
+    headers: NO_HEADERS,
+  }
+}
+
 /** The record with the header `actor`: who asked for a command that only operators may give. */
 export function actedBy(record: AppendRecord, { principal }: FastifyRequest): AppendRecord {
   const actor: Headers[number] = ['actor', Buffer.from(principal.name)]

@@ -4,10 +4,14 @@
  */
 import type {
   Adjustment,
+  OrderEvent,
   OrderItem,
+  OrderPart,
+  OrderPassing,
   OrderState,
   PointEntry,
   ProductCatalog,
+  RecordPlace,
   ReturnState,
   StockLevel,
   UserCoupon,
@@ -26,6 +30,12 @@ export interface OrderPort {
     enough: (order: OrderView | undefined) => boolean,
     wait: WaitOptions,
   ): Promise<void>
+  /** Orders of the tasks here, and where the other tasks are. Throws `TASK_NOT_HERE` where no order is kept here. */
+  orderList(query: OrderQuery): Promise<OrderList>
+  /** What happened to the order. A read as rule 2 has it. */
+  orderTimeline(orderId: string): Promise<Answer<OrderTimeline | undefined>>
+  /** Statuses that the order told above a revision, oldest first. A read as rule 2 has it. */
+  orderNews(orderId: string, above: number): Promise<readonly OrderStatusView[]>
   /** What an operator may do now about the orderId; nothing where nothing is known of it. */
   orderRepairs(orderId: string): Answer<OrderRepairs | undefined>
   /** Products in the order of the ids, from wherever this process knows them. */
@@ -47,6 +57,80 @@ export interface PointPort {
   pointAdjustment(userId: string, adjustId: string): Adjustment | undefined
   /** One coupon of the user's wallet. */
   userCoupon(userId: string, userCouponId: string): UserCoupon | undefined
+}
+
+/** Where an order stands in a list: by time, then by orderId. */
+export interface OrderPlace {
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly orderId: string
+}
+
+/**
+ * Of a user the newest first; else those first that came into their state first. Absent parts do not matter.
+ */
+export interface OrderQuery {
+  readonly state?: OrderState | undefined
+  readonly userId?: string | undefined
+  /** Not ended, and in its state since then or longer, epoch milliseconds. */
+  readonly stuckSince?: number | undefined
+  readonly limit: number
+  /** Only what comes after. */
+  readonly after?: OrderPlace | undefined
+}
+
+export interface OrderList {
+  readonly items: readonly OrderListing[]
+  /** Up to where everything is among the items; absent: to the end. */
+  readonly end?: OrderPlace | undefined
+  /** Over how many partitions orders are spread. */
+  readonly partitions: number
+  /** Those that are not here, with the address of the process that says it has them. */
+  readonly elsewhere: readonly { readonly partition: number; readonly address: string | undefined }[]
+}
+
+export interface OrderListing {
+  readonly place: OrderPlace
+  readonly order: OrderView
+}
+
+export interface OrderStatusView extends OrderPassing {
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export interface OrderTimeline {
+  /** False: more happened than is kept. */
+  readonly complete: boolean
+  readonly events: readonly OrderEvent[]
+  /** In the order in which they were begun. */
+  readonly steps: readonly TimelineStepView[]
+}
+
+export interface TimelineStepView extends OrderPart {
+  readonly commands: readonly TimelineCommandView[]
+  /** Those whose command nothing says. */
+  readonly answers: readonly TimelineAnswerView[]
+}
+
+export interface TimelineCommandView {
+  readonly topic: string
+  readonly attempt: number
+  readonly epoch: number
+  /** Epoch milliseconds, as all times here. */
+  readonly sentAt: number
+  /** Where the log has it, as its answer says; nothing while there is none. */
+  readonly place: RecordPlace | undefined
+  readonly answer: TimelineAnswerView | undefined
+  readonly durationMs: number | undefined
+}
+
+export interface TimelineAnswerView {
+  readonly status: string
+  readonly reason: string | null
+  readonly at: number
+  readonly place: RecordPlace | null
+  readonly cause: RecordPlace | null
 }
 
 /** What a customer may do with an order. */
@@ -71,6 +155,9 @@ export interface OrderView {
   readonly attempt: number
   /** Grows with every change. */
   readonly revision: number
+  /** When the order began, and when it came into its state, epoch milliseconds; 0 = not known. */
+  readonly createdAt: number
+  readonly since: number
   /** For people. */
   readonly note: string | null
   readonly items: readonly OrderItem[]
@@ -78,6 +165,8 @@ export interface OrderView {
   /** What the customer wants to spend. */
   readonly pointsToUse: number
   readonly currency: string
+  /** Of the request that it was made by; null = that had no Idempotency-Key. */
+  readonly bodyHash: string | null
   /** Epoch milliseconds. */
   readonly payBy: number
   /** Minor units. */

@@ -20,7 +20,7 @@ const FRESH_MS = 300_000
 const ROLES: readonly string[] = ['read', 'producer', 'service', 'admin'] satisfies readonly Role[]
 
 /** Headers of a request that go with it. */
-export const REQUEST_HEADERS = ['if-none-match', 'traceparent', 'idempotency-key'] as const
+export const REQUEST_HEADERS = ['if-none-match', 'traceparent', 'idempotency-key', 'last-event-id'] as const
 /** Headers that the proof of every request speaks of, there or not: processes of earlier releases know these two. */
 const ALWAYS_PROVED = ['if-none-match', 'traceparent'] as const
 /** Headers of an answer that go with it; all others are of the one connection. */

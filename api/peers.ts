@@ -105,24 +105,48 @@ export class Peers {
   /**
    * What the process at `address` answers to this request.
    * @param patienceMs how long it may take
+   * @param lastEventId in place of the request's own
    * @throws ApiError `PEER_NOT_ALLOWED`, `PEER_UNREACHABLE`, `PEER_TIMEOUT`, `PEER_ANSWER_INVALID`, and what the gate throws
    */
-  async ask(request: FastifyRequest, address: string, patienceMs: number): Promise<PeerAnswer> {
+  ask(
+    request: FastifyRequest,
+    address: string,
+    patienceMs: number,
+    lastEventId?: string,
+  ): Promise<PeerAnswer> {
+    return this.#parts.gate.wait(workOf(request), patienceMs, (signal) => {
+      return this.#askOne(request, address, { patienceMs, signal, lastEventId })
+    })
+  }
+
+  /** What each of several processes answers to this request; nothing of those that cannot be asked. Throws what the gate does. */
+  async askAll(
+    request: FastifyRequest,
+    addresses: readonly string[],
+    patienceMs: number,
+  ): Promise<ReadonlyMap<string, PeerAnswer>> {
+    if (addresses.length === 0) return new Map()
+    return this.#parts.gate.wait(workOf(request), patienceMs, async (signal) => {
+      const asked = addresses.map(async (address) => {
+        const answer = await this.#askOne(request, address, { patienceMs, signal }).catch(toNothing)
+        return answer === undefined ? [] : [[address, answer] as const]
+      })
+      return new Map((await Promise.all(asked)).flat())
+    })
+  }
+
+  async #askOne(request: FastifyRequest, address: string, asking: Asking): Promise<PeerAnswer> {
     const origin = this.#addresses.allowed(address)
     if (origin === undefined) {
       this.#tell('address-refused', address, request)
       throw failure('PEER_NOT_ALLOWED', 'Its host is not among those that may be asked.')
     }
-    const { gate, limits } = this.#parts
-    const { work } = request
-    if (work === undefined) throw new Error('a probe was to be passed on')
+    const { limits } = this.#parts
     const underWay = this.#underWay.get(origin) ?? 0
     if (underWay >= limits.peerRequests) throw failure('PEER_UNREACHABLE', 'Too many requests wait for it.')
     this.#underWay.set(origin, underWay + 1)
     try {
-      return await gate.wait(work, patienceMs, (signal) => {
-        return this.#ask(request, origin, patienceMs, breakOff(request, work, signal))
-      })
+      return await this.#ask(request, origin, asking)
     } finally {
       const others = (this.#underWay.get(origin) ?? 1) - 1
       if (others === 0) this.#underWay.delete(origin)
@@ -133,13 +157,16 @@ export class Peers {
   async #ask(
     request: FastifyRequest,
     origin: string,
-    timeoutMs: number,
-    signal: AbortSignal,
+    { patienceMs: timeoutMs, signal: given, lastEventId }: Asking,
   ): Promise<PeerAnswer> {
+    const signal = breakOff(request, workOf(request), given)
     const proof = this.#proof as PeerProof
     const method = methodOf(request)
     const path = pathAndQuery(request.raw.url)
-    const headers = sentHeaders(request)
+    const headers = {
+      ...sentHeaders(request),
+      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+    }
     const body = request.body === undefined ? NO_BODY : Buffer.from(JSON.stringify(request.body))
     const passed: PassedRequest = { to: origin, method, path, headers }
     const { header, mac } = proof.ofRequest(passed, body, request.principal, this.#parts.now())
@@ -171,6 +198,23 @@ export class Peers {
   async close(): Promise<void> {
     await (await this.#client)?.close()
   }
+}
+
+interface Asking {
+  /** How long it may take. */
+  readonly patienceMs: number
+  readonly signal: AbortSignal
+  readonly lastEventId?: string | undefined
+}
+
+function workOf({ work }: FastifyRequest): Work {
+  if (work === undefined) throw new Error('a probe was to be passed on')
+  return work
+}
+
+/** Whoever asks several does without those that cannot be asked. */
+function toNothing(error: unknown): undefined {
+  if (!(error instanceof ApiError)) throw error
 }
 
 /** The body of a request that was passed on must be what its sender sent. @throws ApiError `NOT_A_PEER` */

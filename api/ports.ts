@@ -19,6 +19,7 @@ import type {
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
 import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
+import type { PrivacyPort, UserPort } from './user-ports.ts'
 
 export interface Pipeline
   extends LogPort,
@@ -28,6 +29,8 @@ export interface Pipeline
     OrderPort,
     StockPort,
     PointPort,
+    UserPort,
+    PrivacyPort,
     OperationsPort,
     DeadLetterPort {
   /** Absent where one process has everything. */

@@ -10,6 +10,7 @@ import { Access } from './access.ts'
 import type { ApiContext, App } from './context.ts'
 import { Cursors } from './cursor.ts'
 import { Doors, urlTooLong } from './doors.ts'
+import type { ApiError } from './errors.ts'
 import { Gate } from './gate.ts'
 import { parseJsonBodies } from './json-body.ts'
 import { type ApiLimits, withDefaults } from './limits.ts'
@@ -21,11 +22,14 @@ import type { Pipeline } from './ports.ts'
 import { pathOf, sendProblem, toApiError } from './problems.ts'
 import { RateLimit } from './rate-limit.ts'
 import { RouteTable } from './route-table.ts'
+import { cartRoutes } from './routes/carts.ts'
 import { campaignRoutes } from './routes/campaigns.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
 import { operationRoutes } from './routes/operations.ts'
+import { orderHistoryRoutes } from './routes/order-history.ts'
+import { orderListRoutes } from './routes/order-list.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { orderRepairRoutes } from './routes/order-repairs.ts'
 import { orderRequestRoutes } from './routes/order-requests.ts'
@@ -33,6 +37,7 @@ import { pointRoutes } from './routes/points.ts'
 import { productRoutes } from './routes/products.ts'
 import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
+import { userRoutes } from './routes/users.ts'
 import { walletRoutes } from './routes/wallets.ts'
 import { answerClientError } from './socket-errors.ts'
 import { validatorCompiler } from './validation.ts'
@@ -100,6 +105,7 @@ class Server implements Api {
       gate: this.#gate,
       peers: this.#peers,
       now: wallNow,
+      failed: (error, request) => void this.#known(error, request),
       isClosing: () => this.#closing !== undefined,
     }
     this.app = this.#build()
@@ -221,13 +227,17 @@ class Server implements Api {
       done(null, payload)
     })
     app.setErrorHandler((error, request, reply) => {
-      const known = toApiError(error)
-      if (known.code === 'INTERNAL') this.#hooks.onError?.(error, routeOf(request))
-      return sendProblem(known, request, reply)
+      return sendProblem(this.#known(error, request), request, reply)
     })
     app.setNotFoundHandler((request, reply) => {
       return sendProblem(this.#routes.notFound(request.method, pathOf(request.raw.url)), request, reply)
     })
+  }
+
+  #known(error: unknown, request: FastifyRequest): ApiError {
+    const known = toApiError(error)
+    if (known.code === 'INTERNAL') this.#hooks.onError?.(error, routeOf(request))
+    return known
   }
 
   /** `close` comes once, after the answer or when the client is gone. */
@@ -252,8 +262,12 @@ const ROUTES = [
   requestRoutes,
   walletRoutes,
   pointRoutes,
+  userRoutes,
+  cartRoutes,
   productRoutes,
   orderRoutes,
+  orderListRoutes,
+  orderHistoryRoutes,
   orderRequestRoutes,
   rankingRoutes,
   eventRoutes,

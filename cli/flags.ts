@@ -42,6 +42,18 @@ export interface LoadFlags {
   readonly json?: true
 }
 
+export interface LoadOrdersFlags {
+  readonly url?: string
+  readonly orders: number
+  readonly rate: number
+  readonly seed: number
+  readonly mix?: string
+  readonly products: number
+  readonly users: number
+  readonly connections: number
+  readonly json?: true
+}
+
 export interface DemoFlags {
   readonly exit?: true
   /** `true`: on brokers of its own. */
@@ -89,9 +101,22 @@ export interface MigrateFlags extends StartFlags {
   readonly abandon?: true
 }
 
-export interface DeadLetterFlags extends ConfigFlags {
+/** A shop that runs: the one on the data directory, unless `url` names it. */
+export interface RunningShopFlags extends ConfigFlags {
   readonly url?: string
   readonly json?: true
+}
+
+export type DeadLetterFlags = RunningShopFlags
+
+export interface SeedFlags extends RunningShopFlags {
+  readonly products: number
+  readonly users: number
+  /** Units received of each product. */
+  readonly stock: number
+  /** Granted to each user. */
+  readonly points: number
+  readonly seed: number
 }
 
 export interface DeadLetterListFlags extends DeadLetterFlags {

@@ -11,6 +11,10 @@ export function withFile(command: Command): Command {
     .option('--set <key=value>', 'any key of the configuration; may be repeated', collect, [])
 }
 
+export function withKafka(command: Command): Command {
+  return command.option('--kafka <brokers>', 'Kafka mode: brokers to begin with, host:port,host:port')
+}
+
 export function json(command: Command, what: string): Command {
   return command.option('--json', what)
 }
@@ -25,4 +29,10 @@ export function whole(least: number, most: number): (text: string) => number {
     if (/^\d+$/.test(text) && value >= least && value <= most) return value
     throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
   }
+}
+
+export function positive(text: string): number {
+  const value = Number(text)
+  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value
+  throw new InvalidArgumentError('It must be a number above 0.')
 }

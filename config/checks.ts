@@ -135,6 +135,12 @@ function windowsOutliveTheirGrace({ ranking }: ConfigValues, origin: Origin): Co
   return [{ key: 'ranking.retentionMs', origin: origin('ranking.retentionMs'), message }]
 }
 
+/** What wallets read side by side. */
+const WALLET_GROUPS: readonly (readonly string[])[] = [
+  ['coupon.campaign', 'coupon.issued'],
+  ['coupon.use.requested', 'coupon.restore.requested', 'coupon.revoke.requested'],
+]
+
 /** What the topologies of the order saga read side by side: the orchestrator, then each service. */
 const ORDER_GROUPS: readonly (readonly string[])[] = [
   [
@@ -153,8 +159,6 @@ const ORDER_GROUPS: readonly (readonly string[])[] = [
   ],
   ['stock.reserve.requested', 'stock.restore.requested', 'stock.commit.requested', 'stock.adjust.requested'],
   ['point.deduct.requested', 'point.restore.requested', 'point.adjust.requested'],
-  ['coupon.campaign', 'coupon.issued'],
-  ['coupon.use.requested', 'coupon.restore.requested', 'coupon.revoke.requested'],
   ['payment.requested', 'payment.refund.requested'],
   ['delivery.requested', 'delivery.cancel.requested'],
 ]
@@ -188,6 +192,7 @@ function groupsKeepOnePartitionCount(
   const groups = [
     ['coupon.campaign.requested', 'coupon.issue.requested', ...(sentinel.enabled ? watched : [])],
     ['order.confirmed', 'order.cancelled', 'order.returned'],
+    ...WALLET_GROUPS,
     ...(orders.enabled ? ORDER_GROUPS : []),
     ...(orders.enabled && sentinel.enabled ? WATCHED_ORDER_GROUPS : []),
   ]
@@ -261,12 +266,14 @@ function ordersAreKnownLongEnough({ orders, topics }: ConfigValues, origin: Orig
   const refuse = (name: 'keepMs' | 'returnsMs', message: string): void => {
     problems.push({ key: `orders.${name}`, origin: origin(`orders.${name}`), message })
   }
-  const commands = ORDER_GROUPS.flat().filter((topic) => topic.endsWith('.requested'))
+  const commands = [...WALLET_GROUPS, ...ORDER_GROUPS].flat().filter((topic) => topic.endsWith('.requested'))
   for (const topic of commands) {
     const retentionMs = topics.overrides[topic]?.retentionMs ?? topics.retentionMs
     // Where nothing ever goes, a command of any age may come; it is put aside as too old.
     if (retentionMs === 'unlimited' || retentionMs < orders.keepMs) continue
-    refuse('keepMs', `${orders.keepMs} is not longer than ${topic} is kept, ${retentionMs}`)
+    const lower = topics.overrides[topic]?.retentionMs === undefined ? 'topics.retentionMs' : 'its override'
+    const why = `${orders.keepMs} is not longer than ${topic} is kept, ${retentionMs}`
+    refuse('keepMs', `${why}: raise orders.keepMs, or lower ${lower}`)
     break
   }
   if (orders.returnsMs < orders.keepMs)

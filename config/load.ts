@@ -32,12 +32,13 @@ type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 export type Config = DeepReadonly<
   Omit<
     ConfigValues,
-    'auth' | 'topics' | 'ranking' | 'points' | 'deadLetters' | 'kafka' | 'registry' | 'peers'
+    'auth' | 'topics' | 'ranking' | 'points' | 'deadLetters' | 'kafka' | 'registry' | 'peers' | 'privacy'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
+  readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -170,7 +171,7 @@ function dotted(pointer: string): string {
 }
 
 function nested(given: ReadonlyMap<string, Given>): ConfigValues {
-  const root: Record<string, unknown> = { auth: {} }
+  const root: Record<string, unknown> = { auth: {}, privacy: {} }
   for (const [path, { value }] of given) {
     const steps = path.split('.')
     const last = steps.pop() as string
@@ -182,7 +183,7 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, points, deadLetters, kafka, registry, peers, ...rest } = values
+  const { auth: _, topics, ranking, points, deadLetters, kafka, registry, peers, privacy, ...rest } = values
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -191,6 +192,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     kafka: withSecret(kafka, 'saslPassword'),
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
+    privacy: withSecret(privacy, 'masterKeys'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

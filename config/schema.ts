@@ -8,6 +8,7 @@ import { kafka, registry } from './sections/kafka.ts'
 import { auth, http, peers } from './sections/http.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { privacy } from './sections/privacy.ts'
 import { log, topics } from './sections/log.ts'
 import { backpressure, deadLetters, sentinel } from './sections/care.ts'
 import { logging, metrics } from './sections/watching.ts'
@@ -61,6 +62,7 @@ export const configSchema = Type.Object(
     sentinel,
     orders,
     points,
+    privacy,
     log,
     backpressure,
     deadLetters,

@@ -3,10 +3,11 @@ export { type CartContext, keepCart } from './carts/keep-cart.ts'
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
-export { type CollectContext, keepInWallet } from './coupons/keep-in-wallet.ts'
 export { type Keeping, keepingOf } from './keeping.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
+export { MAX_EVENTS } from './orders/order-events.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'
+export { type OrderIncident, orderIncidents } from './orders/order-row.ts'
 export type { OrderRules } from './orders/order-saga.ts'
 export {
   type CustomerAction,
@@ -15,8 +16,16 @@ export {
   repairsOf,
   type ReturnSummary,
 } from './orders/order-summary.ts'
+export {
+  type Timeline,
+  type TimelineAnswer,
+  type TimelineCommand,
+  timelineOf,
+  type TimelineStep,
+} from './orders/order-timeline.ts'
 export type { OrderContext } from './orders/order-turn.ts'
 export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
+export { keepKey, type KeyContext } from './privacy/keep-keys.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
 export { closeByStreamTime, closeWhenIdle, OPEN, reportProgress } from './ranking/close-windows.ts'
 export { type DeriveContext, type OrderFact, salesDeriver } from './ranking/derive-sales.ts'
@@ -44,6 +53,7 @@ export {
   seededDeliveries,
   seededPayments,
 } from './sandboxes/rules.ts'
+export { deliveryOfTestUsers, paymentOfTestUsers, type TestFate } from './sandboxes/test-users.ts'
 export { noAnswers, unanswered } from './sentinel/answers.ts'
 export { watchBoard } from './sentinel/board-rules.ts'
 export type { CouponFact, Place } from './sentinel/facts.ts'

@@ -134,6 +134,7 @@ export {
   type PointEarned,
   type PointRestore,
 } from './generated/point.ts'
+export { privacyKeySchema, type PrivacyKey } from './generated/privacy.ts'
 export { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
 export {
   rankingPartitionUpdateSchema,
@@ -164,13 +165,16 @@ export {
   couponWatchSchema,
   hourTallySchema,
   incidentStateSchema,
+  listedOrderSchema,
   mergeProgressSchema,
   orderEarningsSchema,
+  orderEventSchema,
   orderPointsSchema,
   orderStockSchema,
   pointAccountSchema,
   pointEntrySchema,
   orderRowSchema,
+  privacyKeysSchema,
   rankerProgressSchema,
   requestStateSchema,
   saleStateSchema,
@@ -215,8 +219,13 @@ export {
   type HeldStock,
   type HourTally,
   type IncidentState,
+  type ListedOrder,
   type MergeProgress,
   type OrderEarnings,
+  type OrderEvent,
+  type OrderPart,
+  type OrderPassing,
+  type OrderSending,
   type OrderPoints,
   type OrderStock,
   type OpenIncident,
@@ -228,7 +237,9 @@ export {
   type PointEntry,
   type PointEntryKind,
   type PointLot,
+  type PrivacyKeys,
   type RankerProgress,
+  type RecordPlace,
   type RequestState,
   type ReversalKind,
   type RevisionWatch,
@@ -247,6 +258,7 @@ export {
   type WindowCounts,
   type WindowMeta,
   type WindowSum,
+  type WrappedKey,
 } from './generated/state.ts'
 export {
   stockAdjustSchema,
@@ -273,6 +285,18 @@ export {
   type RecordedSchema,
   type SchemaSource,
 } from './registry.ts'
+export { MasterKeys, UnknownMasterKey, type WrappedDataKey } from './master-keys.ts'
+export {
+  type DataKey,
+  seal,
+  SEALED_OVERHEAD_BYTES,
+  type SealedPlace,
+  sealedWith,
+  SealingError,
+  sealingErrors,
+  type SealingErrorCode,
+  unseal,
+} from './sealed.ts'
 export { defaultScanLimits, type ScanLimits } from './scan-cursor.ts'
 export { stringSerde, type Serde } from './serde.ts'
 export { upcastOf } from './upcast.ts'

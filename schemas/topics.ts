@@ -17,6 +17,7 @@ import {
 } from './generated/coupon.ts'
 import { opsAuditSchema, redriveSchema, type OpsAudit, type Redrive } from './generated/ops.ts'
 import { incidentSchema, type Incident } from './generated/ops.ts'
+import { privacyKeySchema, type PrivacyKey } from './generated/privacy.ts'
 import { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
 import {
   rankingPartitionUpdateSchema,
@@ -86,6 +87,11 @@ export function createTopics(source: SchemaSource) {
       cleanup: 'compact',
     }),
     userProfile: topic<UserProfile>('user.profile', userProfileSchema, {
+      keyOf: (value) => value.userId,
+      cleanup: 'compact',
+    }),
+    /** A null erases the person: see `docs/privacy.md`. */
+    privacyKey: topic<PrivacyKey>('privacy.key', privacyKeySchema, {
       keyOf: (value) => value.userId,
       cleanup: 'compact',
     }),

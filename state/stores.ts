@@ -60,9 +60,10 @@ export type Upcast<V> = (version: number, payload: Buffer) => V
 
 /**
  * What a store is mostly asked for. `repeated`: rows it has, again and again; they stay at hand. `mostly-absent`: keys
- * it does not have; a filter in memory (about 10 bits a key) answers those, and rows are not kept.
+ * it does not have; a filter in memory (about 10 bits a key) answers those, and rows are not kept. `seldom`: its task
+ * writes and hardly ever reads; nothing is kept.
  */
-export type Lookups = 'repeated' | 'mostly-absent'
+export type Lookups = 'repeated' | 'mostly-absent' | 'seldom'
 
 export interface KeyValueStoreSpec<K, V, I extends string = never> {
   readonly kind: 'key-value'

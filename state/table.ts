@@ -214,6 +214,11 @@ export class Table implements Undoable {
     this.running = new OrderedMap()
   }
 
+  /** Keys of what is being committed, as processors know them. */
+  pendingKeys(): unknown[] {
+    return Array.from(this.pending?.entries() ?? [], ([key]) => this.spec.key.decode(key))
+  }
+
   /** The pending overlay is committed: its values go to the cache. */
   settle(): void {
     const pending = this.pending

@@ -51,6 +51,13 @@ export interface SealedBatch {
   readonly changes: readonly SealedChange[]
 }
 
+/** Wants to know which rows a commit changed. */
+export interface RowWatch {
+  wants(store: string): boolean
+  /** Called when queries see them; must not throw. */
+  changed(store: string, keys: readonly unknown[]): void
+}
+
 interface OpenStore {
   readonly spec: AnyStoreSpec
   readonly table: Table
@@ -105,15 +112,17 @@ export class TaskState {
   }
 
   #openTable(spec: TableSpec, cache: ReadCache, undone?: (key: string) => void): Table {
-    const absent = spec.lookups === 'mostly-absent'
-    const rows = absent ? { cache: ReadCache.none, filter: new AbsenceFilter() } : { cache: cache.store() }
+    const { lookups = 'repeated' } = spec
+    const kept = lookups === 'repeated' ? cache.store() : ReadCache.none
+    const filter = lookups === 'mostly-absent' ? new AbsenceFilter() : undefined
     const placed = Object.keys(spec.indexes).length > 0 ? cache.store() : ReadCache.none
     const parts = {
       reader: this.#reader,
       journal: this.#journal,
       placed,
       maxRowBytes: this.#maxRowBytes,
-      ...rows,
+      cache: kept,
+      filter,
     }
     const table = new Table(spec, undone === undefined ? parts : { ...parts, undone })
     table.description.openAs(readDescriptor(spec, this.#reader))
@@ -246,11 +255,14 @@ export class TaskState {
     return { ops, changes }
   }
 
-  /** The pending batch is in the backend now. Throws when none is pending. */
-  committed(): void {
+  /** The pending batch is in the backend now; tells `watch` of its rows. Throws when none is pending. */
+  committed(watch?: RowWatch): void {
     if (!this.#hasPending) throw new Error('No batch is pending')
+    const watched = [...this.#tables.values()].filter(({ name }) => watch?.wants(name) === true)
+    const changed = watched.map((table) => [table.name, table.pendingKeys()] as const)
     for (const table of this.#tables.values()) table.settle()
     this.#hasPending = false
+    for (const [store, keys] of changed) if (keys.length > 0) watch?.changed(store, keys)
   }
 
   /** Drops everything that is not committed; reads then answer what the backend holds. */

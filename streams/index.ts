@@ -88,6 +88,7 @@ export type {
   Lineage,
   LogRecord,
   OutgoingRecord,
+  PastCause,
   Position,
   TopicPartition,
 } from './record.ts'

@@ -8,7 +8,7 @@ import type { AnyStoreSpec, Scan, TaskState, TimerClock } from '../state/index.t
 import type { Node, ParentRef, ProcessorNode, SinkNode, SourceNode, SubTopology } from './graph.ts'
 import type { ErrorPolicy } from './policies.ts'
 import type { AnyProcessor, ProcessorContext, StreamRecord } from './processor.ts'
-import type { Headers } from './record.ts'
+import type { Headers, PastCause } from './record.ts'
 import type { AnyTopic } from './topic.ts'
 import type { TaskId } from './task-id.ts'
 
@@ -35,6 +35,8 @@ export interface NodeHost {
     headers: Headers,
   ): void
   deadLetter(record: AnyRecord, reason: string, message: string): void
+  /** What is sent for the record or timer at hand comes from this. */
+  causedBy(cause: PastCause): void
   /** An output that cannot be sent: its cause becomes a dead letter, everything else of the record stands. */
   refused(record: AnyRecord, reason: string, message: string): void
   dropped(reason: string): void
@@ -122,6 +124,7 @@ export class ProcessorInstance implements Receiver {
         return host.idleMs
       },
       deadLetter: (reason: string, message: string) => host.deadLetter(current(), reason, message),
+      causedBy: (cause: PastCause) => host.causedBy(cause),
       dropped: (reason: string) => host.dropped(reason),
     }) as unknown as AnyContext
   }

@@ -9,7 +9,7 @@ import { EventIdMaker } from './event-id.ts'
 import { deadLetterTopic } from './graph.ts'
 import type { Log } from './log.ts'
 import { partitionFor } from './partitioner.ts'
-import type { Headers, Lineage, LogRecord, OutgoingRecord } from './record.ts'
+import type { Headers, Lineage, LogRecord, OutgoingRecord, PastCause } from './record.ts'
 import type { AnyTopic } from './topic.ts'
 
 /** What outputs are made from at the moment: a record of an input, or a timer. */
@@ -40,6 +40,7 @@ export class OutputCollector {
   #outputs: OutgoingRecord[] = []
   #mark = 0
   #maker: Maker | undefined
+  #pastCause: PastCause | undefined
   #ordinal = 0
   #bytes = 0
   #deadLettered = false
@@ -52,16 +53,23 @@ export class OutputCollector {
   /** From now on outputs come from this cause. */
   begin(maker: Maker): void {
     this.#maker = maker
+    this.#pastCause = undefined
     this.#mark = this.#outputs.length
     this.#markBytes = this.#bytes
     this.#ordinal = 0
     this.#deadLettered = false
   }
 
+  /** What the current maker makes from here on comes from another record. */
+  causedBy(cause: PastCause): void {
+    this.#pastCause = cause
+  }
+
   /** Forgets what the current cause has made. */
   rollback(): void {
     this.#outputs.length = this.#mark
     this.#bytes = this.#markBytes
+    this.#pastCause = undefined
     this.#ordinal = 0
     this.#deadLettered = false
   }
@@ -130,6 +138,7 @@ export class OutputCollector {
   #lineage(): Lineage {
     const { ids, origin, placeHigh, placeLow } = this.#current()
     const eventId = ids.derive(origin.timestamp, placeHigh, placeLow, this.#ordinal++)
+    if (this.#pastCause !== undefined) return lineageFrom(eventId, this.#pastCause)
     if (origin.offset < 0) return { eventId }
     const from = origin.lineage
     const { topic, partition, offset, timestamp } = origin
@@ -173,6 +182,17 @@ export class OutputCollector {
     this.#markBytes = 0
     this.#bytes = 0
     return outputs
+  }
+}
+
+function lineageFrom(eventId: string, past: PastCause): Lineage {
+  const { topic, partition, offset, timestamp } = past
+  return {
+    eventId,
+    causationId: past.eventId ?? undefined,
+    correlationId: past.correlationId ?? undefined,
+    traceparent: past.traceparent ?? undefined,
+    cause: { topic, partition, offset, timestamp },
   }
 }
 

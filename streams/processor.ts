@@ -6,7 +6,7 @@
  * meanwhile.
  */
 import type { AnyStoreSpec, HandleOf, Scan, TimerClock, TimerHandle } from '../state/index.ts'
-import type { LogRecord } from './record.ts'
+import type { LogRecord, PastCause } from './record.ts'
 import type { TaskId } from './task-id.ts'
 
 /** Key and value types of a stream, as a value that inference can work on. */
@@ -54,6 +54,11 @@ export interface ProcessorContext<S, O, T> {
   readonly idleMs: number
   /** Sends the current record to `<topic>.dlq` as well; a timer has no record, there it throws. */
   deadLetter(reason: string, message: string): void
+  /**
+   * What is emitted from here on names `cause` as its cause, until the record or timer at hand is done: for answers that
+   * were put off. Event ids still derive from what is at hand.
+   */
+  causedBy(cause: PastCause): void
   /** Counts something passed over: `millrace_dropped_records_total{reason}`. */
   dropped(reason: string): void
 }

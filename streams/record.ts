@@ -16,6 +16,13 @@ export interface Cause extends Position {
   readonly timestamp: number
 }
 
+/** A record that is named as the cause of something made later, with the trace that goes on. */
+export interface PastCause extends Cause {
+  readonly eventId: string | null
+  readonly correlationId: string | null
+  readonly traceparent: string | null
+}
+
 /**
  * Where a record comes from. On a Kafka topic these are the headers `eventId`, `causationId`, `correlationId`,
  * `traceparent`, `cause-topic`, `cause-partition`, `cause-offset`, `cause-timestamp`.

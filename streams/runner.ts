@@ -25,6 +25,7 @@ import { Progress } from './progress.ts'
 import { StandbySet } from './standby-set.ts'
 import type { StateDirectory } from './state-directory.ts'
 import { StoreTasks } from './store-tasks.ts'
+import { StoreWatches } from './store-watches.ts'
 import type { Task } from './task.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import { TaskSet } from './task-set.ts'
@@ -55,6 +56,8 @@ export class TopologyRunner implements GroupListener {
   readonly topology: Topology
   readonly progress: Progress
   readonly stores: StoreTasks
+  /** For whoever waits for a row. */
+  readonly watches = new StoreWatches()
   readonly #options: RunnerOptions
   readonly #lifecycle: Lifecycle<RunnerState>
   readonly #databases: ExclusiveDatabases | undefined
@@ -90,6 +93,7 @@ export class TopologyRunner implements GroupListener {
       ...options,
       databases: this.#databases,
       onReadable: () => this.wake(),
+      watches: this.watches,
       onOpened: (task) => this.#opened(task),
       onFatal: (error) => this.#fail(error),
     })

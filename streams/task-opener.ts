@@ -14,6 +14,7 @@ import type { Checkpoint, Log } from './log.ts'
 import type { BreakerPolicy } from './policies.ts'
 import { unlessAborted } from './places.ts'
 import { restoreState } from './restore.ts'
+import type { StoreWatches } from './store-watches.ts'
 import { Task } from './task.ts'
 import type { TaskId } from './task-id.ts'
 import type { WallClock } from './wall-clock.ts'
@@ -39,6 +40,7 @@ export interface TaskOpenerOptions {
   /** Only for logs that keep no state. */
   readonly databases: ExclusiveDatabases | undefined
   readonly onReadable: () => void
+  readonly watches: StoreWatches
 }
 
 export interface Opening {
@@ -89,7 +91,7 @@ export class TaskOpener {
     backend: StateBackend | undefined,
   ): Promise<Task> {
     const { id, epoch, wall, signal } = opening
-    const { log, hooks, breaker, clock, cacheEntries, onReadable } = this.#options
+    const { log, hooks, breaker, clock, cacheEntries, onReadable, watches } = this.#options
     const subTopology = this.#subTopologyOf(id)
     const reader = backend ?? (await log.taskState(id))
     const from = await unlessAborted(signal, this.#withStarts(id, checkpoint ?? NO_CHECKPOINT))
@@ -110,6 +112,7 @@ export class TaskOpener {
       expiriesFrozen: () => wall.frozen,
       monotonic: () => clock.monotonic(),
       onReadable,
+      watches,
     })
     try {
       task.lifecycle.to('restoring')

@@ -17,6 +17,7 @@ import { Places, unlessAborted } from './places.ts'
 import type { BreakerPolicy } from './policies.ts'
 import type { Task } from './task.ts'
 import { type TaskId, taskName } from './task-id.ts'
+import type { StoreWatches } from './store-watches.ts'
 import { NO_CHECKPOINT, TaskOpener } from './task-opener.ts'
 import { WallClock } from './wall-clock.ts'
 
@@ -37,6 +38,7 @@ export interface TaskSetOptions {
   /** Only for logs that keep no state. */
   readonly databases: ExclusiveDatabases | undefined
   readonly onReadable: () => void
+  readonly watches: StoreWatches
   /** A task stands at its checkpoint and may run. */
   readonly onOpened: (task: Task) => void
   /** A task cannot be opened, and its error says that the process cannot go on. */

@@ -12,7 +12,8 @@
  *    brought the time, so the journal's few numbers are enough to decide the batch again (`replay`).
  * 4. A failed task touches nothing any more; what was not sealed is lost and comes again from the checkpoint.
  */
-import type { Scan, TaskState } from '../state/index.ts'
+import type { RowWatch, Scan, TaskState } from '../state/index.ts'
+import { Batch } from './batch.ts'
 import { type Flood, TaskBreaker } from './breaker.ts'
 import { DeferredWork } from './deferred-work.ts'
 import { leavesStateReadable, StreamsError } from './errors.ts'
@@ -24,10 +25,11 @@ import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log
 import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
 import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
 import type { BreakerPolicy } from './policies.ts'
-import type { Headers, Position } from './record.ts'
+import type { Headers, PastCause, Position } from './record.ts'
 import { RecordHandler } from './record-handler.ts'
 import { type TaskId, taskName } from './task-id.ts'
-import { type Head, lowestTimestamp, TaskInput } from './task-input.ts'
+import type { Head, TaskInput } from './task-input.ts'
+import { TaskInputs } from './task-inputs.ts'
 import { TaskTimers } from './task-timers.ts'
 import type { AnyTopic } from './topic.ts'
 
@@ -35,8 +37,6 @@ import type { AnyTopic } from './topic.ts'
 const WALL_TIMERS_PER_BATCH = 1_000
 /** Bytes of uncommitted state and outputs at which a task waits for its commit. */
 const BATCH_LIMIT_BYTES = 64 * 1024 * 1024
-/** Milliseconds that a task waits for an input whose next records are on their way, before it goes on without. */
-const INPUT_WAIT_LIMIT_MS = 500
 
 export interface TaskOptions {
   readonly id: TaskId
@@ -53,15 +53,8 @@ export interface TaskOptions {
   readonly expiriesFrozen: () => boolean
   readonly monotonic: () => number
   readonly onReadable: () => void
-}
-
-interface Batch {
-  readonly wallTime: number
-  readonly punctuators: number[]
-  readonly inputs: { topic: string; partition: number; firstOffset: number; count: number }[]
-  wallTimers: number
-  /** Something happened that must be committed. */
-  effective: boolean
+  /** Told of the rows of each commit. */
+  readonly watches?: RowWatch | undefined
 }
 
 export class Task implements NodeHost {
@@ -69,7 +62,7 @@ export class Task implements NodeHost {
   readonly name: string
   readonly state: TaskState
   readonly lifecycle: Lifecycle<TaskPhase>
-  readonly inputs: readonly TaskInput[]
+  readonly #inputs: TaskInputs
   readonly #options: TaskOptions
   readonly #outputs: OutputCollector
   readonly #deferred: DeferredWork
@@ -82,9 +75,6 @@ export class Task implements NodeHost {
   #sequence: number
   #batch: Batch | undefined
   #committing = false
-  #waitingSince: number | undefined
-  /** Sum of the inputs' positions when `passedMarks` was last asked. */
-  #toldPositions = -1
   #failure: Error | undefined
 
   constructor(options: TaskOptions) {
@@ -107,10 +97,7 @@ export class Task implements NodeHost {
     const shared = { state, nodes, outputs: this.#outputs, deferred: this.#deferred, ids }
     this.#records = new RecordHandler({ task: id, hooks, ...shared })
     this.#timers = new TaskTimers({ partition: id.partition, dropped: (why) => this.dropped(why), ...shared })
-    this.inputs = subTopology.sources.map((source) => {
-      const position = checkpoint.positions.find((candidate) => candidate.topic === source.topic.name)
-      return new TaskInput(source, id.partition, position?.offset ?? 0, log, options.onReadable)
-    })
+    this.#inputs = new TaskInputs({ ...options, partition: id.partition, positions: checkpoint.positions })
   }
 
   get failure(): Error | undefined {
@@ -131,6 +118,10 @@ export class Task implements NodeHost {
   get readable(): boolean {
     const { state } = this.lifecycle
     return state === 'running' || (state === 'failed' && leavesStateReadable(this.#failure as Error))
+  }
+
+  get inputs(): readonly TaskInput[] {
+    return this.#inputs.all
   }
 
   get streamTime(): number {
@@ -220,11 +211,7 @@ export class Task implements NodeHost {
   #processed(input: TaskInput, head: Head): Promise<void> | undefined {
     const { topic, partition, offset } = head.record
     const batch = this.#batch as Batch
-    const run = batch.inputs.at(-1)
-    // A run may jump over compacted offsets: it counts records, not offsets.
-    if (run?.topic === topic) run.count++
-    else batch.inputs.push({ topic, partition, firstOffset: offset, count: 1 })
-    batch.effective = true
+    batch.took(topic, partition, offset)
     input.shift()
     this.#breaker.note(topic, this.#outputs.deadLettered)
     if (head.refusal !== undefined || head.timestamp <= this.#times.streamTime) return undefined
@@ -241,21 +228,14 @@ export class Task implements NodeHost {
   }
 
   #inputReady(): boolean {
-    for (const input of this.inputs) if (input.fault !== undefined) throw input.fault
+    const { fault } = this.#inputs
+    if (fault !== undefined) throw fault
     return this.#nextInput() !== undefined
   }
 
-  /** The input to read next; nothing while one that may hold an older record is still on its way (for a while). */
+  /** Nothing while a flood of dead letters holds it. */
   #nextInput(): TaskInput | undefined {
-    if (this.#breaker.holds()) return undefined
-    if (this.inputs.length > 1 && this.inputs.some((input) => input.head === undefined && input.fetching)) {
-      const now = this.#options.monotonic()
-      this.#waitingSince ??= now
-      if (now - this.#waitingSince < INPUT_WAIT_LIMIT_MS) return undefined
-    } else {
-      this.#waitingSince = undefined
-    }
-    return lowestTimestamp(this.inputs)
+    return this.#breaker.holds() ? undefined : this.#inputs.next()
   }
 
   // --- batches
@@ -280,7 +260,7 @@ export class Task implements NodeHost {
   }
 
   async #openBatch(wallTime: number, timerLimit: number, punctuators: number[]): Promise<void> {
-    const batch: Batch = { wallTime, punctuators, inputs: [], wallTimers: 0, effective: false }
+    const batch = new Batch(wallTime, punctuators)
     this.#batch = batch
     this.#times = { ...this.#times, wallTime }
     batch.wallTimers = await this.#timers.fire('wall', wallTime, timerLimit)
@@ -295,7 +275,7 @@ export class Task implements NodeHost {
   async replay(journal: BatchJournal, awaitHead: (input: TaskInput) => Promise<Head>): Promise<void> {
     await this.#openBatch(journal.times.wallTime, journal.wallTimers, [...journal.punctuators])
     for (const { topic, firstOffset, count } of journal.inputs) {
-      const input = this.inputs.find((candidate) => candidate.source.topic.name === topic)
+      const input = this.#inputs.of(topic)
       if (input === undefined) throw new StreamsError('UNKNOWN_TOPIC', `${topic} is no input of ${this.name}`)
       for (let i = 0; i < count; i++) {
         const head = await awaitHead(input)
@@ -319,11 +299,11 @@ export class Task implements NodeHost {
    * `committing`.
    */
   seal(): TaskCommit {
-    const { wallTime, wallTimers, punctuators, inputs } = this.#batch as Batch
+    const batch = this.#batch as Batch
     const { ops, changes } = this.state.seal()
     const outputs = this.#outputs.drain()
     const sequence = ++this.#sequence
-    const lastRecordAt = inputs.length > 0 ? wallTime : this.#times.lastRecordAt
+    const lastRecordAt = batch.tookRecords ? batch.wallTime : this.#times.lastRecordAt
     const times: TaskTimes = (this.#times = { ...this.#times, lastRecordAt })
     this.#batch = undefined
     this.#committing = true
@@ -332,7 +312,7 @@ export class Task implements NodeHost {
       epoch: this.#epoch,
       outputs,
       checkpoint: { positions: this.positions(), times, sequence },
-      journal: { sequence, times, wallTimers, punctuators, inputs, outputsCrc: outputsCrc(outputs) },
+      journal: batch.journal(sequence, times, outputsCrc(outputs)),
       state: ops,
       changes,
     }
@@ -340,17 +320,13 @@ export class Task implements NodeHost {
 
   /** The sealed batch is durable. */
   committed(): void {
-    this.state.committed()
+    this.state.committed(this.#options.watches)
     this.#committing = false
   }
 
   /** The next offset of every input. */
   positions(): Position[] {
-    return this.inputs.map((input) => ({
-      topic: input.source.topic.name,
-      partition: input.partition,
-      offset: input.position,
-    }))
+    return this.#inputs.positions()
   }
 
   /**
@@ -358,19 +334,15 @@ export class Task implements NodeHost {
    * the last record, and nothing of them is committed before the next one.
    */
   passedMarks(): boolean {
-    if (this.#batch !== undefined || this.#committing) return false
-    let sum = 0
-    for (const { position } of this.inputs) sum += position
-    const before = this.#toldPositions
-    this.#toldPositions = sum
-    return sum !== before
+    return this.#batch === undefined && !this.#committing && this.#inputs.moved()
   }
 
   /** Wall time at which the task next has something to do by itself; `Infinity` while it waits for others. */
   nextWallWork(): number {
     if (this.lifecycle.state !== 'running' || this.#batch !== undefined) return Number.POSITIVE_INFINITY
     if (this.state.hasOldRows) return this.#options.wallTime()
-    if (this.#waitingSince !== undefined) return this.#options.wallTime() + INPUT_WAIT_LIMIT_MS
+    const { waitLimitMs } = this.#inputs
+    if (waitLimitMs !== undefined) return this.#options.wallTime() + waitLimitMs
     const timers = this.#options.expiriesFrozen() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
     return Math.min(timers, this.#timers.nextWallPunctuation(this.#times.wallTime))
   }
@@ -378,7 +350,7 @@ export class Task implements NodeHost {
   /** Idempotent. */
   close(): void {
     if (this.lifecycle.state === 'closed') return
-    for (const input of this.inputs) input.close()
+    this.#inputs.close()
     this.state.discard()
     this.lifecycle.to('closed')
   }
@@ -413,6 +385,10 @@ export class Task implements NodeHost {
     if (record.origin.offset < 0) throw new Error('a timer has no record to dead-letter')
     this.#outputs.deadLetter(reason, undefined, message)
     this.#options.hooks.onDeadLetter(this.task, record.origin.topic, reason)
+  }
+
+  causedBy(cause: PastCause): void {
+    this.#outputs.causedBy(cause)
   }
 
   dropped(reason: string): void {

@@ -19,6 +19,7 @@ export const incidentKinds = [
   'http-error',
   'scrape-incomplete',
   'invariant-broken',
+  'order-incident',
 ] as const
 
 export type IncidentKind = (typeof incidentKinds)[number]

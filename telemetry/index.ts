@@ -6,6 +6,7 @@ export type {
   CampaignFacts,
   InvariantFacts,
   LogFacts,
+  OrderIncidentFacts,
   Probes,
   StandbyLag,
   StateFacts,

@@ -112,6 +112,10 @@ export const gauges = {
     help: 'Incidents of broken invariants that are open; every process says it of the whole deployment.',
     labels: ['invariant'],
   },
+  millrace_order_incidents: {
+    help: 'Incidents of orders that are open, by what was found; every process says it of the whole deployment.',
+    labels: ['found'],
+  },
   millrace_sentinel_unanswered_requests: {
     help: 'Requests for coupons without a verdict, as far as the sentinel has read both.',
     labels: [],

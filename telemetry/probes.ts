@@ -49,6 +49,13 @@ export interface InvariantFacts {
   readonly open: number
 }
 
+export interface OrderIncidentFacts {
+  /** For example `ORDER_NEEDS_ATTENTION`. */
+  readonly found: string
+  /** Incidents that are not resolved. */
+  readonly open: number
+}
+
 export interface LogFacts {
   readonly waitingRecords: number
   readonly waitingBytes: number
@@ -75,6 +82,8 @@ export interface Probes {
   watermarkMs(): number | undefined
   /** Of every invariant that is watched; none where that is off, or what was found is not read yet. */
   invariants(): readonly InvariantFacts[]
+  /** Of everything that may be found about an order; none where the shop takes none, or it is not read yet. */
+  orderIncidents(): readonly OrderIncidentFacts[]
   /** Requests without a verdict as far as both were read, of this process's share; none where it watches nothing. */
   unanswered(): Promise<readonly number[]>
   /** Nothing where the log is not in this process. */

@@ -77,7 +77,7 @@ export class Scrape {
     this.#setStates(probes)
     this.#setLog(probes)
     this.#setCampaigns(campaigns)
-    this.#setInvariants(probes)
+    this.#setIncidents(probes)
     this.#set('millrace_sentinel_unanswered_requests', unanswered, (count) => [{}, count])
     const watermark = probes.watermarkMs()
     const ages = watermark === undefined ? [] : [Math.max(0, this.#now() - watermark) / MS_PER_SECOND]
@@ -128,12 +128,14 @@ export class Scrape {
     this.#set('millrace_log_disk_limit_bytes', facts, ({ diskLimitBytes }) => [{}, diskLimitBytes])
   }
 
-  #setInvariants(probes: Probes): void {
+  #setIncidents(probes: Probes): void {
     const facts = probes.invariants()
     const violations = this.#instruments.counter('millrace_invariant_violations_total')
     violations.reset()
     for (const { invariant, violations: count } of facts) violations.inc({ invariant }, count)
     this.#set('millrace_invariant_incidents', facts, ({ invariant, open }) => [{ invariant }, open])
+    const ofOrders = probes.orderIncidents()
+    this.#set('millrace_order_incidents', ofOrders, ({ found, open }) => [{ found }, open])
   }
 
   #setCampaigns(campaigns: readonly CampaignFacts[]): void {

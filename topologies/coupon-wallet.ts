@@ -5,7 +5,6 @@
 import {
   joinTerms,
   keepingOf,
-  keepInWallet,
   type TermsFact,
   waitingFor,
   walletKeeper,
@@ -71,30 +70,14 @@ const heldStore = keyValueStore<CouponIssued, [couponId: string, userCouponId: s
   upcast: upcastOf(couponIssuedSchema),
 })
 
-const collector = processor({
-  name: 'wallet-keeper',
-  input: shape<string, CouponIssued>(),
-  stores: { wallet: walletStore },
-  process: keepInWallet,
-})
+export const WALLET = 'coupon-wallet'
 
-/** Wallets into which coupons are put, and nothing else: without the orders that use them. */
-export const couponWallet = topology('coupon-wallet', (t) => {
-  t.stream(topics.couponIssued)
-    .selectKey((issued) => issued.userId)
-    .repartition({ name: 'issued-by-user', key: topics.couponIssued.key, value: topics.couponIssued.value })
-    .process(collector)
-})
-
-/**
- * Wallets whose coupons orders use: the same topology, name and stores as `couponWallet`, which it takes the place of.
- * A use waits 10 s for its coupon unless told. Throws a `RangeError` for durations that cannot be.
- */
+/** A use waits 10 s for its coupon unless told. Throws a `RangeError` for durations that cannot be. */
 export function wallet(options: Partial<WalletRules> = {}): Topology {
   const { waitMs = 10_000 } = options
   if (!Number.isSafeInteger(waitMs) || waitMs < 1) throw new RangeError(`waitMs ${waitMs} is no duration`)
   const keeper = keeperOf({ ...keepingOf(options), waitMs })
-  return topology('coupon-wallet', (t) => {
+  return topology(WALLET, (t) => {
     const issued = issuedByUser(t)
     const uses = t
       .stream(topics.couponUseRequested, source)

@@ -14,6 +14,7 @@ import {
   sandboxDeliverySchema,
   stateSerde,
   topics,
+  upcastOf,
 } from '../schemas/index.ts'
 import { keyValueStore } from '../state/index.ts'
 import { processor, shape, type Topology, topology } from '../streams/index.ts'
@@ -28,6 +29,7 @@ export const sandboxDeliveryStore = keyValueStore<SandboxDelivery>({
   name: 'sandbox-deliveries',
   value: stateSerde(sandboxDeliverySchema),
   version: sandboxDeliverySchema.version,
+  upcast: upcastOf(sandboxDeliverySchema),
 })
 
 /** A command that says nothing, or for no order, is a fault of whoever sent it. */

@@ -10,7 +10,7 @@ export {
   requestStore,
   shardPartition,
 } from './coupon-issuance.ts'
-export { couponUseStore, couponWallet, wallet, walletStore } from './coupon-wallet.ts'
+export { couponUseStore, WALLET, wallet, walletStore } from './coupon-wallet.ts'
 export { answerStore, sentinel, SENTINEL } from './sentinel.ts'
 export type { SentinelOptions } from './sentinel-options.ts'
 export { ORDER_SENTINEL, orderSentinel, orderWatchStore, shopperOrderStore } from './order-sentinel.ts'
@@ -24,7 +24,14 @@ export {
   pointLedgerStore,
   points,
 } from './points.ts'
-export { type OrderOptions, orders, orderStore } from './orders.ts'
+export {
+  orderEventStore,
+  type OrderOptions,
+  orders,
+  ordersByStateStore,
+  ordersByUserStore,
+  orderStore,
+} from './orders.ts'
 export { deliverySandbox, type DeliverySandboxOptions, sandboxDeliveryStore } from './delivery-sandbox.ts'
 export {
   paymentSandbox,
@@ -32,4 +39,5 @@ export {
   sandboxPaymentStore,
   sandboxRefundStore,
 } from './payment-sandbox.ts'
+export { privacy, privacyKeyStore } from './privacy.ts'
 export { profileStore, users } from './users.ts'

@@ -10,8 +10,19 @@ import {
   type OrderOutputValues,
   type OrderRules,
 } from '../processors/index.ts'
-import { orderRowSchema, type OrderRow, stateSerde, type Topic, topics } from '../schemas/index.ts'
-import { keyValueStore } from '../state/index.ts'
+import {
+  type ListedOrder,
+  listedOrderSchema,
+  type OrderEvent,
+  orderEventSchema,
+  orderRowSchema,
+  type OrderRow,
+  stateSerde,
+  type Topic,
+  topics,
+  upcastOf,
+} from '../schemas/index.ts'
+import { keys, keyValueStore } from '../state/index.ts'
 import {
   processor,
   shape,
@@ -35,6 +46,39 @@ export const orderStore = keyValueStore<OrderRow>({
   name: 'orders',
   value: stateSerde(orderRowSchema),
   version: orderRowSchema.version,
+  upcast: upcastOf(orderRowSchema),
+})
+
+/** Timelines: what each order took and what came of it, by (orderId, 0..n). */
+export const orderEventStore = keyValueStore<OrderEvent, [orderId: string, number: number]>({
+  name: 'order-events',
+  key: keys.tuple(keys.string, keys.int64),
+  value: stateSerde(orderEventSchema),
+  version: orderEventSchema.version,
+  lookups: 'seldom',
+})
+
+/** Orders by (state, when they came into it, orderId). */
+export const ordersByStateStore = keyValueStore<ListedOrder, [state: string, since: number, orderId: string]>(
+  {
+    name: 'orders-by-state',
+    key: keys.tuple(keys.string, keys.timestamp, keys.string),
+    value: stateSerde(listedOrderSchema),
+    version: listedOrderSchema.version,
+    lookups: 'seldom',
+  },
+)
+
+/** Orders by (userId, when they began, orderId). */
+export const ordersByUserStore = keyValueStore<
+  ListedOrder,
+  [userId: string, createdAt: number, orderId: string]
+>({
+  name: 'orders-by-user',
+  key: keys.tuple(keys.string, keys.timestamp, keys.string),
+  value: stateSerde(listedOrderSchema),
+  version: listedOrderSchema.version,
+  lookups: 'seldom',
 })
 
 /** Declares the orchestrator. Throws a `RangeError` for options that cannot be. */
@@ -46,7 +90,12 @@ export function orders(options: OrderOptions): Topology {
   const saga = processor({
     name: 'order-saga',
     input: shape<string, OrderMessage>(),
-    stores: { orders: orderStore },
+    stores: {
+      orders: orderStore,
+      events: orderEventStore,
+      byState: ordersByStateStore,
+      byUser: ordersByUserStore,
+    },
     outputs,
     timers: { due: 'wall' },
     process: desk.process,

@@ -16,6 +16,7 @@ import {
   sandboxRefundSchema,
   stateSerde,
   topics,
+  upcastOf,
 } from '../schemas/index.ts'
 import { keys, keyValueStore } from '../state/index.ts'
 import { processor, shape, type Topology, topology } from '../streams/index.ts'
@@ -30,6 +31,7 @@ export const sandboxPaymentStore = keyValueStore<SandboxPayment>({
   name: 'sandbox-payments',
   value: stateSerde(sandboxPaymentSchema),
   version: sandboxPaymentSchema.version,
+  upcast: upcastOf(sandboxPaymentSchema),
 })
 
 /** Refunds by (orderId, refundId). */
@@ -38,6 +40,7 @@ export const sandboxRefundStore = keyValueStore<SandboxRefund, [orderId: string,
   key: keys.tuple(keys.string, keys.string),
   value: stateSerde(sandboxRefundSchema),
   version: sandboxRefundSchema.version,
+  upcast: upcastOf(sandboxRefundSchema),
 })
 
 /** A command that says nothing, or for no order, is a fault of whoever sent it. */

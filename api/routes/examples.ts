@@ -123,9 +123,22 @@ export const redriveExample = {
   ends: [4, 0, 0, 0, 0, 0],
 }
 
+export const shipToExample = {
+  name: 'Ada Quill',
+  phone: '+44 20 7946 0000',
+  zipcode: 'N1 9GU',
+  address: '1 Example Street, London',
+  memo: 'leave it at the door',
+}
+
+export const profileExample = { userId: 'user-7', email: 'ada@example.com', locale: 'en-GB' }
+
+export const cartExample = { userId: 'user-7', items: [{ productId: '85123A', quantity: 2 }] }
+
 export const wantedExample = {
   userId: 'user-7',
-  items: [{ productId: '85123A', quantity: 2 }],
+  items: cartExample.items,
+  shipTo: shipToExample,
   pointsToUse: 20,
   expectedTotal: 5_10,
 }
@@ -144,6 +157,8 @@ export const orderExample = {
   step: 'payment',
   attempt: 1,
   revision: 4,
+  createdAt: 1_772_323_200_000,
+  since: 1_772_323_200_180,
   items: [{ lineNo: 1, productId: '85123A', categoryId: 'decor', quantity: 2, unitPrice: 2_55 }],
   amounts: { items: 5_10, discount: 0, points: 20, final: 4_90 },
   currency: 'GBP',
@@ -182,3 +197,64 @@ export const pointsExample = {
 }
 
 export const grantExample = { userId: 'user-7', adjustId: 'hello', points: 500, balance: 500 }
+
+export const orderListExample = {
+  items: [
+    {
+      orderId: placedExample.orderId,
+      userId: 'user-7',
+      state: 'AWAITING_PAYMENT',
+      since: 1_772_323_200_180,
+      createdAt: 1_772_323_200_000,
+      returnState: 'NONE',
+      step: 'payment',
+      attempt: 1,
+      revision: 4,
+      currency: 'GBP',
+      final: 4_90,
+    },
+  ],
+  partitions: { count: 6, missing: [] },
+}
+
+const answeredAt = { topic: 'stock.reserve.result', partition: 1, offset: 310, timestamp: 1_772_323_200_043 }
+const askedAt = { topic: 'stock.reserve.requested', partition: 4, offset: 87, timestamp: 1_772_323_200_020 }
+
+export const timelineExample = {
+  orderId: placedExample.orderId,
+  complete: true,
+  states: [
+    { state: 'PENDING', returnState: 'NONE', step: 'stock', attempt: 1, revision: 1, at: 1_772_323_200_012 },
+    { state: 'STOCK_RESERVED', returnState: 'NONE', revision: 2, at: 1_772_323_200_050 },
+  ],
+  steps: [
+    {
+      saga: 'ORDER',
+      step: 'stock',
+      part: '85123A',
+      way: 'DO',
+      commands: [
+        {
+          topic: 'stock.reserve.requested',
+          attempt: 1,
+          epoch: 0,
+          sentAt: 1_772_323_200_012,
+          position: askedAt,
+          answer: { status: 'RESERVED', at: 1_772_323_200_050, position: answeredAt, cause: askedAt },
+          durationMs: 38,
+        },
+      ],
+      answers: [],
+    },
+  ],
+  events: [
+    {
+      kind: 'STOCK',
+      status: 'RESERVED',
+      at: 1_772_323_200_050,
+      position: answeredAt,
+      cause: askedAt,
+      causationId: '0197a5d0-7c14-7b6a-9f3e-2d1c0b9a8f7e',
+    },
+  ],
+}

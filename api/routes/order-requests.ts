@@ -1,6 +1,7 @@
 /** What is asked of an order: that it is paid, called off, or that goods come back. The saga decides; `202` is ACCEPTED. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
+import { audit } from '../audit.ts'
 import type { AppendRecord } from '../../streams/index.ts'
 import { type ApiContext, type App, SERVICES } from '../context.ts'
 import { ApiError } from '../errors.ts'
@@ -120,6 +121,9 @@ export function orderRequestRoutes(app: App, context: ApiContext): void {
 interface Asked {
   readonly record?: AppendRecord | undefined
   readonly returnId?: string | undefined
+  /** For the audit, where an operator asks. */
+  readonly action: string
+  readonly after?: object | undefined
 }
 
 /** Whoever has the order does the whole of it. */
@@ -133,12 +137,15 @@ function onOrder(
   return fromOwner(context, request, reply, {
     async here(): Promise<Accepted> {
       const order = knownOrder(context, request.params.orderId)
-      const { record, returnId } = ask(order)
+      const { record, returnId, action, after } = ask(order)
+      const { orderId, state } = order
       if (record !== undefined) {
         checkAdmission(context, record.topic)
+        // A service does what customers and providers say; an operator does it on their own word.
+        const isOperator = request.principal.role === 'admin'
+        if (isOperator) await audit(context, request, { action, target: orderId, before: { state }, after })
         await appendOne(context, record)
       }
-      const { orderId, state } = order
       reply.code(202).header('location', `/v1/orders/${orderId}`)
       const accepted = { orderId, status: 'ACCEPTED' as const, state }
       return returnId === undefined ? accepted : { ...accepted, returnId }
@@ -158,20 +165,22 @@ function pay(
   order: OrderView,
   { paymentKey, amount, status = 'SUCCESS', failureCode }: Static<typeof Paid>,
 ): Asked {
-  if (order.paymentKey === paymentKey) return {}
+  const action = 'order.pay'
+  if (order.paymentKey === paymentKey) return { action }
   checkAllowed(order, 'pay')
   const { orderId } = order
   const value = { orderId, paymentKey, amount, status, failureCode: failureCode ?? null }
-  return { record: recordOf(context, request, context.topics.paymentResult, value) }
+  const record = recordOf(context, request, context.topics.paymentResult, value)
+  return { record, action, after: { paymentKey, amount, status } }
 }
 
 function cancel(context: ApiContext, request: FastifyRequest, order: OrderView, why = ''): Asked {
-  if (order.calledOff) return {}
+  const action = 'order.cancel'
+  if (order.calledOff) return { action }
   checkAllowed(order, 'cancel')
   const value = { orderId: order.orderId, reason: why, actor: request.principal.name }
-  return {
-    record: actedBy(recordOf(context, request, context.topics.orderCancelRequested, value), request),
-  }
+  const record = recordOf(context, request, context.topics.orderCancelRequested, value)
+  return { record: actedBy(record, request), action, after: { reason: why } }
 }
 
 function takeBack(
@@ -183,12 +192,13 @@ function takeBack(
 ): Asked {
   const derived = key === undefined ? context.ids.next() : idFromKey(request.principal.name, key)
   const returnId = given ?? derived
-  if (order.returns.some((one) => one.returnId === returnId)) return { returnId }
+  const action = 'order.return'
+  if (order.returns.some((one) => one.returnId === returnId)) return { returnId, action }
   checkAllowed(order, 'return')
   checkUnits(order, items)
   const value = { orderId: order.orderId, returnId, items, reason: why, actor: request.principal.name }
   const record = recordOf(context, request, context.topics.orderReturnRequested, value)
-  return { record: actedBy(record, request), returnId }
+  return { record: actedBy(record, request), returnId, action, after: { returnId, items, reason: why } }
 }
 
 /** The saga counts again: another return may be on its way. @throws ApiError `INVALID_REQUEST` */

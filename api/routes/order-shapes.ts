@@ -34,6 +34,8 @@ const states = [
 ] as const
 export const State = Type.Enum(states)
 
+export const ReturnState = Type.Enum(['NONE', 'PARTIAL', 'FULL', 'UNKNOWN'])
+
 const Line = Type.Object({
   lineNo,
   productId: ProductId,
@@ -53,10 +55,12 @@ export const OrderShape = Type.Object(
     orderId: OrderId,
     userId: UserId,
     state: State,
-    returnState: Type.Enum(['NONE', 'PARTIAL', 'FULL', 'UNKNOWN']),
+    returnState: ReturnState,
     step: Type.Optional(Type.String({ description: 'What it is at; absent between steps.' })),
     attempt: Type.Optional(count(1, { description: 'Of that step.' })),
     revision: count(0, { description: 'Grows with every change.' }),
+    createdAt: Type.Optional(Millis),
+    since: Type.Optional(Type.Integer({ description: 'When it came into its state, epoch milliseconds.' })),
     note: Type.Optional(Type.String({ description: 'For people: why it waits, or went back.' })),
     items: Type.Array(Line),
     amounts: Type.Object(
@@ -78,7 +82,8 @@ export const OrderShape = Type.Object(
 export type OrderShape = Static<typeof OrderShape>
 
 export function showOrder(order: OrderView): OrderShape {
-  const { orderId, userId, state, returnState, step, attempt, revision, note, items } = order
+  const { orderId, userId, state, returnState, step, attempt, revision, createdAt, since, note, items } =
+    order
   const { amounts, currency, payBy, userCouponId, paymentKey, confirmedAt, returns, actions } = order
   return {
     orderId,
@@ -88,6 +93,7 @@ export function showOrder(order: OrderView): OrderShape {
     ...(step !== '' && { step }),
     ...(attempt > 0 && { attempt }),
     revision,
+    ...(createdAt > 0 && { createdAt, since }),
     ...(note !== null && { note }),
     items: items.map(({ categoryId, ...line }) => (categoryId === null ? line : { ...line, categoryId })),
     amounts,

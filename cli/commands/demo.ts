@@ -5,6 +5,7 @@ import { type Context, stopped } from '../context.ts'
 import { boardAt, checkBoards } from '../demo/board-checks.ts'
 import { checkDecisions } from '../demo/coupon-checks.ts'
 import { openDemoShop } from '../demo/demo-shop.ts'
+import { DEMO_ORDERS, describeDemoOrders, judgeDemoOrders, placeDemoOrders } from '../demo/orders.ts'
 import { type Expected, expectedBoards } from '../demo/expected-boards.ts'
 import { runRush } from '../demo/rush-process.ts'
 import { CheckError } from '../errors.ts'
@@ -28,6 +29,7 @@ const QUOTA = 1_000
 const RATE = 5_000
 const WARM_UP = 1_500
 const FIRST_ENTRIES = 10
+const CONNECTIONS = 32
 const MS_PER_SECOND = 1000
 const MINOR_UNITS = 100
 
@@ -46,26 +48,30 @@ async function run(context: Context, flags: DemoFlags, closing: Closing): Promis
   const file = sampleFile()
   const shop = await openDemoShop(context, flags, closing)
   const { url } = shop
-  const client = new ShopClient({ url, connections: 2, pipelining: 1 })
+  const client = new ShopClient({ url, connections: CONNECTIONS, pipelining: 1 })
   closing.add('client', () => client.close())
+  const doors = { client, output, signal: context.stop }
 
   output.say(`A month of real orders (${SAMPLE}), moved so that its last trading day was yesterday:`)
   const span = (await measure([file])) as RetailSpan
   const shiftMs = shiftToYesterday(span.lastSaleAt, Date.now())
   const replayed = await replayMonth(context, shop, file, span, shiftMs)
+  const at = span.lastSaleAt + shiftMs
+  const expected = expectedBoards(file, shiftMs)
+  // Before there are sales of today, which may be in the same week.
+  const boards = await checkBoards(client, expected, at, context.stop)
+  output.say(`${count(DEMO_ORDERS)} orders of every kind, good and bad:`)
+  const session = await placeDemoOrders(doors)
   output.say(`${count(USERS)} users ask for one of ${count(QUOTA)} coupons:`)
   const asked = { url, couponId: COUPON_ID, users: USERS, quota: QUOTA, rate: RATE, warmup: WARM_UP }
   const rush = await runRush(asked, context.stop)
-  await drained(shop.streams, shop.log, context.stop)
+  const orders = await judgeDemoOrders(doors, shop, session)
 
-  const at = span.lastSaleAt + shiftMs
-  const expected = expectedBoards(file, shiftMs)
   const facts = { couponId: COUPON_ID, requests: USERS, quota: QUOTA }
-  const checks = [
-    ...(await checkDecisions(shop.log, shop.topics, facts)),
-    ...(await checkBoards(client, expected, at, context.stop)),
-  ]
+  const decisions = await checkDecisions(shop.log, shop.topics, facts)
+  const checks = [...decisions, ...boards, ...orders.checks]
   const seconds = (performance.now() - startedAt) / MS_PER_SECOND
+  output.data(describeDemoOrders(orders))
   output.data(await summary({ client, expected, at, rush, replayed, url, seconds, stop: context.stop }))
   output.data(describeChecks(checks, output))
   assertAll(checks)

@@ -1,24 +1,23 @@
 /** Dead letters, over the HTTP of a shop that runs: whoever holds the log is the one to ask. */
 import type { DeadLetterCause, DeadLetterSummary, DeadLetterView, RedriveReport } from '../../api/index.ts'
-import { configure } from '../configure.ts'
 import type { Context } from '../context.ts'
-import { readRunFile } from '../control/run-file.ts'
-import { CheckError, DirectoryError, UsageError } from '../errors.ts'
+import { CheckError, UsageError } from '../errors.ts'
 import type { DeadLetterFlags, DeadLetterListFlags, DeadLetterShowFlags, RedriveFlags } from '../flags.ts'
-import { checkedUrl, type Reply, ShopClient } from '../load/client.ts'
 import { table } from '../output.ts'
+import { harmless, type RunningShop, withRunningShop } from '../running-shop.ts'
 
+const DLQ = '/v1/ops/dlq'
 const PAGE_ITEMS = 1_000
 /** Calls in a row that send and finish nothing, before it is said that nothing moves. */
 const MOST_IDLE_CALLS = 3
 const FILTER_KEYS = ['topic', 'error', 'from', 'to', 'key', 'partition', 'offset'] as const
 
 export function listDeadLetters(context: Context, flags: DeadLetterListFlags): Promise<void> {
-  return withShop(context, flags, async (shop) => {
+  return withRunningShop(context, flags, async (shop) => {
     const { topic, error, from, to, key, state } = flags
     const filter = { topic, error, from, to, key, state }
     if (flags.causes === true) {
-      const { causes, complete } = (await shop.get(`causes${query(filter)}`)) as {
+      const { causes, complete } = (await shop.get(`${DLQ}/causes${query(filter)}`)) as {
         causes: DeadLetterCause[]
         complete: boolean
       }
@@ -38,7 +37,7 @@ export function listDeadLetters(context: Context, flags: DeadLetterListFlags): P
 }
 
 async function allItems(
-  shop: DeadLetterClient,
+  shop: RunningShop,
   filter: Readonly<Record<string, string | undefined>>,
   limit: number,
 ): Promise<readonly DeadLetterSummary[]> {
@@ -46,7 +45,7 @@ async function allItems(
   let cursor: string | undefined
   do {
     const left = Math.min(PAGE_ITEMS, limit - all.length)
-    const page = (await shop.get(query({ ...filter, limit: String(left), cursor }))) as {
+    const page = (await shop.get(DLQ + query({ ...filter, limit: String(left), cursor }))) as {
       items: DeadLetterSummary[]
       cursor?: string
     }
@@ -66,10 +65,10 @@ export function showDeadLetter(
     return Promise.reject(
       new UsageError(`${position} is no topic:partition:offset, as millrace dlq list prints it`),
     )
-  return withShop(context, flags, async (shop) => {
+  return withRunningShop(context, flags, async (shop) => {
     const show = flags.raw === true ? 'raw' : flags.typed === true ? 'typed' : 'preview'
     const letter = (await shop.get(
-      `${topic}/${partition}/${offset}${query({ show })}`,
+      `${DLQ}/${topic}/${partition}/${offset}${query({ show })}`,
     )) as unknown as DeadLetterView
     if (flags.json === true) return context.output.data(JSON.stringify(letter, null, 2))
     context.output.data(described(letter))
@@ -88,20 +87,12 @@ function described(letter: DeadLetterView): string {
   return table(['field', 'content'], rows)
 }
 
-/** What somebody else wrote must not move the cursor. */
-function harmless(text: string): string {
-  return text.replaceAll(
-    /[\x00-\x1f\x7f-\x9f]/g,
-    (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-}
-
 /** Goes on until nothing is left; throws a `CheckError` where some did not get through. */
 export async function redriveDeadLetters(context: Context, flags: RedriveFlags): Promise<void> {
   const filter = parseFilter(flags.filter)
-  await withShop(context, flags, async (shop) => {
+  await withRunningShop(context, flags, async (shop) => {
     const request = { filter, dryRun: flags.dryRun === true, ignoreEarlier: flags.ignoreEarlier === true }
-    const first = (await shop.post('redrive', request)) as unknown as RedriveReport
+    const first = (await shop.post(`${DLQ}/redrive`, request)) as unknown as RedriveReport
     const report = request.dryRun ? first : await goOn(context, shop, request, first)
     if (flags.json === true) context.output.data(JSON.stringify(report))
     else context.output.data(table(['dead letters', 'count'], rowsOf(report, request.dryRun)))
@@ -112,7 +103,7 @@ export async function redriveDeadLetters(context: Context, flags: RedriveFlags):
 
 async function goOn(
   context: Context,
-  shop: DeadLetterClient,
+  shop: RunningShop,
   request: object,
   first: RedriveReport,
 ): Promise<RedriveReport> {
@@ -120,7 +111,10 @@ async function goOn(
   let idle = 0
   while (!report.complete && idle < MOST_IDLE_CALLS) {
     context.stop.throwIfAborted()
-    const next = (await shop.post('redrive', { ...request, ends: first.ends })) as unknown as RedriveReport
+    const next = (await shop.post(`${DLQ}/redrive`, {
+      ...request,
+      ends: first.ends,
+    })) as unknown as RedriveReport
     idle = next.sent + next.done === 0 && next.left >= report.left ? idle + 1 : 0
     const { matched, already, sent, again } = report
     report = { ...next, matched, already, sent: sent + next.sent, again: again + next.again }
@@ -157,8 +151,8 @@ function stuckOf({ again, waiting, held, unroutable, left }: RedriveReport): rea
 }
 
 export function resumeTask(context: Context, task: string, flags: DeadLetterFlags): Promise<void> {
-  return withShop(context, flags, async (shop) => {
-    const why = await shop.post(`/v1/ops/tasks/${encodeURIComponent(task)}/resume`, undefined)
+  return withRunningShop(context, flags, async (shop) => {
+    const why = await shop.post(`/v1/ops/tasks/${encodeURIComponent(task)}/resume`)
     if (flags.json === true) return context.output.data(JSON.stringify(why))
     const { topic, deadLetters, records } = why
     context.output.say(
@@ -182,48 +176,6 @@ function parseFilter(given: readonly string[]): Readonly<Record<string, string |
   }
   if (filter['topic'] === undefined) throw new UsageError('--filter needs topic=<name>')
   return filter
-}
-
-/** Bodies of answers that are no problems; paths are below `/v1/ops/dlq/`, or whole. */
-interface DeadLetterClient {
-  get(path: string): Promise<Readonly<Record<string, unknown>>>
-  post(path: string, body: object | undefined): Promise<Readonly<Record<string, unknown>>>
-}
-
-async function withShop(
-  context: Context,
-  flags: DeadLetterFlags,
-  work: (shop: DeadLetterClient) => Promise<void>,
-): Promise<void> {
-  const { config } = configure(context, flags)
-  const url = flags.url === undefined ? urlOf(config.dataDir) : checkedUrl(flags.url)
-  const token = config.auth.tokens.find(({ role }) => role === 'admin')?.token.reveal()
-  const client = new ShopClient({ url, connections: 1, pipelining: 1, token })
-  try {
-    await work({
-      get: async (path) => bodyOf(await client.get(`/v1/ops/dlq${path.startsWith('?') ? '' : '/'}${path}`)),
-      post: async (path, body = {}) =>
-        bodyOf(await client.post(path.startsWith('/') ? path : `/v1/ops/dlq/${path}`, body)),
-    })
-  } finally {
-    await client.close()
-  }
-}
-
-function urlOf(dataDir: string): string {
-  const run = readRunFile(dataDir)
-  if (run !== undefined) return run.url
-  throw new DirectoryError(`no shop runs on ${dataDir}; start it, or give --data-dir or --url`)
-}
-
-function bodyOf({ status, body }: Reply): Readonly<Record<string, unknown>> {
-  if (status < 300) return body
-  const { code = '', detail = '', errors = [] } = body
-  const fields = (errors as { path: string; message: string }[]).map(
-    ({ path, message }) => `${path} ${message}`,
-  )
-  const text = `${status} ${String(code)}: ${[String(detail), ...fields].join(' ')}`
-  throw status === 400 || status === 404 ? new UsageError(text) : new Error(text)
 }
 
 function query(values: Readonly<Record<string, string | undefined>>): string {

@@ -2,8 +2,7 @@
 import type { Topics } from '../../schemas/index.ts'
 import type { Log } from '../../streams/index.ts'
 import { type Check, check, isDense } from '../load/verdicts.ts'
-
-const PAGE_RECORDS = 1_000
+import { readTopic } from '../pipeline/read-topic.ts'
 
 export interface RushFacts {
   readonly couponId: string
@@ -48,30 +47,4 @@ export async function checkDecisions(
 
 function of(couponId: string) {
   return (value: { readonly couponId: string }): boolean => value.couponId === couponId
-}
-
-/** Every value of a topic, from its first record to the end it has now. */
-async function readTopic<V>(
-  log: Log,
-  topic: { readonly name: string; readonly value: { deserialize(bytes: Buffer): V } },
-): Promise<V[]> {
-  const values: V[] = []
-  for (let partition = 0; partition < log.partitions(topic.name); partition++) {
-    const { start, end } = await log.bounds({ topic: topic.name, partition })
-    let wake: (() => void) | undefined
-    const reader = log.openReader({ topic: topic.name, partition }, start, () => wake?.())
-    try {
-      // The end may lie behind the last record: a log has marks of its own.
-      while (reader.position < end) {
-        const readable = new Promise<void>((resolve) => (wake = resolve))
-        const records = reader.take(PAGE_RECORDS)
-        for (const { value } of records) if (value !== null) values.push(topic.value.deserialize(value))
-        if (reader.fault !== undefined) throw reader.fault
-        if (records.length === 0 && reader.position < end) await readable
-      }
-    } finally {
-      reader.close()
-    }
-  }
-  return values
 }

@@ -42,29 +42,30 @@ export class ShopClient {
   }
 
   get(path: string): Promise<Reply> {
-    return this.#send(this.#pool, 'GET', path, undefined)
+    return this.#send(this.#pool, 'GET', path)
   }
 
   /** As `get`, for what the server may take its time with. */
   wait(path: string): Promise<Reply> {
-    return this.#send(this.#waiting, 'GET', path, undefined)
+    return this.#send(this.#waiting, 'GET', path)
   }
 
   /** Repeating it must change nothing: the calls are pipelined and tried again. */
-  put(path: string, body: object): Promise<Reply> {
-    return this.#send(this.#pool, 'PUT', path, body)
+  put(path: string, body: object, key?: string): Promise<Reply> {
+    return this.#send(this.#pool, 'PUT', path, body, key)
   }
 
-  /** As `put`: the body has to carry what makes a repeat harmless, such as a requestId. */
-  post(path: string, body: object): Promise<Reply> {
-    return this.#send(this.#pool, 'POST', path, body)
+  /** As `put`: what makes a repeat harmless is in the body, a requestId for example, or is an Idempotency-Key. */
+  post(path: string, body: object, key?: string): Promise<Reply> {
+    return this.#send(this.#pool, 'POST', path, body, key)
   }
 
   async #send(
     pool: Pool,
     method: 'GET' | 'PUT' | 'POST',
     path: string,
-    body: object | undefined,
+    body?: object,
+    key?: string,
   ): Promise<Reply> {
     const {
       statusCode,
@@ -73,7 +74,7 @@ export class ShopClient {
     } = await pool.request({
       method,
       path: this.#base + path,
-      headers: this.#headers,
+      headers: key === undefined ? this.#headers : { ...this.#headers, 'idempotency-key': key },
       body: body === undefined ? null : JSON.stringify(body),
       idempotent: true,
     })

@@ -10,18 +10,27 @@ import { commandFile } from '../package-root.ts'
 
 export interface OwnShop {
   readonly url: string
-  /** Ends it gracefully and removes its directory. Idempotent. */
+  readonly dataDir: string
+  /** Ends it gracefully; what it has written stays. Idempotent. */
+  stop(): Promise<void>
+  /** Ends it and removes its directory. Idempotent. */
   end(): Promise<void>
 }
 
 /** No client is held back: the generator is one client and stands for many. */
 const SETTINGS = ['http.clientRequestsPerSecond=1000000', 'http.clientBurst=1000000']
 
-/** Rejects when it ends before it listens. */
-export async function startShop({ stop }: Pick<Context, 'stop'>): Promise<OwnShop> {
+/**
+ * Rejects when it ends before it listens.
+ * @param more settings, as `--set` takes them
+ */
+export async function startShop(
+  { stop: signal }: Pick<Context, 'stop'>,
+  more: readonly string[] = [],
+): Promise<OwnShop> {
   const dataDir = await mkdtemp(join(tmpdir(), 'millrace-load-'))
   const flags = ['start', '--json', '--port', '0', '--data-dir', dataDir, '--log-level', 'warn']
-  const settings = SETTINGS.flatMap((setting) => ['--set', setting])
+  const settings = [...SETTINGS, ...more].flatMap((setting) => ['--set', setting])
   // Of its surroundings it gets nothing: a setting of the caller's would change what is measured.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('MILLRACE_')),
@@ -31,12 +40,16 @@ export async function startShop({ stop }: Pick<Context, 'stop'>): Promise<OwnSho
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')
-  let ending: Promise<void> | undefined
-  const end = (): Promise<void> => (ending ??= endChild())
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => (stopping ??= endChild())
+  const end = async (): Promise<void> => {
+    await stop()
+    await rm(dataDir, { recursive: true, force: true })
+  }
 
   try {
     const url = await Promise.race([firstUrl(), failed(), aborted()])
-    return { url, end }
+    return { url, dataDir, stop, end }
   } catch (error) {
     await end()
     throw error
@@ -56,15 +69,14 @@ export async function startShop({ stop }: Pick<Context, 'stop'>): Promise<OwnSho
 
   function aborted(): Promise<never> {
     return new Promise((_, reject) => {
-      const abort = (): void => reject(stop.reason as Error)
-      if (stop.aborted) abort()
-      else stop.addEventListener('abort', abort, { once: true })
+      const abort = (): void => reject(signal.reason as Error)
+      if (signal.aborted) abort()
+      else signal.addEventListener('abort', abort, { once: true })
     })
   }
 
   async function endChild(): Promise<void> {
     child.kill('SIGTERM')
     await exited
-    await rm(dataDir, { recursive: true, force: true })
   }
 }

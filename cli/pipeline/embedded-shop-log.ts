@@ -6,6 +6,7 @@ import { type Config, ConfigError } from '../../config/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
 import { refuseMigrated } from './migration/directory-mark.ts'
+import { embeddedMasterKeys } from './privacy/master-key.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { watchers } from './topologies.ts'
@@ -31,6 +32,7 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
     return {
       mode: await settleMode(log, options.mode),
       cursorSecret: await cursorSecret(log),
+      sealing: { masterKeys: await embeddedMasterKeys(config), eraser: undefined },
       openLog: () => Promise.resolve(shopLog(log, config)),
       backup: (directory) => log.backup(directory),
       close: () => log.close(),

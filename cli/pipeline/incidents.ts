@@ -4,14 +4,16 @@
  * A topic that cannot be read leaves the answers out; it is tried again.
  */
 import type { HealthCheck } from '../../api/index.ts'
-import { type WatchedInvariant, watchedInvariants } from '../../processors/index.ts'
+import { orderIncidents, type WatchedInvariant, watchedInvariants } from '../../processors/index.ts'
 import type { Incident, Topics } from '../../schemas/index.ts'
 import type { Clock, Log } from '../../streams/index.ts'
-import type { InvariantFacts, Telemetry } from '../../telemetry/index.ts'
+import type { InvariantFacts, OrderIncidentFacts, Telemetry } from '../../telemetry/index.ts'
 import { TopicView } from './topic-view.ts'
 
 /** An incident has less than a kilobyte. */
 const MAX_BYTES = 16 * 1024 * 1024
+
+const ofOrders: ReadonlySet<string> = new Set(orderIncidents)
 
 export interface IncidentsOptions {
   readonly log: Pick<Log, 'partitions' | 'bounds' | 'openReader'>
@@ -39,8 +41,9 @@ export class Incidents {
         const wasOpen = before !== undefined && value.deserialize(before).status === 'OPEN'
         if (incident.status !== 'OPEN' || wasOpen) return
         const { invariant, subject, detail, topic, partition, offset, pauseRequested } = incident
-        const found = { invariant, subject, detail, topic, partition, offset, pauseRequested }
-        telemetry.incident('invariant-broken', found)
+        const place = { subject, detail, topic, partition, offset }
+        if (ofOrders.has(invariant)) telemetry.incident('order-incident', { found: invariant, ...place })
+        else telemetry.incident('invariant-broken', { invariant, ...place, pauseRequested })
       },
     })
   }
@@ -60,6 +63,16 @@ export class Incidents {
       const violations = own.reduce((sum, { occurrences }) => sum + occurrences, 0)
       return { invariant, violations, open: own.filter(({ status }) => status === 'OPEN').length }
     })
+  }
+
+  /** Of all that may be found about an order; none before everything was read. */
+  orderFacts(): OrderIncidentFacts[] {
+    const open = this.list()?.filter(({ status }) => status === 'OPEN')
+    if (open === undefined) return []
+    return orderIncidents.map((found) => ({
+      found,
+      open: open.filter(({ invariant }) => invariant === found).length,
+    }))
   }
 
   checks(): readonly HealthCheck[] {

@@ -16,6 +16,7 @@ import { Closing } from '../closing.ts'
 import { UsageError } from '../errors.ts'
 import { connectionOptions } from './kafka-connection.ts'
 import { type KeptValue, keptValue } from './kept-file.ts'
+import { configuredMasterKeys } from './privacy/master-key.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { TaskStores } from './task-stores.ts'
 
@@ -54,6 +55,7 @@ export async function openKafkaDirectory(options: DirectoryOptions): Promise<Sho
     return {
       mode: 'live',
       cursorSecret,
+      sealing: { masterKeys: configuredMasterKeys(config), eraser: undefined },
       async openLog(url) {
         const address = addressOf(config, url)
         if (address === undefined)

@@ -37,20 +37,27 @@ function lagsOf(runner: Runner, task: Task): InputLag[] {
 /**
  * The topics whose records a write to `topic` ends up in, itself included: what a topology reads from it, it writes on.
  * A shop that takes orders faster than its boards can count them must slow down the orders.
+ *
+ * An answer is the burden of whoever asked: it counts for what makes its reader ask, and leads no further. Wallets take
+ * coupons and answer orders, and orders that are behind hold no coupons up.
  */
 export function downstreamTopics(topologies: readonly Topology[], topic: string): ReadonlySet<string> {
   const found = new Set([topic])
+  const parts = topologies.flatMap(({ subTopologies }) => subTopologies)
+  const reached = () => parts.filter(({ sources }) => sources.some((source) => found.has(source.topic.name)))
   for (let before = 0; before < found.size; ) {
     before = found.size
-    for (const { subTopologies } of topologies) {
-      for (const { sources, nodes } of subTopologies) {
-        if (!sources.some((source) => found.has(source.topic.name))) continue
-        for (const node of nodes)
-          if (node.kind === 'sink') for (const { name } of node.topics) found.add(name)
-      }
+    for (const node of reached().flatMap(({ nodes }) => nodes)) {
+      const written = node.kind === 'sink' ? node.topics : []
+      for (const { name } of written) if (!isAnswer(name)) found.add(name)
     }
   }
-  return found
+  const read = reached().flatMap(({ sources }) => sources.map((source) => source.topic.name))
+  return new Set([...found, ...read.filter(isAnswer)])
+}
+
+function isAnswer(topic: string): boolean {
+  return topic.endsWith('.result')
 }
 
 export interface AdmissionOptions {

@@ -1,10 +1,11 @@
 /** Orders, stock and points as the API needs them, over the stores of their topologies. */
 import type { OrderPort, OrderView, Page, PointPort, StockPort } from '../../api/index.ts'
-import { orderSummary, repairsOf } from '../../processors/index.ts'
+import { MAX_EVENTS, orderSummary, repairsOf, timelineOf } from '../../processors/index.ts'
 import type { PointEntry, ProductCatalog } from '../../schemas/index.ts'
 import { type Answer, isStreamsError } from '../../streams/index.ts'
 import {
   catalog,
+  orderEventStore,
   orderStore,
   pointAccountStore,
   pointAdjustmentStore,
@@ -12,17 +13,20 @@ import {
   productStore,
   stockAdjustmentStore,
   stockLevelStore,
+  WALLET,
   walletStore,
 } from '../../topologies/index.ts'
+import { listOrders } from './order-lists.ts'
+import { OrderWatch } from './order-watch.ts'
 import type { PortParts } from './port.ts'
 import { queriesOf } from './queries.ts'
 
-/** Between two looks at an order that somebody waits for. A look reads one committed row. */
-const LOOK_EVERY_MS = 50
-const [ORDERS, STOCK, POINTS, WALLET] = ['orders', 'stock', 'points', 'coupon-wallet'] as const
+const [ORDERS, STOCK, POINTS] = ['orders', 'stock', 'points'] as const
 
 export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
   const rows = queriesOf(streams, ORDERS, orderStore)
+  const events = queriesOf(streams, ORDERS, orderEventStore)
+  const watch = new OrderWatch(streams, clock)
   const products = queriesOf(streams, catalog.name, productStore)
   const order = (orderId: string): Answer<OrderView | undefined> => {
     const { value, positions } = rows.get(orderId)
@@ -35,8 +39,31 @@ export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
       while (!enough(order(orderId).value) && signal?.aborted !== true) {
         const left = until - clock.monotonic()
         if (left <= 0) return
-        await new Promise<void>((resolve) => clock.after(Math.min(LOOK_EVERY_MS, left), resolve))
+        await watch.changed(orderId, left, signal)
       }
+    },
+    orderList: (query) => listOrders(streams, query),
+    async orderTimeline(orderId) {
+      const known = order(orderId)
+      const { value } = await events.page(orderId, { prefix: [orderId], limit: MAX_EVENTS })
+      if (value.length === 0 && known.value === undefined)
+        return { value: undefined, positions: known.positions }
+      return {
+        value: timelineOf(
+          value.map(([, event]) => event),
+          MAX_EVENTS,
+        ),
+        positions: known.positions,
+      }
+    },
+    async orderNews(orderId, above) {
+      const { value } = await events.page(orderId, { prefix: [orderId], limit: MAX_EVENTS })
+      const told = value.flatMap(([, { at, passed }]) => passed.map((status) => ({ ...status, at })))
+      const now = order(orderId).value
+      // Its timeline is full, or began later than the order: where it is now is told all the same.
+      const untold = now !== undefined && now.state !== told.at(-1)?.state
+      const statuses = untold ? [...told, { ...now, at: now.since }] : told
+      return statuses.filter(({ revision }) => revision > above)
     },
     orderRepairs(orderId) {
       const { value: row, positions } = rows.get(orderId)

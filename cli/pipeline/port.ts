@@ -20,10 +20,10 @@ import {
   catalog,
   commandStore,
   couponIssuance,
-  couponWallet,
   counterStore,
   productStore,
   requestStore,
+  WALLET,
   walletStore,
 } from '../../topologies/index.ts'
 import { healthChecks } from './health.ts'
@@ -86,7 +86,7 @@ export function couponPort({ streams, log, rates }: PortParts): CouponPort {
   const counters = queriesOf(streams, couponIssuance.name, counterStore)
   const commands = queriesOf(streams, couponIssuance.name, commandStore)
   const requests = queriesOf(streams, couponIssuance.name, requestStore)
-  const wallet = queriesOf(streams, couponWallet.name, walletStore)
+  const wallet = queriesOf(streams, WALLET, walletStore)
   const topic = topics.couponIssueRequested.name
   return {
     campaign(couponId) {

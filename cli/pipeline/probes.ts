@@ -30,11 +30,11 @@ export interface ProbeOptions {
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly watermarkMs: () => number | undefined
-  /** Absent where the sentinel is off. */
-  readonly incidents?: Incidents | undefined
+  /** What was found; absent where nobody looks: the sentinel is off, or no orders are taken. */
+  readonly found: { readonly invariants: Incidents | undefined; readonly orders: Incidents | undefined }
 }
 
-export function createProbes({ streams, shopLog, now, watermarkMs, incidents }: ProbeOptions): Probes {
+export function createProbes({ streams, shopLog, now, watermarkMs, found }: ProbeOptions): Probes {
   const { log } = shopLog
   return {
     lags: () => Promise.all(inputLags(streams).map((lag) => withSeconds(log, lag, now))),
@@ -43,7 +43,8 @@ export function createProbes({ streams, shopLog, now, watermarkMs, incidents }: 
     stores: () => storeSizes(streams, shopLog),
     campaigns: () => campaignFacts(streams),
     watermarkMs,
-    invariants: () => incidents?.facts() ?? [],
+    invariants: () => found.invariants?.facts() ?? [],
+    orderIncidents: () => found.orders?.orderFacts() ?? [],
     unanswered: () => unansweredRequests(streams),
     log: () => shopLog.facts(),
     states: () =>

@@ -1,5 +1,5 @@
 /**
- * What this process knows of the campaigns, boards and titles that belong to tasks of others: the topics on which their
+ * What this process knows of the campaigns, boards, titles and data keys that belong to tasks of others: the topics on which their
  * owners say what became of them, read along. For when an owner cannot be asked, and for titles, which are small.
  *
  * It is behind its owners; see `CopyPort`.
@@ -9,6 +9,7 @@ import { calendarOf, snapshotKey } from '../../processors/index.ts'
 import {
   type Campaign,
   DeserializationError,
+  type PrivacyKey,
   type ProductCatalog,
   type QuotaState,
   type RankingSnapshot,
@@ -25,6 +26,7 @@ const MAX_CAMPAIGN_BYTES = 32 * MEBIBYTE
 const MAX_QUOTA_BYTES = 16 * MEBIBYTE
 const MAX_BOARD_BYTES = 64 * MEBIBYTE
 const MAX_PRODUCT_BYTES = 32 * MEBIBYTE
+const MAX_KEY_BYTES = 32 * MEBIBYTE
 /** Campaigns have no more shards yet. */
 const SHARD = 0
 
@@ -34,6 +36,8 @@ export interface ReplicaOptions {
   readonly topics: Topics
   /** IANA zone of the boards; those of another are not answered. */
   readonly timeZone: string
+  /** Whether data keys are read along, for what this process seals. */
+  readonly sealing: boolean
   readonly clock: Pick<Clock, 'after' | 'yield'>
   /** A topic cannot be read just now; it is tried again. */
   readonly onFault: (topic: string, fault: unknown) => void
@@ -45,9 +49,10 @@ export class Replica implements CopyPort {
   readonly #quotas: TopicView<QuotaState>
   readonly #boards: TopicView<RankingSnapshot>
   readonly #products: TopicView<ProductCatalog>
+  readonly #keys: TopicView<PrivacyKey> | undefined
 
   /** Begins to read; answers nothing until it has read what there is. The topics exist, or will. */
-  constructor({ log, topics, timeZone, clock, onFault }: ReplicaOptions) {
+  constructor({ log, topics, timeZone, sealing, clock, onFault }: ReplicaOptions) {
     this.#calendar = calendarOf(timeZone)
     const view = <V>({ name, value }: Topic<V>, maxBytes: number): TopicView<V> => {
       return new TopicView({ log, topic: name, value, clock, maxBytes, onFault })
@@ -56,6 +61,7 @@ export class Replica implements CopyPort {
     this.#quotas = view(topics.couponQuota, MAX_QUOTA_BYTES)
     this.#boards = view(topics.rankingSnapshot, MAX_BOARD_BYTES)
     this.#products = view(topics.productCatalog, MAX_PRODUCT_BYTES)
+    this.#keys = sealing ? view(topics.privacyKey, MAX_KEY_BYTES) : undefined
   }
 
   get ready(): boolean {
@@ -85,13 +91,19 @@ export class Replica implements CopyPort {
     return known(this.#products, productId)?.value
   }
 
+  /** The newest key of the user, wrapped. */
+  privacyKey(userId: string): PrivacyKey | undefined {
+    return this.#keys === undefined ? undefined : known(this.#keys, userId)?.value
+  }
+
   /** Idempotent. */
   close(): void {
     for (const view of this.#views) view.close()
   }
 
   get #views(): readonly TopicView<unknown>[] {
-    return [this.#campaigns, this.#quotas, this.#boards, this.#products]
+    const keys = this.#keys === undefined ? [] : [this.#keys]
+    return [this.#campaigns, this.#quotas, this.#boards, this.#products, ...keys]
   }
 }
 

@@ -10,6 +10,7 @@ import type { StateReader } from '../../state/index.ts'
 import type { Log, StreamsOptions, TaskId } from '../../streams/index.ts'
 import type { LogFacts, Telemetry } from '../../telemetry/index.ts'
 import type { DirectoryMode } from './recorded.ts'
+import type { Sealing } from './user-port.ts'
 
 export interface DirectoryOptions {
   readonly config: Config
@@ -26,6 +27,8 @@ export interface ShopDirectory {
   readonly mode: DirectoryMode
   /** Seals cursors: the same over restarts, and wherever a cursor may come back to. */
   readonly cursorSecret: Buffer
+  /** What personal data is sealed with, and how it is erased. */
+  readonly sealing: Sealing
   /** @param url where this process answers */
   openLog(url: string): Promise<ShopLog>
   /** Copies log and state into an empty directory. Rejects where they are not in this one. */

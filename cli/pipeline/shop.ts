@@ -29,6 +29,7 @@ import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
 import { type ShopTopologies, shopTopologies } from './topologies.ts'
+import { privacyPort, type Sealing, userPort } from './user-port.ts'
 
 const MEASURE_EVERY_MS = 1_000
 
@@ -124,7 +125,8 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const doors = await openDoors({ config, version, directory, topics, pipeline, telemetry, clock }, closing)
   const { url } = doors
   const shopLog = await directory.openLog(url)
-  const base: ShopBase = { config, topologies, topics, shopLog, telemetry, clock }
+  const { sealing } = directory
+  const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
   const behind = pipelineOf(base, streams, closing)
   streams.run()
@@ -152,6 +154,7 @@ interface ShopBase {
   readonly topologies: ShopTopologies
   readonly topics: Topics
   readonly shopLog: ShopLog
+  readonly sealing: Sealing
   readonly telemetry: Telemetry
   readonly clock: Clock
 }
@@ -161,6 +164,8 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
+  if (config.orders.enabled && config.orders.sandboxes)
+    telemetry.logger.warn('orders.sandboxes is on: every payment is approved, every parcel is delivered')
   // Events of every kind are taken here, also for topologies that run elsewhere.
   await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
@@ -219,7 +224,9 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const parts: PortParts = { streams, deciding, log, checks, ...watched }
   const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
   const watermarkMs = (): number | undefined => boards.watermarkMs()
-  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, incidents: judged }))
+  const orders = config.orders.enabled ? incidents : undefined
+  const found = { invariants: judged, orders }
+  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, found }))
   closing.add('metrics', () => telemetry.watch(undefined))
   const pipeline: Pipeline = {
     ...logPort(parts),
@@ -228,6 +235,8 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
     ...orderPort(parts),
     ...stockPort(parts),
     ...pointPort(parts),
+    ...userPort(parts),
+    ...privacyPort(parts, base.sealing),
     ...operationsPort(parts),
     ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
     board: (query) => boards.board(query),
@@ -237,12 +246,13 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */
-function replicaOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Replica | undefined {
+function replicaOf({ config, topics, shopLog, sealing, telemetry, clock }: ShopBase): Replica | undefined {
   if (!shopLog.isShared) return undefined
   return new Replica({
     log: shopLog.log,
     topics,
     timeZone: config.shop.timeZone,
+    sealing: config.orders.enabled && sealing.masterKeys !== undefined,
     clock,
     onFault: (topic, fault) => telemetry.logger.warn({ topic, err: fault }, 'a copy cannot be read on'),
   })

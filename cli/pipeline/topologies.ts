@@ -1,20 +1,23 @@
 /** The topologies of the shop, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
+import { deliveryOfTestUsers, type Keeping, paymentOfTestUsers } from '../../processors/index.ts'
 import { type Topics, topics as embeddedTopics } from '../../schemas/index.ts'
 import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts'
 import {
   bestSellers,
   type BestSellers,
+  carts,
   catalog,
   couponIssuance,
-  couponWallet,
   deliverySandbox,
   orders,
   orderSentinel,
   paymentSandbox,
   points,
+  privacy,
   sentinel,
   stock,
+  users,
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
@@ -35,8 +38,9 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const ranking = bestSellers({ closing, graceMs, retentionMs, timeZone: config.shop.timeZone })
   const find = carriedBy(topics)
   const withSerdes = (topology: Topology): Topology => withTopics(topology, find)
-  const taking = config.orders.enabled ? orderTopologies(config) : [couponWallet]
-  const deciding = [couponIssuance, ...taking, catalog, ranking].map(withSerdes)
+  const wallets = wallet({ ...keepingOf(config), waitMs: config.orders.couponWaitMs })
+  const taking = config.orders.enabled ? orderTopologies(config) : []
+  const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
   const all = [...deciding, ...watchers(config).on.map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
 }
@@ -52,12 +56,17 @@ export function watchers({ sentinel: settings, orders: { enabled: taking } }: Co
   return taking ? { on: [shop, desk], off: [] } : { on: [shop], off: [desk] }
 }
 
-/** The order saga and its services; the wallet among them takes the place of the one that only collects coupons. */
-function orderTopologies({ orders: rules, points: earning, shop }: Config): readonly Topology[] {
-  const { completeOn, payByMs, stepTimeoutMs, deliveryTimeoutMs, couponWaitMs, keepMs, returnsMs } = rules
+/** Services did their part before the order ended: what may be returned they know for longer than the order does. */
+function keepingOf({ orders: { keepMs, returnsMs, payByMs, deliveryTimeoutMs } }: Config) {
+  return { keepMs, keepDoneMs: returnsMs + payByMs + 2 * deliveryTimeoutMs }
+}
+
+/** The order saga and its services, besides wallets, which coupons need too. */
+function orderTopologies(config: Config): readonly Topology[] {
+  const { orders: rules, points: earning, shop } = config
+  const { completeOn, stepTimeoutMs, deliveryTimeoutMs, returnsMs } = rules
   const { stepAttempts: attempts, backoffMs, maxBackoffMs } = rules
-  // Services did their part before the order ended: what may be returned they know for longer than the order does.
-  const keeping = { keepMs, keepDoneMs: returnsMs + payByMs + 2 * deliveryTimeoutMs }
+  const keeping = keepingOf(config)
   const validForMs = Number.isFinite(earning.validForMs) ? earning.validForMs : null
   const orchestrator = orders({
     currency: shop.currency,
@@ -66,13 +75,16 @@ function orderTopologies({ orders: rules, points: earning, shop }: Config): read
     patience: { timeoutMs: stepTimeoutMs, retry: { attempts, backoffMs, maxBackoffMs } },
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },
   })
-  const services = [
-    wallet({ ...keeping, waitMs: couponWaitMs }),
-    stock(keeping),
-    points({ ...keeping, rateBp: earning.rateBp, validForMs }),
+  const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
+  return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+}
+
+/** A payment provider and a courier that do what test users ask for. */
+function sandboxes(keeping: Keeping): readonly Topology[] {
+  return [
+    paymentSandbox({ ...keeping, rule: paymentOfTestUsers }),
+    deliverySandbox({ ...keeping, rule: deliveryOfTestUsers }),
   ]
-  const sandboxes = rules.sandboxes ? [paymentSandbox(keeping), deliverySandbox(keeping)] : []
-  return [orchestrator, ...services, ...sandboxes]
 }
 
 /**

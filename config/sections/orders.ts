@@ -5,7 +5,7 @@ import { DAY_MS, MAX_MS, MINUTE_MS, SECOND_MS, limitOrNone, milliseconds, sectio
 export const orders = Type.Object(
   {
     enabled: Type.Boolean({
-      default: false,
+      default: true,
       env: 'MILLRACE_ORDERS_ENABLED',
       description: 'Whether the shop takes orders: stock, points, the use of coupons, payment, delivery.',
     }),
@@ -13,7 +13,7 @@ export const orders = Type.Object(
       default: true,
       env: 'MILLRACE_ORDERS_SANDBOXES',
       description:
-        'Whether a payment provider and a courier are played: all is paid and delivered. Off: their answers come by HTTP.',
+        'Whether a payment provider and a courier are played: all is paid and delivered. Off: their answers come by HTTP. On is said at the start.',
     }),
     payByMs: milliseconds(
       'MILLRACE_ORDERS_PAY_BY_MS',

@@ -36,8 +36,16 @@ function fault(reason: OrderFault['reason'], message: string): OrderFault {
   return { reason, message }
 }
 
+/** Another request was sent under the key that the order was made by. Which one counts the log has decided. */
+export function isConflict(
+  first: Pick<OrderData, 'bodyHash'>,
+  second: Pick<OrderCreated, 'bodyHash'>,
+): boolean {
+  return first.bodyHash !== null && second.bodyHash !== null && first.bodyHash !== second.bodyHash
+}
+
 export function newOrder(order: OrderCreated): OrderData {
-  const { orderId, userId, items, userCouponId, pointsToUse, currency, payBy, shipTo } = order
+  const { orderId, userId, items, userCouponId, pointsToUse, currency, payBy, shipTo, bodyHash } = order
   return {
     orderId,
     userId,
@@ -54,5 +62,6 @@ export function newOrder(order: OrderCreated): OrderData {
     deliveryId: null,
     deliveredAt: null,
     deliveryFailed: false,
+    bodyHash,
   }
 }

@@ -22,8 +22,9 @@ import type { StreamRecord } from '../../streams/index.ts'
 import type { SagaAction, SagaRun } from '../../streams/kit/index.ts'
 import { keyFault } from '../ids.ts'
 import { finalAmount } from './amounts.ts'
-import { newOrder, orderFault } from './created.ts'
+import { isConflict, newOrder, orderFault } from './created.ts'
 import { refundId } from './give-back.ts'
+import { saidBy, timerSaid } from './order-events.ts'
 import { returnsOf } from './order-row.ts'
 import { orderRefundId, type OrderRules, SURPLUS } from './order-saga.ts'
 import { type OrderContext, type OrderSagas, orderSagas, OrderTurn } from './order-turn.ts'
@@ -50,21 +51,19 @@ export interface Orchestrator {
   readonly due: (sagaKey: string, context: OrderContext) => void
 }
 
-const TIMER = { topic: '', partition: 0, offset: -1 }
-
 export function orchestrator(rules: OrderRules): Orchestrator {
   const sagas = orderSagas(rules)
   return {
     process({ key: orderId, value: message, origin }, context) {
       const fault = keyFault(orderId, 'orderId', message.value.orderId)
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
-      const turn = new OrderTurn(sagas, orderId, context, origin)
+      const turn = new OrderTurn(sagas, orderId, context, { record: origin, said: saidBy(message) })
       take(sagas, turn, message, context)
       turn.close()
     },
     due(key, context) {
       const [orderId, kind, id] = JSON.parse(key) as [orderId: string, kind?: string, id?: string]
-      const turn = new OrderTurn(sagas, orderId, context, TIMER)
+      const turn = new OrderTurn(sagas, orderId, context, { said: timerSaid })
       if (kind === undefined || id === undefined) turn.order({ kind: 'timer' })
       else turn.giveBack({ kind, id }, { kind: 'timer' })
       turn.close()
@@ -117,6 +116,9 @@ function take({ rules }: OrderSagas, turn: OrderTurn, message: OrderMessage, con
 function create(rules: OrderRules, turn: OrderTurn, order: OrderCreated, context: OrderContext): void {
   const fault = orderFault(order, rules.currency)
   if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
+  const first = turn.book.order?.data
+  // It changes nothing; whoever sent it learns so when they ask with its hash.
+  if (first !== undefined && isConflict(first, order)) return context.dropped('IdempotencyConflict')
   heard(turn.order({ kind: 'begin', data: newOrder(order) }), context)
 }
 

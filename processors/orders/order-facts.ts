@@ -2,7 +2,7 @@
 import type { OrderData, OrderState } from '../../schemas/index.ts'
 import { currentStep } from '../../streams/kit/index.ts'
 import { finalAmount, pointsUsed } from './amounts.ts'
-import { linesOf } from './order-saga.ts'
+import { linesOf, paymentRequest } from './order-saga.ts'
 import {
   isPaid,
   milestonesOf,
@@ -51,12 +51,16 @@ function same(a: StatusDraft, b: StatusDraft): boolean {
   return a.state === b.state && a.step === b.step && a.attempt === b.attempt && a.note === b.note
 }
 
-/** Sale, shipping and end of an order, each told once. `at`: epoch milliseconds. */
+/**
+ * Sale, shipping and end of an order, each told once; and the question what became of a payment that nobody has answered
+ * when the order turns round. `at`: epoch milliseconds.
+ */
 export function factsOf(before: OrderProgress | undefined, after: OrderProgress, at: number): OrderOutput[] {
   const { data } = after
   const facts: OrderOutput[] = []
   if (isPaid(after) && (before?.data.confirmedAt ?? null) === null) facts.push(confirmed(data, at))
   if (isShipped(after) && !isShipped(before)) facts.push(...commits(after))
+  if (after.direction === 'BACK' && before?.direction === 'FORWARD') facts.push(...openPayments(after))
   if (after.phase === 'DONE' && before?.phase !== 'DONE') facts.push(completed(data, at))
   if (after.phase === 'UNDONE' && before?.phase !== 'UNDONE') facts.push(...undone(after, at))
   return facts
@@ -64,6 +68,13 @@ export function factsOf(before: OrderProgress | undefined, after: OrderProgress,
 
 function isShipped(progress: OrderProgress | undefined): boolean {
   return progress?.steps.some(({ name, status }) => name === 'delivery' && status === 'DONE') === true
+}
+
+/** A provider that charged and was not heard would keep the money: what it answers now is a late payment (I16, I19). */
+function openPayments({ data, steps }: OrderProgress): OrderOutput[] {
+  const payment = steps.find(({ name }) => name === 'payment')
+  const isOpen = payment?.parts.some(({ did }) => did === 'SENT') === true
+  return isOpen ? [paymentRequest(data, payment.epoch)] : []
 }
 
 function confirmed(data: OrderData, at: number): OrderOutput {

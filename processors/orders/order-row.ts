@@ -9,9 +9,23 @@ export interface OrderBook {
   readonly givenBack: readonly SagaProgress<GiveBackData>[]
   readonly incidents: readonly OpenIncident[]
   readonly revision: number
+  /** When the order began, epoch milliseconds; 0 = not known. */
+  readonly createdAt: number
+  /** When it came into its state, epoch milliseconds; 0 = not known. */
+  readonly since: number
+  /** How many events its timeline has. */
+  readonly events: number
 }
 
-export const emptyBook: OrderBook = Object.freeze({ order: null, givenBack: [], incidents: [], revision: 0 })
+export const emptyBook: OrderBook = Object.freeze({
+  order: null,
+  givenBack: [],
+  incidents: [],
+  revision: 0,
+  createdAt: 0,
+  since: 0,
+  events: 0,
+})
 
 export function bookOf(row: OrderRow | undefined): OrderBook {
   return row === undefined ? emptyBook : (row as OrderBook)
@@ -29,8 +43,17 @@ export function settledReturns({ givenBack }: OrderBook): GiveBackData[] {
     .map(({ data }) => data)
 }
 
+/** What may be found about an order: labels of the metric, explained in `docs/order-saga.md`. */
+export const orderIncidents = [
+  'ORDER_NEEDS_ATTENTION',
+  'ORDER_STRAY_PAYMENT',
+  'ORDER_DELIVERY_FAILED',
+] as const
+
+export type OrderIncident = (typeof orderIncidents)[number]
+
 export interface WantedIncident {
-  readonly invariant: string
+  readonly invariant: OrderIncident
   readonly subject: string
   readonly detail: string
 }

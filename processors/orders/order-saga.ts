@@ -44,7 +44,7 @@ export interface OrderRules {
 /** Names a part of the points that is given back before payment. No return may have this id. */
 export const SURPLUS = 'surplus'
 
-/** What the customer did, with the time at which it was read. */
+/** What customer or courier did, with the time at which it was read. */
 export interface Timed<V> {
   readonly value: V
   readonly at: number
@@ -144,16 +144,13 @@ export function orderSaga({ completeOn, keepMs, patience, deliveryPatience }: Or
       },
       payment: {
         parts: (order) => (finalAmount(order) > 0 ? [''] : []),
-        command: (order, { epoch }) => {
-          const { orderId, userId, currency, payBy: deadline } = order
-          const value = { orderId, userId, amount: finalAmount(order), currency, deadline, epoch }
-          return { topic: 'paymentRequested', value }
-        },
+        command: (order, { epoch }) => paymentRequest(order, epoch),
         answer: (order, { value, at }: Timed<PaymentResult>) => {
           if (value.status !== 'SUCCESS') return no(value.status, value.failureCode)
           return done({ ...order, paymentKey: value.paymentKey, paidAt: at })
         },
-        // Unpaid: what is paid later is no payment of this order any more, and goes back by itself.
+        // Unpaid: what is paid later is no payment of this order any more, and goes back by itself. The provider is
+        // asked once more (order-facts.ts): it may have charged, and its answer be lost.
         undo: (order, { did }) => {
           if (did !== 'DONE' || order.paymentKey === null) return null
           const { orderId, paymentKey } = order
@@ -205,6 +202,13 @@ export function orderSaga({ completeOn, keepMs, patience, deliveryPatience }: Or
       },
     },
   })
+}
+
+/** The same request again charges nobody twice, and is answered with what became of the first. */
+export function paymentRequest(order: OrderData, epoch: number): OrderOutput {
+  const { orderId, userId, currency, payBy: deadline } = order
+  const value = { orderId, userId, amount: finalAmount(order), currency, deadline, epoch }
+  return { topic: 'paymentRequested', value }
 }
 
 /** A refund is paid out once per id, so an order's own refund has one id for ever. */

@@ -20,11 +20,16 @@ export interface OrderSummary {
   /** Of that step; 0 = none. */
   readonly attempt: number
   readonly revision: number
+  /** When the order began, and when it came into its state, epoch milliseconds; 0 = not known. */
+  readonly createdAt: number
+  readonly since: number
   readonly note: string | null
   readonly items: readonly OrderItem[]
   readonly userCouponId: string | null
   readonly pointsToUse: number
   readonly currency: string
+  /** Of the request that it was made by; null = that had no Idempotency-Key. */
+  readonly bodyHash: string | null
   /** Epoch milliseconds. */
   readonly payBy: number
   /** Items − discount − points = final; minor units. Before coupon and points were asked, what they come to at most. */
@@ -55,10 +60,10 @@ export interface ReturnSummary {
 /** Nothing where the row has only payments that no order asked for. */
 export function orderSummary(row: OrderRow): OrderSummary | undefined {
   const book = bookOf(row)
-  const { order, revision } = book
+  const { order, revision, createdAt, since } = book
   if (order === null) return undefined
   const { data } = order
-  const { orderId, userId, items, userCouponId, pointsToUse, currency, payBy } = data
+  const { orderId, userId, items, userCouponId, pointsToUse, currency, payBy, bodyHash } = data
   const step = order.endedAt === null ? currentStep(order) : undefined
   return {
     orderId,
@@ -68,11 +73,14 @@ export function orderSummary(row: OrderRow): OrderSummary | undefined {
     step: step?.name ?? '',
     attempt: step?.attempt ?? 0,
     revision,
+    createdAt,
+    since,
     note: noteOf(order),
     items,
     userCouponId,
     pointsToUse,
     currency,
+    bodyHash,
     payBy,
     amounts: amountsOf(data),
     paymentKey: data.paymentKey,

@@ -2,11 +2,33 @@
  * One record or timer of one order: its row is read once, its sagas take their inputs, and at the end the row is stored
  * and everything that is to be told goes out: commands, statuses, facts, incidents. Revisions are given here (I15).
  */
-import { type GiveBackData, type Incident, type OrderRow, topics } from '../../schemas/index.ts'
+import {
+  type GiveBackData,
+  type Incident,
+  type OrderPart,
+  type OrderRow,
+  type OrderSending,
+  topics,
+} from '../../schemas/index.ts'
 import type { KeyValueStore, TimerHandle } from '../../state/index.ts'
+import type { LogRecord } from '../../streams/index.ts'
 import { runSaga, type SagaProgress, type SagaRun } from '../../streams/kit/index.ts'
 import { type GiveBackInput, giveBackSaga, refundAmount } from './give-back.ts'
+import {
+  addEvent,
+  eventOf,
+  forgetEvents,
+  type OrderEventStore,
+  ownSaga,
+  partOf,
+  passingOf,
+  type Said,
+  sendingsOf,
+  type Whose,
+  whose,
+} from './order-events.ts'
 import { factsOf, type StatusDraft, statusesOf } from './order-facts.ts'
+import { listOrder, type OrderLists, timed } from './order-lists.ts'
 import { bookOf, type OrderBook, settledReturns, wantedIncidents } from './order-row.ts'
 import { type OrderInput, type OrderRules, orderSaga } from './order-saga.ts'
 import { isPaid, noteOf, type OrderProgress, orderStateOf } from './order-state.ts'
@@ -15,7 +37,10 @@ import { returnStateOf, reversedItem } from './returns.ts'
 
 /** What the orchestrator uses; `topologies/orders.ts` gives it. */
 export interface OrderContext {
-  readonly stores: { readonly orders: KeyValueStore<string, OrderRow> }
+  readonly stores: OrderLists & {
+    readonly orders: KeyValueStore<string, OrderRow>
+    readonly events: OrderEventStore
+  }
   readonly emit: {
     readonly [N in OrderOutputName]: (key: string, value: OrderOutputValues[N], timestamp?: number) => void
   }
@@ -26,11 +51,11 @@ export interface OrderContext {
   dropped(reason: string): void
 }
 
-/** Where the record lies that a turn is about; of a timer: an empty topic and offset -1. */
-export interface Origin {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
+/** What a turn is about. */
+export interface Occasion {
+  /** Absent: a timer. */
+  readonly record?: LogRecord | undefined
+  readonly said: Said
 }
 
 export interface OrderSagas {
@@ -52,16 +77,18 @@ export class OrderTurn {
   readonly #sagas: OrderSagas
   readonly #orderId: string
   readonly #context: OrderContext
-  readonly #origin: Origin
+  readonly #occasion: Occasion
   readonly #before: OrderBook
   readonly #outputs: OrderOutput[] = []
+  readonly #sent: OrderSending[] = []
+  #answered: OrderPart | null = null
   #book: OrderBook
 
-  constructor(sagas: OrderSagas, orderId: string, context: OrderContext, origin: Origin) {
+  constructor(sagas: OrderSagas, orderId: string, context: OrderContext, occasion: Occasion) {
     this.#sagas = sagas
     this.#orderId = orderId
     this.#context = context
-    this.#origin = origin
+    this.#occasion = occasion
     this.#before = bookOf(context.stores.orders.get(orderId))
     this.#book = this.#before
   }
@@ -77,7 +104,9 @@ export class OrderTurn {
       put: (_: string, order: OrderProgress) => this.#change({ order }),
       delete: () => this.#change({ order: null }),
     }
-    const run = runSaga(this.#sagas.order, sagaKey(this.#orderId), input, this.#sagaContext(store))
+    const commands: OrderOutput[] = []
+    const run = runSaga(this.#sagas.order, sagaKey(this.#orderId), input, this.#sagaContext(store, commands))
+    this.#note(ownSaga, input, run, commands)
     if (run.after === undefined || run.after === run.before) return run
     this.#confirm(run.after)
     this.#outputs.push(...factsOf(run.before, run.after, this.#now))
@@ -95,7 +124,9 @@ export class OrderTurn {
       delete: () => this.#change({ givenBack: others() }),
     }
     const key = sagaKey(this.#orderId, data)
-    const run = runSaga(this.#sagas.giveBack, key, input, this.#sagaContext(store))
+    const commands: OrderOutput[] = []
+    const run = runSaga(this.#sagas.giveBack, key, input, this.#sagaContext(store, commands))
+    this.#note(whose(data), input, run, commands)
     const { before, after } = run
     if (after?.phase === 'DONE' && before?.phase !== 'DONE' && kind === 'RETURN') this.#returned(after.data)
     return run
@@ -107,14 +138,32 @@ export class OrderTurn {
     if (order !== null) this.#change({ order: { ...order, data: { ...order.data, ...news } } })
   }
 
-  /** Stores the row and sends what there is to send. */
+  /** Stores the row, its event and its places in the lists, and sends what there is to send. */
   close(): void {
     this.#incidents()
-    const { orders } = this.#context.stores
-    const { order, givenBack } = this.#book
-    if (order === null && givenBack.length === 0) orders.delete(this.#orderId)
-    else if (this.#book !== this.#before) orders.put(this.#orderId, this.#book)
+    if (this.#book !== this.#before) this.#store()
     for (const output of this.#outputs) emit(this.#context, output)
+  }
+
+  #store(): void {
+    const { stores } = this.#context
+    const { order, givenBack, events } = this.#book
+    this.#book = timed(this.#before, this.#book, this.#now)
+    listOrder(stores, this.#before, this.#book)
+    if (order === null && givenBack.length === 0) {
+      forgetEvents(stores.events, this.#orderId, events)
+      return stores.orders.delete(this.#orderId)
+    }
+    const event = eventOf({
+      ...this.#occasion,
+      record: this.#occasion.record,
+      at: this.#now,
+      answered: this.#answered,
+      sent: this.#sent,
+      passed: passingOf(this.#outputs),
+    })
+    this.#change({ events: addEvent(stores.events, this.#orderId, events, event) })
+    stores.orders.put(this.#orderId, this.#book)
   }
 
   get #now(): number {
@@ -125,10 +174,25 @@ export class OrderTurn {
     this.#book = { ...this.#book, ...changes }
   }
 
-  #sagaContext<S>(store: S) {
+  #sagaContext<S>(store: S, commands: OrderOutput[]) {
     const { timers, wallTime } = this.#context
-    const send = (command: OrderOutput) => void this.#outputs.push(command)
+    const send = (command: OrderOutput): void => {
+      commands.push(command)
+      this.#outputs.push(command)
+    }
     return { store, timer: timers.due, send, wallTime }
+  }
+
+  /** For the timeline: what the input answered, and what it made the saga send. */
+  #note(
+    of: Whose,
+    input: Parameters<typeof partOf>[1],
+    run: SagaRun<unknown>,
+    commands: readonly OrderOutput[],
+  ): void {
+    if (run.after === undefined || run.after === run.before) return
+    this.#answered = partOf(of, input) ?? this.#answered
+    this.#sent.push(...sendingsOf(of, run.after, commands))
   }
 
   #confirm(order: OrderProgress): void {
@@ -184,7 +248,7 @@ export class OrderTurn {
     status: 'OPEN' | 'RESOLVED',
     detail: string,
   ): void {
-    const { topic, partition, offset } = this.#origin
+    const { topic = '', partition = 0, offset = -1 } = this.#occasion.record ?? {}
     const now = this.#now
     const value: Incident = {
       invariant,

@@ -16,7 +16,7 @@ import type {
   PointRestore,
   RestoreStatus,
 } from '../../schemas/index.ts'
-import { doKind, stands, undoKind } from '../steps.ts'
+import { doKind, noEpochs, stands, undoKind } from '../../streams/kit/index.ts'
 import { firstOf, sumOf } from './lots.ts'
 
 /** Why points say no: stable codes, listed in `docs/orders.md`. */
@@ -38,8 +38,7 @@ export interface Booking {
 export const TAKES: ReadonlySet<PointEntryKind> = new Set(['TAKEN', 'SPENT', 'EXPIRED', 'CLAWED_BACK'])
 
 export const initialPoints: OrderPoints = Object.freeze({
-  epoch: -1,
-  undone: -1,
+  ...noEpochs,
   reason: null,
   balance: 0,
   parts: [],

@@ -26,13 +26,14 @@ export const initialDelivery: SandboxDelivery = Object.freeze({
   travelMs: 0,
   answers: 1,
   cancels: 0,
+  command: null,
 })
 
 /** `startMs` where the delivery is a new one; else what came again is answered with how it is. */
 export function decideDelivery(
   rule: DeliveryRule,
   before: SandboxDelivery,
-  { orderId, epoch }: Pick<DeliveryRequested, 'orderId' | 'epoch'>,
+  { orderId, customerId, epoch }: Pick<DeliveryRequested, 'orderId' | 'customerId' | 'epoch'>,
 ): { readonly delivery: SandboxDelivery; readonly startMs?: number } {
   const { state } = before
   const ended = state === 'FAILED' || state === 'CANCELLED'
@@ -40,7 +41,7 @@ export function decideDelivery(
   // A cancel before any request has no epoch: it stands against the first one.
   const retried = state === 'CANCELLED' && before.epoch < 0 && epoch > 0
   if (!isNew && !retried) return { delivery: before }
-  const { ends, startMs, travelMs, answers } = rule({ orderId, attempt: epoch })
+  const { ends, startMs, travelMs, answers } = rule({ orderId, customerId, attempt: epoch })
   const deliveryId = `sandbox-${orderId}-${epoch}`
   const delivery: SandboxDelivery = {
     ...initialDelivery,

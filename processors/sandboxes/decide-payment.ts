@@ -24,25 +24,37 @@ export type Handling = 'NEW' | 'REPEAT' | 'WAIT' | 'OUTDATED'
 export function decidePayment(
   rule: PaymentRule,
   before: SandboxPayment | undefined,
-  { orderId, amount, epoch }: Pick<PaymentRequested, 'orderId' | 'amount' | 'epoch'>,
+  {
+    orderId,
+    userId,
+    amount: asked,
+    epoch,
+  }: Pick<PaymentRequested, 'orderId' | 'userId' | 'amount' | 'epoch'>,
 ): { readonly handling: Handling; readonly payment: SandboxPayment; readonly delayMs: number } {
   if (before !== undefined && epoch < before.epoch)
     return { handling: 'OUTDATED', payment: before, delayMs: 0 }
   const stands = before?.failureCode === null && before.refunded < before.amount
   if (before !== undefined && (epoch === before.epoch || stands)) {
-    const payment = epoch === before.epoch ? before : { ...before, epoch }
-    return { handling: before.answered ? 'REPEAT' : 'WAIT', payment, delayMs: 0 }
+    const known = epoch === before.epoch ? before : { ...before, epoch }
+    if (before.answered) return { handling: 'REPEAT', payment: known, delayMs: 0 }
+    // Somebody asks: what is still to be answered is not lost any more.
+    const payment = known.answers > 0 ? known : { ...known, answers: 1 }
+    return { handling: 'WAIT', payment, delayMs: 0 }
   }
-  const { approve, delayMs, answers } = rule({
-    kind: 'PAYMENT',
-    orderId,
-    attempt: epoch,
-    refundId: '',
-    amount,
-  })
+  const request = { kind: 'PAYMENT', orderId, userId, attempt: epoch, refundId: '', amount: asked } as const
+  const { approve, charged: amount = asked, delayMs, answers } = rule(request)
   const failureCode = approve ? null : 'DECLINED'
   const paymentKey = `sandbox-${orderId}-${epoch}`
-  const payment = { epoch, paymentKey, amount, failureCode, refunded: 0, answers, answered: false }
+  const payment = {
+    epoch,
+    paymentKey,
+    amount,
+    failureCode,
+    refunded: 0,
+    answers,
+    answered: false,
+    command: null,
+  }
   return { handling: 'NEW', payment, delayMs }
 }
 
@@ -61,9 +73,17 @@ export function decideRefund(
     return { handling: before.answered ? 'REPEAT' : 'WAIT', payment, refund: before, delayMs: 0 }
   }
   const attempt = before === undefined ? 0 : before.attempt + 1
-  const outcome = rule({ kind: 'REFUND', orderId, attempt, refundId, amount })
+  const outcome = rule({ kind: 'REFUND', orderId, userId: '', attempt, refundId, amount })
   const reason = refundReason(payment, paymentKey, amount) ?? (outcome.approve ? null : 'DECLINED')
-  const refund = { paymentKey, amount, reason, attempt, answers: outcome.answers, answered: false }
+  const refund = {
+    paymentKey,
+    amount,
+    reason,
+    attempt,
+    answers: outcome.answers,
+    answered: false,
+    command: null,
+  }
   const charged =
     payment === undefined || reason !== null ? payment : { ...payment, refunded: payment.refunded + amount }
   return { handling: 'NEW', payment: charged, refund, delayMs: outcome.delayMs }

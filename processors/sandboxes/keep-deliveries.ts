@@ -7,7 +7,8 @@ import type {
   SandboxDelivery,
 } from '../../schemas/index.ts'
 import type { KeyValueStore, TimerHandle } from '../../state/index.ts'
-import type { StreamRecord } from '../../streams/index.ts'
+import { pastCauseOf } from '../../streams/kit/index.ts'
+import type { LogRecord, PastCause, StreamRecord } from '../../streams/index.ts'
 import { keyFault } from '../ids.ts'
 import { type Keeping, tooOld } from '../keeping.ts'
 import {
@@ -35,6 +36,7 @@ export interface DeliveryContext {
   readonly timers: { readonly next: TimerHandle; readonly forget: TimerHandle }
   readonly wallTime: number
   deadLetter(reason: string, message: string): void
+  causedBy(cause: PastCause): void
 }
 
 export interface DeliverySandbox {
@@ -45,11 +47,11 @@ export interface DeliverySandbox {
 
 export function deliverySandboxKeeper(keeping: Keeping, rule: DeliveryRule): DeliverySandbox {
   return {
-    process({ key: orderId, value, timestamp }, context) {
+    process({ key: orderId, value, timestamp, origin }, context) {
       const wrongKey = keyFault(orderId, 'orderId', value.command.orderId)
       const fault = wrongKey ?? tooOld(keeping, timestamp, context.wallTime)
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
-      if (value.kind === 'SEND') send(keeping, rule, value.command, context)
+      if (value.kind === 'SEND') send({ keeping, rule, origin }, value.command, context)
       else cancel(keeping, orderId, context)
     },
     next,
@@ -57,12 +59,14 @@ export function deliverySandboxKeeper(keeping: Keeping, rule: DeliveryRule): Del
   }
 }
 
-function send(
-  keeping: Keeping,
-  rule: DeliveryRule,
-  command: DeliveryRequested,
-  context: DeliveryContext,
-): void {
+interface Asked {
+  readonly keeping: Keeping
+  readonly rule: DeliveryRule
+  /** Of the command. */
+  readonly origin: LogRecord
+}
+
+function send({ keeping, rule, origin }: Asked, command: DeliveryRequested, context: DeliveryContext): void {
   const { orderId } = command
   const { stores, timers, emit, wallTime } = context
   const { delivery, startMs } = decideDelivery(
@@ -75,7 +79,7 @@ function send(
     if (result !== undefined) emit.news(orderId, result)
     return
   }
-  stores.deliveries.put(orderId, delivery)
+  stores.deliveries.put(orderId, { ...delivery, command: pastCauseOf(origin) })
   timers.forget.schedule(orderId, wallTime + keeping.keepDoneMs)
   if (startMs === 0) next(orderId, context)
   else timers.next.schedule(orderId, wallTime + startMs)
@@ -89,6 +93,7 @@ function next(orderId: string, context: DeliveryContext): void {
   if (after === undefined) return
   const { delivery, endMs } = after
   stores.deliveries.put(orderId, delivery)
+  if (delivery.command !== null) context.causedBy(delivery.command)
   const result = deliveryResult(orderId, delivery)
   for (let i = 0; i < delivery.answers && result !== undefined; i++) emit.news(orderId, result)
   if (endMs === 0) next(orderId, context)

@@ -8,7 +8,8 @@ import type {
   SandboxRefund,
 } from '../../schemas/index.ts'
 import type { KeyValueStore, TimerHandle } from '../../state/index.ts'
-import type { StreamRecord } from '../../streams/index.ts'
+import { pastCauseOf } from '../../streams/kit/index.ts'
+import type { LogRecord, PastCause, StreamRecord } from '../../streams/index.ts'
 import { type Fault, idFault, keyFault } from '../ids.ts'
 import { type Keeping, pairKey, parsePair, tooOld } from '../keeping.ts'
 import { decidePayment, decideRefund, paymentResult, refundResult } from './decide-payment.ts'
@@ -37,6 +38,7 @@ export interface PaymentContext {
   }
   readonly wallTime: number
   deadLetter(reason: string, message: string): void
+  causedBy(cause: PastCause): void
   dropped(reason: string): void
 }
 
@@ -50,11 +52,12 @@ export interface PaymentSandbox {
 
 export function paymentSandboxKeeper(keeping: Keeping, rule: PaymentRule): PaymentSandbox {
   return {
-    process({ key: orderId, value, timestamp }, context) {
+    process({ key: orderId, value, timestamp, origin }, context) {
       const fault = commandFault(orderId, value) ?? tooOld(keeping, timestamp, context.wallTime)
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
-      if (value.kind === 'PAY') pay(keeping, rule, value.command, context)
-      else payBack(keeping, rule, value.command, context)
+      const asked = { keeping, rule, origin }
+      if (value.kind === 'PAY') pay(asked, value.command, context)
+      else payBack(asked, value.command, context)
     },
     answerPayment,
     answerRefund,
@@ -70,14 +73,22 @@ function commandFault(key: string, { kind, command }: PaymentCommand): Fault | u
   return { reason: 'InvalidAmount', message: `amount is ${command.amount}` }
 }
 
-function pay(keeping: Keeping, rule: PaymentRule, command: PaymentRequested, context: PaymentContext): void {
+interface Asked {
+  readonly keeping: Keeping
+  readonly rule: PaymentRule
+  /** Of the command. */
+  readonly origin: LogRecord
+}
+
+function pay({ keeping, rule, origin }: Asked, command: PaymentRequested, context: PaymentContext): void {
   const { orderId } = command
   const { stores, timers, emit, wallTime } = context
   const before = stores.payments.get(orderId)
   const { handling, payment, delayMs } = decidePayment(rule, before, command)
   if (handling === 'OUTDATED') return context.dropped('OutdatedPayment')
   if (payment !== before) {
-    stores.payments.put(orderId, payment)
+    const asked = handling === 'NEW' ? pastCauseOf(origin) : payment.command
+    stores.payments.put(orderId, { ...payment, command: asked })
     timers.forgetPayment.schedule(orderId, wallTime + keeping.keepDoneMs)
   }
   if (handling === 'REPEAT') emit.paid(orderId, paymentResult(orderId, payment))
@@ -87,14 +98,16 @@ function pay(keeping: Keeping, rule: PaymentRule, command: PaymentRequested, con
 }
 
 /** As often as the rule said; also what the durable timer `payment` of an order does. */
-function answerPayment(orderId: string, { stores, emit }: PaymentContext): void {
+function answerPayment(orderId: string, context: PaymentContext): void {
+  const { stores, emit } = context
   const payment = stores.payments.get(orderId)
   if (payment === undefined || payment.answered) return
   stores.payments.put(orderId, { ...payment, answered: true })
+  if (payment.command !== null) context.causedBy(payment.command)
   for (let i = 0; i < payment.answers; i++) emit.paid(orderId, paymentResult(orderId, payment))
 }
 
-function payBack(keeping: Keeping, rule: PaymentRule, command: PaymentRefund, context: PaymentContext): void {
+function payBack({ keeping, rule, origin }: Asked, command: PaymentRefund, context: PaymentContext): void {
   const { orderId, refundId } = command
   const { stores, timers, emit, wallTime } = context
   const key: [string, string] = [orderId, refundId]
@@ -104,18 +117,20 @@ function payBack(keeping: Keeping, rule: PaymentRule, command: PaymentRefund, co
   if (payment !== undefined && payment !== before) stores.payments.put(orderId, payment)
   if (handling === 'REPEAT') emit.refunded(orderId, refundResult(orderId, refundId, refund))
   if (handling !== 'NEW') return
-  stores.refunds.put(key, refund)
+  stores.refunds.put(key, { ...refund, command: pastCauseOf(origin) })
   timers.forgetRefund.schedule(pairKey(key), wallTime + keeping.keepDoneMs)
   if (delayMs === 0) answerRefund(pairKey(key), context)
   else timers.refund.schedule(pairKey(key), wallTime + delayMs)
 }
 
 /** As often as the rule said; also what the durable timer `refund` of a refund does. */
-function answerRefund(timerKey: string, { stores, emit }: PaymentContext): void {
+function answerRefund(timerKey: string, context: PaymentContext): void {
+  const { stores, emit } = context
   const key = parsePair(timerKey)
   const refund = stores.refunds.get(key)
   if (refund === undefined || refund.answered) return
   stores.refunds.put(key, { ...refund, answered: true })
+  if (refund.command !== null) context.causedBy(refund.command)
   const [orderId, refundId] = key
   for (let i = 0; i < refund.answers; i++) emit.refunded(orderId, refundResult(orderId, refundId, refund))
 }

@@ -1,12 +1,15 @@
 /**
  * What a sandbox does with what it is asked for: a pure function of the request, so that a replay does the same. A rule
- * may be any such function; `seededPayments` and `seededDeliveries` make some that look like chance.
+ * may be any such function; `seededPayments` and `seededDeliveries` make some that look like chance, and those of
+ * `test-users.ts` do what a user's id says.
  */
 
 /** Something that a sandbox is asked for; what comes again without need is not asked about. */
 export interface PaymentRequest {
   readonly kind: 'PAYMENT' | 'REFUND'
   readonly orderId: string
+  /** Whose order it is; empty for refunds. */
+  readonly userId: string
   /** Epoch of a payment; of a refund how often it failed before. */
   readonly attempt: number
   /** Of a refund; empty for payments. */
@@ -16,6 +19,8 @@ export interface PaymentRequest {
 
 export interface PaymentOutcome {
   readonly approve: boolean
+  /** Minor units that are charged where it is not what was asked for. */
+  readonly charged?: number
   /** Until the answer, milliseconds of wall time. */
   readonly delayMs: number
   /** How often the answer is sent: 0 = lost, 2 = twice. */
@@ -37,6 +42,7 @@ export interface DeliveryOutcome {
 
 export type DeliveryRule = (request: {
   readonly orderId: string
+  readonly customerId: string
   readonly attempt: number
 }) => DeliveryOutcome
 

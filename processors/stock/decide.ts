@@ -16,7 +16,7 @@ import type {
   StockReserve,
   StockRestore,
 } from '../../schemas/index.ts'
-import { doKind, stands, undoKind } from '../steps.ts'
+import { doKind, stands, undoKind } from '../../streams/kit/index.ts'
 
 /** Why stock says no: stable codes, listed in `docs/orders.md`. */
 export type StockReason = 'UNKNOWN_PRODUCT' | 'OUT_OF_STOCK' | 'NOT_HELD' | 'EXCEEDS_SOLD' | 'BELOW_ZERO'

@@ -1,12 +1,12 @@
 /** What an event changes of a product's level and of what an order has of it. Pure. */
 import type { HeldStock, OrderStock, StockLevel } from '../../schemas/index.ts'
+import { noEpochs } from '../../streams/kit/index.ts'
 import type { StockEvent } from './decide.ts'
 
 export const initialLevel: StockLevel = Object.freeze({ received: 0, available: 0, reserved: 0, sold: 0 })
 
 export const initialOrder: OrderStock = Object.freeze({
-  epoch: -1,
-  undone: -1,
+  ...noEpochs,
   reason: null,
   available: 0,
   sold: false,

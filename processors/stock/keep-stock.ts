@@ -16,9 +16,9 @@ import type {
 } from '../../schemas/index.ts'
 import type { KeyValueStore, TimerHandle } from '../../state/index.ts'
 import type { StreamRecord } from '../../streams/index.ts'
+import { stands } from '../../streams/kit/index.ts'
 import { type Fault, idFault, keyFault } from '../ids.ts'
 import { type Keeping, pairKey, parsePair, tooOld } from '../keeping.ts'
-import { stands } from '../steps.ts'
 import {
   decideAdjust,
   decideCommit,

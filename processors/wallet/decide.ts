@@ -15,7 +15,7 @@ import type {
   RestoreStatus,
   UserCoupon,
 } from '../../schemas/index.ts'
-import { doKind, stands, undoKind } from '../steps.ts'
+import { doKind, noEpochs, stands, undoKind } from '../../streams/kit/index.ts'
 import { discountOf } from './discount.ts'
 
 /** Why a coupon is not used: stable codes, listed in `docs/orders.md`. The first that holds. */
@@ -42,8 +42,7 @@ export interface UseDecision {
 }
 
 export const initialUse: CouponUseState = Object.freeze({
-  epoch: -1,
-  undone: -1,
+  ...noEpochs,
   userCouponId: '',
   orderAmount: 0,
   askedAt: 0,

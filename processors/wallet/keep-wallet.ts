@@ -132,7 +132,7 @@ function* keep(rules: WalletRules, issued: CouponIssued, context: WalletContext)
   yield* useWaiting(rules, key, context)
 }
 
-export function newUserCoupon(issued: CouponIssued): UserCoupon {
+function newUserCoupon(issued: CouponIssued): UserCoupon {
   const { userCouponId, couponId, requestId, issuedAt, expiresAt, discount } = issued
   const terms = { discount, orderId: null, revoked: false }
   return { userCouponId, couponId, requestId, status: 'ISSUED', issuedAt, expiresAt, ...terms }

@@ -1017,6 +1017,23 @@ export const incidentStateSchema: RecordSchema<IncidentState> = {
   },
 }
 
+/** An order in a list; its key says where it stands there. */
+export interface ListedOrder {
+  readonly userId: string
+}
+
+export const listedOrderSchema: RecordSchema<ListedOrder> = {
+  name: 'millrace.state.ListedOrder',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "ListedOrder",
+    "namespace": "millrace.state",
+    "doc": "An order in a list; its key says where it stands there.",
+    "fields": [{"name": "userId", "type": "string"}]
+  },
+}
+
 /** The ranker partitions that ever had input, as the merge task of one window and metric knows them. */
 export interface MergeProgress {
   /** By partition, ascending. */
@@ -1109,6 +1126,8 @@ export interface OrderData {
   readonly deliveredAt: number | null
   /** The courier gave up after the start. */
   readonly deliveryFailed: boolean
+  /** Of the request that it was made by; null = that had no Idempotency-Key. */
+  readonly bodyHash: string | null
 }
 
 /** What a completed order earned, and what was clawed back of it. */
@@ -1170,6 +1189,183 @@ export const orderEarningsSchema: RecordSchema<OrderEarnings> = {
       }
     ]
   },
+}
+
+/** A record that an order took, or a timer, and what came of it. */
+export interface OrderEvent {
+  /** What the record is to the order; TIMER. */
+  readonly kind: string
+  /** When the order took it, wall time of the task. Epoch milliseconds. */
+  readonly at: number
+  /** null = a timer. */
+  readonly record: RecordPlace | null
+  /** The record that it was made from, as its headers say: of an answer, the command. */
+  readonly cause: RecordPlace | null
+  /** eventId of the cause. */
+  readonly causationId: string | null
+  readonly status: string
+  /** A code, nothing that a person wrote. */
+  readonly reason: string | null
+  /** null = it is no answer, or one that changed nothing. */
+  readonly answered: OrderPart | null
+  readonly sent: readonly OrderSending[]
+  readonly passed: readonly OrderPassing[]
+}
+
+export const orderEventSchema: RecordSchema<OrderEvent> = {
+  name: 'millrace.state.OrderEvent',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderEvent",
+    "namespace": "millrace.state",
+    "doc": "A record that an order took, or a timer, and what came of it.",
+    "fields": [
+      {"name": "kind", "type": "string", "doc": "What the record is to the order; TIMER."},
+      {
+        "name": "at",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "When the order took it, wall time of the task."
+      },
+      {
+        "name": "record",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "RecordPlace",
+            "namespace": "millrace.state",
+            "doc": "Where a record lies.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {
+                "name": "timestamp",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "The record's own."
+              }
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "null = a timer."
+      },
+      {
+        "name": "cause",
+        "type": ["null", "millrace.state.RecordPlace"],
+        "default": null,
+        "doc": "The record that it was made from, as its headers say: of an answer, the command."
+      },
+      {
+        "name": "causationId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "eventId of the cause."
+      },
+      {"name": "status", "type": "string", "default": ""},
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "A code, nothing that a person wrote."
+      },
+      {
+        "name": "answered",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "OrderPart",
+            "namespace": "millrace.state",
+            "doc": "One command of a step of one of an order's sagas.",
+            "fields": [
+              {"name": "kind", "type": "string", "doc": "Whose step it is: ORDER, RETURN or STRAY."},
+              {
+                "name": "id",
+                "type": "string",
+                "default": "",
+                "doc": "The returnId, or the paymentKey; empty for the order's own."
+              },
+              {"name": "step", "type": "string"},
+              {
+                "name": "part",
+                "type": "string",
+                "default": "",
+                "doc": "Of a step with several commands: which of them."
+              },
+              {"name": "undo", "type": "boolean", "default": false}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "null = it is no answer, or one that changed nothing."
+      },
+      {
+        "name": "sent",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "OrderSending",
+            "namespace": "millrace.state",
+            "doc": "A command that was sent.",
+            "fields": [
+              {"name": "of", "type": "millrace.state.OrderPart"},
+              {"name": "topic", "type": "string"},
+              {"name": "attempt", "type": "int"},
+              {"name": "epoch", "type": "int"}
+            ]
+          }
+        },
+        "default": []
+      },
+      {
+        "name": "passed",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "OrderPassing",
+            "namespace": "millrace.state",
+            "doc": "A status that was told.",
+            "fields": [
+              {"name": "state", "type": "string", "doc": "As in order.status."},
+              {"name": "returnState", "type": "string"},
+              {"name": "step", "type": "string", "default": ""},
+              {"name": "attempt", "type": "int", "default": 0},
+              {"name": "note", "type": ["null", "string"], "default": null},
+              {"name": "revision", "type": "long"}
+            ]
+          }
+        },
+        "default": []
+      }
+    ]
+  },
+}
+
+/** One command of a step of one of an order's sagas. */
+export interface OrderPart {
+  /** Whose step it is: ORDER, RETURN or STRAY. */
+  readonly kind: string
+  /** The returnId, or the paymentKey; empty for the order's own. */
+  readonly id: string
+  readonly step: string
+  /** Of a step with several commands: which of them. */
+  readonly part: string
+  readonly undo: boolean
+}
+
+/** A status that was told. */
+export interface OrderPassing {
+  /** As in order.status. */
+  readonly state: string
+  readonly returnState: string
+  readonly step: string
+  readonly attempt: number
+  readonly note: string | null
+  readonly revision: number
 }
 
 /** What an order has of its user's points, and the answer to its deduction. */
@@ -1269,11 +1465,17 @@ export interface OrderRow {
   readonly incidents: readonly OpenIncident[]
   /** Of the last status or incident. */
   readonly revision: number
+  /** When the order began; 0 = not known. Epoch milliseconds. */
+  readonly createdAt: number
+  /** When it came into its state; 0 = not known. Epoch milliseconds. */
+  readonly since: number
+  /** Of its timeline, how many there are. */
+  readonly events: number
 }
 
 export const orderRowSchema: RecordSchema<OrderRow> = {
   name: 'millrace.state.OrderRow',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "OrderRow",
@@ -1362,6 +1564,12 @@ export const orderRowSchema: RecordSchema<OrderRow> = {
                       "type": "boolean",
                       "default": false,
                       "doc": "The courier gave up after the start."
+                    },
+                    {
+                      "name": "bodyHash",
+                      "type": ["null", "string"],
+                      "default": null,
+                      "doc": "Of the request that it was made by; null = that had no Idempotency-Key."
                     }
                   ]
                 }
@@ -1558,7 +1766,20 @@ export const orderRowSchema: RecordSchema<OrderRow> = {
         },
         "default": []
       },
-      {"name": "revision", "type": "long", "default": 0, "doc": "Of the last status or incident."}
+      {"name": "revision", "type": "long", "default": 0, "doc": "Of the last status or incident."},
+      {
+        "name": "createdAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "When the order began; 0 = not known."
+      },
+      {
+        "name": "since",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "default": 0,
+        "doc": "When it came into its state; 0 = not known."
+      },
+      {"name": "events", "type": "int", "default": 0, "doc": "Of its timeline, how many there are."}
     ]
   },
 }
@@ -1576,6 +1797,14 @@ export interface OrderSaga {
   /** Epoch milliseconds. */
   readonly endedAt: number | null
   readonly revision: number
+}
+
+/** A command that was sent. */
+export interface OrderSending {
+  readonly of: OrderPart
+  readonly topic: string
+  readonly attempt: number
+  readonly epoch: number
 }
 
 /** What an order has of a product, and the answer to its reservation. */
@@ -1889,6 +2118,18 @@ export interface PartitionProgress {
   readonly closedThrough: number
 }
 
+/** A record that something is made from later: where it lies, and its trace. */
+export interface PastCauseState {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Epoch milliseconds. */
+  readonly timestamp: number
+  readonly eventId: string | null
+  readonly correlationId: string | null
+  readonly traceparent: string | null
+}
+
 /** A user's points: what is left of each lot, oldest first. */
 export interface PointAccount {
   /** Entries of the ledger so far. */
@@ -1996,6 +2237,43 @@ export interface PointLot {
   readonly expiresAt: number | null
 }
 
+/** The data keys of a user. More than one where two processes made the first at the same time. */
+export interface PrivacyKeys {
+  /** In the order of the log; the last one seals. */
+  readonly keys: readonly WrappedKey[]
+}
+
+export const privacyKeysSchema: RecordSchema<PrivacyKeys> = {
+  name: 'millrace.state.PrivacyKeys',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PrivacyKeys",
+    "namespace": "millrace.state",
+    "doc": "The data keys of a user. More than one where two processes made the first at the same time.",
+    "fields": [
+      {
+        "name": "keys",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "WrappedKey",
+            "namespace": "millrace.state",
+            "doc": "A data key, wrapped by a master key.",
+            "fields": [
+              {"name": "keyId", "type": "string"},
+              {"name": "masterKeyId", "type": "string"},
+              {"name": "key", "type": "bytes"}
+            ]
+          }
+        },
+        "doc": "In the order of the log; the last one seals."
+      }
+    ]
+  },
+}
+
 /** How far a ranker partition has closed its windows, and how much of that the merge tasks know. */
 export interface RankerProgress {
   /** Every window that ends at or before this instant is closed. Epoch milliseconds. */
@@ -2035,6 +2313,15 @@ export const rankerProgressSchema: RecordSchema<RankerProgress> = {
       }
     ]
   },
+}
+
+/** Where a record lies. */
+export interface RecordPlace {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** The record's own. Epoch milliseconds. */
+  readonly timestamp: number
 }
 
 /** The verdict on one (coupon, requestId): with the two, enough to say it again, byte for byte. */
@@ -2301,11 +2588,13 @@ export interface SandboxDelivery {
   readonly answers: number
   /** How often somebody asked to call it off. */
   readonly cancels: number
+  /** The request that its answers are about. */
+  readonly command: PastCauseState | null
 }
 
 export const sandboxDeliverySchema: RecordSchema<SandboxDelivery> = {
   name: 'millrace.state.SandboxDelivery',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "SandboxDelivery",
@@ -2348,6 +2637,29 @@ export const sandboxDeliverySchema: RecordSchema<SandboxDelivery> = {
         "type": "int",
         "default": 0,
         "doc": "How often somebody asked to call it off."
+      },
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "The request that its answers are about."
       }
     ]
   },
@@ -2366,11 +2678,13 @@ export interface SandboxPayment {
   readonly answers: number
   /** Whether that time has come. */
   readonly answered: boolean
+  /** The request that its answers are about. */
+  readonly command: PastCauseState | null
 }
 
 export const sandboxPaymentSchema: RecordSchema<SandboxPayment> = {
   name: 'millrace.state.SandboxPayment',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "SandboxPayment",
@@ -2398,6 +2712,29 @@ export const sandboxPaymentSchema: RecordSchema<SandboxPayment> = {
         "type": "boolean",
         "default": false,
         "doc": "Whether that time has come."
+      },
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "The request that its answers are about."
       }
     ]
   },
@@ -2413,11 +2750,13 @@ export interface SandboxRefund {
   readonly attempt: number
   readonly answers: number
   readonly answered: boolean
+  /** The request that its answers are about. */
+  readonly command: PastCauseState | null
 }
 
 export const sandboxRefundSchema: RecordSchema<SandboxRefund> = {
   name: 'millrace.state.SandboxRefund',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "SandboxRefund",
@@ -2439,7 +2778,30 @@ export const sandboxRefundSchema: RecordSchema<SandboxRefund> = {
         "doc": "Grows when one that failed is asked for again."
       },
       {"name": "answers", "type": "int", "default": 1},
-      {"name": "answered", "type": "boolean", "default": false}
+      {"name": "answered", "type": "boolean", "default": false},
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "The request that its answers are about."
+      }
     ]
   },
 }
@@ -2770,4 +3132,11 @@ export const windowSumSchema: RecordSchema<WindowSum> = {
       {"name": "amount", "type": "long", "default": 0, "doc": "Minor units."}
     ]
   },
+}
+
+/** A data key, wrapped by a master key. */
+export interface WrappedKey {
+  readonly keyId: string
+  readonly masterKeyId: string
+  readonly key: Buffer
 }

@@ -9,9 +9,10 @@ import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
+import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, mergeProgressSchema, orderEarningsSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -449,6 +450,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     definition: couponIssuedSchema.definition,
   },
   {
+    id: 58,
+    name: 'millrace.privacy.PrivacyKey',
+    version: 1,
+    definition: privacyKeySchema.definition,
+  },
+  {
     id: null,
     name: 'millrace.state.Adjustment',
     version: 1,
@@ -654,6 +661,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.ListedOrder',
+    version: 1,
+    definition: listedOrderSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.MergeProgress',
     version: 1,
     definition: mergeProgressSchema.definition,
@@ -666,6 +679,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.OrderEvent',
+    version: 1,
+    definition: orderEventSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.OrderPoints',
     version: 1,
     definition: orderPointsSchema.definition,
@@ -674,6 +693,307 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.OrderRow',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "OrderRow",
+      "namespace": "millrace.state",
+      "doc": "All that the orchestrator knows of an orderId.",
+      "fields": [
+        {
+          "name": "order",
+          "type": [
+            "null",
+            {
+              "type": "record",
+              "name": "OrderSaga",
+              "namespace": "millrace.state",
+              "doc": "How far the saga of an order is.",
+              "fields": [
+                {
+                  "name": "data",
+                  "type": {
+                    "type": "record",
+                    "name": "OrderData",
+                    "namespace": "millrace.state",
+                    "doc": "What the saga of an order knows of it.",
+                    "fields": [
+                      {"name": "orderId", "type": "string"},
+                      {"name": "userId", "type": "string"},
+                      {
+                        "name": "items",
+                        "type": {
+                          "type": "array",
+                          "items": {
+                            "type": "record",
+                            "name": "OrderItem",
+                            "namespace": "millrace.order",
+                            "doc": "One line of an order.",
+                            "fields": [
+                              {"name": "lineNo", "type": "int", "doc": "1..n within the order."},
+                              {"name": "productId", "type": "string"},
+                              {"name": "categoryId", "type": ["null", "string"], "default": null},
+                              {"name": "quantity", "type": "long"},
+                              {
+                                "name": "unitPrice",
+                                "type": "long",
+                                "doc": "Minor units, before discount and points."
+                              }
+                            ]
+                          }
+                        }
+                      },
+                      {"name": "userCouponId", "type": ["null", "string"], "default": null},
+                      {
+                        "name": "pointsToUse",
+                        "type": "long",
+                        "default": 0,
+                        "doc": "What the customer wants to spend."
+                      },
+                      {"name": "currency", "type": "string"},
+                      {"name": "payBy", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+                      {
+                        "name": "shipTo",
+                        "type": ["null", "bytes"],
+                        "default": null,
+                        "doc": "Sealed."
+                      },
+                      {
+                        "name": "discount",
+                        "type": "long",
+                        "default": 0,
+                        "doc": "What the coupon takes off, minor units."
+                      },
+                      {"name": "paymentKey", "type": ["null", "string"], "default": null},
+                      {
+                        "name": "paidAt",
+                        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                        "default": null
+                      },
+                      {
+                        "name": "confirmedAt",
+                        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                        "default": null,
+                        "doc": "null = payment is not done, or not passed over."
+                      },
+                      {"name": "deliveryId", "type": ["null", "string"], "default": null},
+                      {
+                        "name": "deliveredAt",
+                        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                        "default": null
+                      },
+                      {
+                        "name": "deliveryFailed",
+                        "type": "boolean",
+                        "default": false,
+                        "doc": "The courier gave up after the start."
+                      }
+                    ]
+                  }
+                },
+                {"name": "phase", "type": "string"},
+                {"name": "direction", "type": "string"},
+                {
+                  "name": "steps",
+                  "type": {
+                    "type": "array",
+                    "items": {
+                      "type": "record",
+                      "name": "SagaStepState",
+                      "namespace": "millrace.state",
+                      "doc": "A step of a saga that was begun. Strings are those of streams/kit.",
+                      "fields": [
+                        {"name": "name", "type": "string"},
+                        {"name": "status", "type": "string"},
+                        {"name": "epoch", "type": "int"},
+                        {"name": "attempt", "type": "int"},
+                        {"name": "waiting", "type": "string"},
+                        {
+                          "name": "dueAt",
+                          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                          "default": null
+                        },
+                        {
+                          "name": "parts",
+                          "type": {
+                            "type": "array",
+                            "items": {
+                              "type": "record",
+                              "name": "SagaPartState",
+                              "namespace": "millrace.state",
+                              "doc": "One command of a saga's step. Strings are those of streams/kit.",
+                              "fields": [
+                                {"name": "part", "type": "string"},
+                                {"name": "did", "type": "string"},
+                                {"name": "undid", "type": "string"}
+                              ]
+                            }
+                          },
+                          "default": []
+                        }
+                      ]
+                    }
+                  },
+                  "default": []
+                },
+                {
+                  "name": "cause",
+                  "type": [
+                    "null",
+                    {
+                      "type": "record",
+                      "name": "SagaCauseState",
+                      "namespace": "millrace.state",
+                      "doc": "Why a saga goes back, or needs attention.",
+                      "fields": [
+                        {"name": "kind", "type": "string"},
+                        {"name": "step", "type": "string"},
+                        {"name": "reason", "type": "string"}
+                      ]
+                    }
+                  ],
+                  "default": null
+                },
+                {
+                  "name": "trouble",
+                  "type": ["null", "millrace.state.SagaCauseState"],
+                  "default": null
+                },
+                {
+                  "name": "deadlineAt",
+                  "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                  "default": null
+                },
+                {
+                  "name": "endedAt",
+                  "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                  "default": null
+                },
+                {"name": "revision", "type": "long"}
+              ]
+            }
+          ],
+          "default": null,
+          "doc": "null = no such order, but somebody paid for it."
+        },
+        {
+          "name": "givenBack",
+          "type": {
+            "type": "array",
+            "items": {
+              "type": "record",
+              "name": "GiveBackSaga",
+              "namespace": "millrace.state",
+              "doc": "How far a return or refund is.",
+              "fields": [
+                {
+                  "name": "data",
+                  "type": {
+                    "type": "record",
+                    "name": "GiveBackData",
+                    "namespace": "millrace.state",
+                    "doc": "What goes back to a customer besides the order's own undo: a return, or a payment that is not the order's.",
+                    "fields": [
+                      {"name": "kind", "type": "string", "doc": "RETURN or STRAY."},
+                      {"name": "id", "type": "string", "doc": "The returnId, or the paymentKey."},
+                      {"name": "orderId", "type": "string"},
+                      {"name": "userId", "type": "string"},
+                      {
+                        "name": "lines",
+                        "type": {
+                          "type": "array",
+                          "items": {
+                            "type": "record",
+                            "name": "GivenLine",
+                            "namespace": "millrace.state",
+                            "doc": "How much of a line a return brings.",
+                            "fields": [
+                              {"name": "lineNo", "type": "int"},
+                              {"name": "productId", "type": "string"},
+                              {"name": "quantity", "type": "long"},
+                              {"name": "unitPrice", "type": "long", "doc": "Minor units."}
+                            ]
+                          }
+                        },
+                        "default": []
+                      },
+                      {"name": "points", "type": "long", "default": 0},
+                      {
+                        "name": "money",
+                        "type": "long",
+                        "default": 0,
+                        "doc": "Minor units, before what earned points take off."
+                      },
+                      {
+                        "name": "shortfall",
+                        "type": "long",
+                        "default": 0,
+                        "doc": "Earned points that the customer no longer has."
+                      },
+                      {"name": "paymentKey", "type": ["null", "string"], "default": null},
+                      {"name": "reason", "type": "string", "default": ""}
+                    ]
+                  }
+                },
+                {"name": "phase", "type": "string"},
+                {"name": "direction", "type": "string"},
+                {
+                  "name": "steps",
+                  "type": {"type": "array", "items": "millrace.state.SagaStepState"},
+                  "default": []
+                },
+                {
+                  "name": "cause",
+                  "type": ["null", "millrace.state.SagaCauseState"],
+                  "default": null
+                },
+                {
+                  "name": "trouble",
+                  "type": ["null", "millrace.state.SagaCauseState"],
+                  "default": null
+                },
+                {
+                  "name": "deadlineAt",
+                  "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                  "default": null
+                },
+                {
+                  "name": "endedAt",
+                  "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+                  "default": null
+                },
+                {"name": "revision", "type": "long"}
+              ]
+            }
+          },
+          "default": [],
+          "doc": "Returns and refunds of payments."
+        },
+        {
+          "name": "incidents",
+          "type": {
+            "type": "array",
+            "items": {
+              "type": "record",
+              "name": "OpenIncident",
+              "namespace": "millrace.state",
+              "doc": "An incident that was told and is not resolved.",
+              "fields": [
+                {"name": "invariant", "type": "string"},
+                {"name": "subject", "type": "string"},
+                {"name": "openedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+              ]
+            }
+          },
+          "default": []
+        },
+        {"name": "revision", "type": "long", "default": 0, "doc": "Of the last status or incident."}
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.OrderRow',
+    version: 2,
     definition: orderRowSchema.definition,
   },
   {
@@ -699,6 +1019,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.PointEntry',
     version: 1,
     definition: pointEntrySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.PrivacyKeys',
+    version: 1,
+    definition: privacyKeysSchema.definition,
   },
   {
     id: null,
@@ -783,18 +1109,132 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.SandboxDelivery',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "SandboxDelivery",
+      "namespace": "millrace.state",
+      "doc": "An order's delivery at the sandbox.",
+      "fields": [
+        {
+          "name": "epoch",
+          "type": "int",
+          "default": -1,
+          "doc": "Of the request that it was made for; -1 = there was none."
+        },
+        {"name": "deliveryId", "type": "string", "default": ""},
+        {
+          "name": "state",
+          "type": {
+            "type": "enum",
+            "name": "SandboxDeliveryState",
+            "symbols": ["UNKNOWN", "REQUESTED", "STARTED", "DELIVERED", "FAILED", "CANCELLED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          }
+        },
+        {"name": "reason", "type": ["null", "string"], "default": null, "doc": "FAILED: why."},
+        {
+          "name": "ends",
+          "type": "string",
+          "default": "DELIVERED",
+          "doc": "How it will end: `DELIVERED`, `REFUSED` instead of its start, `LOST` after it."
+        },
+        {"name": "travelMs", "type": "long", "default": 0, "doc": "From start to end."},
+        {
+          "name": "answers",
+          "type": "int",
+          "default": 1,
+          "doc": "How often each of its news is sent: 0 = lost, 2 = twice."
+        },
+        {
+          "name": "cancels",
+          "type": "int",
+          "default": 0,
+          "doc": "How often somebody asked to call it off."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxDelivery',
+    version: 2,
     definition: sandboxDeliverySchema.definition,
   },
   {
     id: null,
     name: 'millrace.state.SandboxPayment',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "SandboxPayment",
+      "namespace": "millrace.state",
+      "doc": "An order's payment at the sandbox.",
+      "fields": [
+        {"name": "epoch", "type": "int", "doc": "Of the request that it was made for."},
+        {"name": "paymentKey", "type": "string"},
+        {"name": "amount", "type": "long"},
+        {
+          "name": "failureCode",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "Why it was declined; null = paid."
+        },
+        {"name": "refunded", "type": "long", "default": 0},
+        {
+          "name": "answers",
+          "type": "int",
+          "default": 1,
+          "doc": "How often its answer is sent when it is due: 0 = lost, 2 = twice."
+        },
+        {
+          "name": "answered",
+          "type": "boolean",
+          "default": false,
+          "doc": "Whether that time has come."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxPayment',
+    version: 2,
     definition: sandboxPaymentSchema.definition,
   },
   {
     id: null,
     name: 'millrace.state.SandboxRefund',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "SandboxRefund",
+      "namespace": "millrace.state",
+      "doc": "A refund at the sandbox.",
+      "fields": [
+        {"name": "paymentKey", "type": "string"},
+        {"name": "amount", "type": "long"},
+        {
+          "name": "reason",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "Why there was none; null = paid back."
+        },
+        {
+          "name": "attempt",
+          "type": "int",
+          "default": 0,
+          "doc": "Grows when one that failed is asked for again."
+        },
+        {"name": "answers", "type": "int", "default": 1},
+        {"name": "answered", "type": "boolean", "default": false}
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.SandboxRefund',
+    version: 2,
     definition: sandboxRefundSchema.definition,
   },
   {

@@ -1,13 +1,14 @@
 /** Pure helpers for processors. The one part of the engine whose values `processors/` may import. */
+export { pastCauseOf } from './past-cause.ts'
 export {
-  type DoVerdict,
-  onDo,
-  onUndo,
-  performed,
-  type Receipt,
-  undoneReceipt,
-  type UndoVerdict,
-} from './receipt.ts'
+  type DoKind,
+  doKind,
+  noEpochs,
+  stands,
+  type StepEpochs,
+  type UndoKind,
+  undoKind,
+} from './receiver.ts'
 export { advance, dueAtOf, type SagaMove } from './saga/advance.ts'
 export { backoffMs } from './saga/backoff.ts'
 export type { IgnoredWhy, SagaNotice } from './saga/draft.ts'

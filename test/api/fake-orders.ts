@@ -1,5 +1,16 @@
 /** Orders, stock and points of the fake pipeline: what the tests say there is, and services of a few lines. */
-import type { OrderRepairs, OrderView, Page, PageRequest, WaitOptions } from '../../api/index.ts'
+import {
+  mergeStretches,
+  type OrderList,
+  type OrderQuery,
+  type OrderRepairs,
+  type OrderStatusView,
+  type OrderTimeline,
+  type OrderView,
+  type Page,
+  type PageRequest,
+  type WaitOptions,
+} from '../../api/index.ts'
 import {
   topics,
   type Adjustment,
@@ -61,6 +72,48 @@ export abstract class FakeOrders {
       signal?.addEventListener('abort', end)
       this.#watchers.add(look)
     })
+  }
+
+  /** Partitions of orders that another process has, with its address. */
+  ordersElsewhere: OrderList['elsewhere'] = []
+  readonly timelines = new Map<string, OrderTimeline>()
+  readonly news = new Map<string, OrderStatusView[]>()
+
+  /** The order has told one more status. */
+  tell(orderId: string, status: Pick<OrderStatusView, 'state' | 'revision'>): void {
+    const before = this.orders.get(orderId) as OrderView
+    const { state, revision } = status
+    const told = { returnState: 'NONE', step: '', attempt: 0, note: null, at: revision, ...status }
+    this.news.set(orderId, [...(this.news.get(orderId) ?? []), told])
+    this.setOrder({ ...before, state: state as OrderView['state'], revision })
+  }
+
+  orderList(query: OrderQuery): Promise<OrderList> {
+    const { state, userId, stuckSince, after } = query
+    const items = [...this.orders.values()].flatMap((order) => {
+      const place = { at: userId === undefined ? order.since : order.createdAt, orderId: order.orderId }
+      const isWanted =
+        (state === undefined || order.state === state) &&
+        (userId === undefined || order.userId === userId) &&
+        (stuckSince === undefined || order.since <= stuckSince)
+      return isWanted ? [{ place, order }] : []
+    })
+    // Behind the last of the page before, which may be another process's.
+    const last = after === undefined ? [] : [{ place: after, order: undefined }]
+    const all = mergeStretches([{ items: [...items, ...last] }], { userId, limit: Infinity }).items
+    const behind = all.slice(all.findLastIndex(({ place }) => place.orderId === after?.orderId) + 1)
+    const page = mergeStretches([{ items: behind.filter((one) => one.order !== undefined) }], query)
+    return Promise.resolve({ ...page, partitions: 6, elsewhere: this.ordersElsewhere })
+  }
+
+  orderTimeline(orderId: string): Promise<Answer<OrderTimeline | undefined>> {
+    const { positions } = this.order(orderId)
+    return Promise.resolve({ value: this.timelines.get(orderId), positions })
+  }
+
+  orderNews(orderId: string, above: number): Promise<readonly OrderStatusView[]> {
+    this.read()
+    return Promise.resolve((this.news.get(orderId) ?? []).filter(({ revision }) => revision > above))
   }
 
   orderRepairs(orderId: string): Answer<OrderRepairs | undefined> {
@@ -158,7 +211,8 @@ export function orderView({
   pointsToUse,
   currency,
   payBy,
-}: Omit<OrderCreated, 'shipTo' | 'bodyHash'>): OrderView {
+  bodyHash = null,
+}: Omit<OrderCreated, 'shipTo' | 'bodyHash'> & { readonly bodyHash?: string | null }): OrderView {
   const total = items.reduce((sum, { quantity, unitPrice }) => sum + quantity * unitPrice, 0)
   const points = Math.min(pointsToUse, total)
   return {
@@ -169,6 +223,9 @@ export function orderView({
     step: 'payment',
     attempt: 1,
     revision: 4,
+    createdAt: payBy - 60_000,
+    since: payBy - 60_000,
+    bodyHash,
     note: null,
     items,
     userCouponId,

@@ -43,7 +43,7 @@ import {
   type AppendResult,
   type Position,
 } from '../../streams/index.ts'
-import { FakeOrders } from './fake-orders.ts'
+import { FakeUsers } from './fake-users.ts'
 
 const PARTITIONS = 6
 
@@ -56,7 +56,7 @@ interface Waiter {
   readonly settle: (reached: boolean) => void
 }
 
-export class FakePipeline extends FakeOrders implements Pipeline {
+export class FakePipeline extends FakeUsers implements Pipeline {
   readonly records: Appended[] = []
   /** false: appended records wait for `process()`. */
   auto = true

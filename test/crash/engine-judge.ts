@@ -1,6 +1,6 @@
 /** Opens what the last process left and holds it to the oracle, and to itself (I24). */
 import type { RequestState } from '../../schemas/index.ts'
-import { couponIssuance, couponWallet, requestStore, walletStore } from '../../topologies/index.ts'
+import { couponIssuance, requestStore, WALLET, walletStore } from '../../topologies/index.ts'
 import { type Decoded, Engine } from '../support/engine.ts'
 import type { Ask, CouponLoad } from './coupon-load.ts'
 import {
@@ -125,7 +125,7 @@ function storedText(requestId: string, state: RequestState | null): string {
 async function judgeWallets(engine: Engine): Promise<string[]> {
   const issued = (await engine.records('coupon.issued')) as readonly { readonly value: PlainIssued }[]
   const expected = new Set(issued.map(({ value }) => `${value.userId} ${value.userCouponId}`))
-  const queries = engine.streams.queries(couponWallet.name, walletStore)
+  const queries = engine.streams.queries(WALLET, walletStore)
   const found = await queries.pageAll({ limit: 100_000 })
   return firstDifference(
     'wallets',

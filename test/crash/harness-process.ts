@@ -13,7 +13,14 @@ import { couponIssuance, requestStore } from '../../topologies/index.ts'
 import { openDatabase } from '../../transports/embedded/open-database.ts'
 import { openWith } from '../../transports/embedded/open.ts'
 import type { LogDatabase } from '../../transports/embedded/storage.ts'
-import { APPLICATION, appendRecord, type PlainRecord, topicSpec, topologies } from '../support/engine-shop.ts'
+import {
+  APPLICATION,
+  appendRecord,
+  type PlainRecord,
+  topicSpec,
+  topologies as couponShop,
+} from '../support/engine-shop.ts'
+import { orderShop } from '../support/orders/shop.ts'
 import type { HarnessOptions } from './harness.ts'
 
 const options = JSON.parse(process.argv[2] as string) as HarnessOptions
@@ -25,7 +32,8 @@ const log = await openWith({ application: APPLICATION, ...options.log }, async (
   return meddled(await openDatabase({ application: APPLICATION, ...options.log }))
 })
 tell({ at: 'opened' })
-const { commitIntervalMs = 10 } = options
+const { commitIntervalMs = 10, orders } = options
+const topologies = orders === undefined ? couponShop : orderShop(orders).topologies
 const streams = new Streams({ application: APPLICATION, topologies, log, topicSpec, commitIntervalMs })
 await streams.open()
 await streams.ready()
@@ -52,7 +60,8 @@ process.on('SIGTERM', () => {
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  const body: unknown = chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString())
+  const body: unknown =
+    chunks.length === 0 ? undefined : JSON.parse(Buffer.concat(chunks).toString(), revived)
   switch (request.url) {
     case '/append': {
       const now = Date.now()
@@ -94,6 +103,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     default:
       return reply(response, 404, { code: 'NOT_FOUND' })
   }
+}
+
+/** Bytes, as JSON has them. */
+function revived(_name: string, value: unknown): unknown {
+  const bytes = value as { readonly type?: string; readonly data?: readonly number[] } | null
+  return bytes?.type === 'Buffer' && bytes.data !== undefined ? Buffer.from(bytes.data) : value
 }
 
 function reads(topology: (typeof topologies)[number], topic: string): boolean {

@@ -6,8 +6,11 @@ import type { AppendResult } from '../../streams/index.ts'
 import type { EmbeddedLogOptions } from '../../transports/embedded/index.ts'
 import { type Child, type ChildOptions, startChild } from '../support/child.ts'
 import type { PlainRecord } from '../support/engine-shop.ts'
+import type { ShopOptions } from '../support/orders/shop.ts'
 
 export interface HarnessOptions {
+  /** A shop that takes orders, instead of one of coupons; see `orderShop`. */
+  readonly orders?: ShopOptions
   readonly log: Omit<EmbeddedLogOptions, 'application' | 'hooks' | 'clock'>
   readonly commitIntervalMs?: number
   /** Takes appends and runs no topology. */

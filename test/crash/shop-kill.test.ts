@@ -1,7 +1,7 @@
 /** kill -9 of `millrace start` at random points under load over HTTP, judged by plain counting. */
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { bestSellers, catalog, couponIssuance, couponWallet } from '../../topologies/index.ts'
+import { bestSellers, catalog, couponIssuance, wallet } from '../../topologies/index.ts'
 import { Engine } from '../support/engine.ts'
 import { crashRuns, seededRandom, seedOfRun } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
@@ -43,7 +43,7 @@ test(`${kills} kills -9 of the server under load lose nothing and decide nothing
 
   // I24: what the last process left, decided again from its inputs.
   const ranking = bestSellers({ closing: 'wallClock' })
-  const topologies = [couponIssuance, couponWallet, catalog, ranking]
+  const topologies = [couponIssuance, wallet(), catalog, ranking]
   const engine = await Engine.open(dataDir, { application: 'millrace', topologies })
   try {
     await engine.drain()

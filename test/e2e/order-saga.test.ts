@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { Shop } from '../../cli/pipeline/shop.ts'
 import { loadConfig } from '../../config/index.ts'
-import { freshDirectory, run } from './command.ts'
+import { freshDirectory } from './command.ts'
 
 const DAY_MS = 86_400_000
 const WAIT = { timeout: 30_000, interval: 100 }
@@ -67,6 +67,11 @@ async function fill(shop: Shop): Promise<string> {
   expect([grant.status, grant.body]).toMatchObject([200, { balance: 500 }])
   await call(shop, 'POST', '/v1/users/ann/points', { points: 500 }, 'grant-1')
   expect(await pointsOf(shop, 'ann')).toBe(500)
+  return couponForAnn(shop)
+}
+
+/** One of a campaign of 10 %, in her wallet. */
+async function couponForAnn(shop: Shop): Promise<string> {
   const now = Date.now()
   const campaign = { quota: 10, opensAt: now - DAY_MS, closesAt: now + DAY_MS }
   await call(shop, 'PUT', '/v1/coupons/spring', { ...campaign, discount: { kind: 'PERCENT', value: 10 } })
@@ -77,7 +82,7 @@ async function fill(shop: Shop): Promise<string> {
 }
 
 test('an order is paid, completed and in part returned; the same key is the same order', async () => {
-  const shop = await open({ 'orders.enabled': 'true', 'points.rateBp': '1000' })
+  const shop = await open({ 'points.rateBp': '1000' })
   const userCouponId = await fill(shop)
   const wanted = { userId: 'ann', items: [{ productId: 'mug', quantity: 2 }], userCouponId, pointsToUse: 40 }
   const orderId = await order(shop, { ...wanted, expectedTotal: 600 }, 'key-1')
@@ -105,6 +110,28 @@ test('an order is paid, completed and in part returned; the same key is the same
 
   const cancel = await call(shop, 'POST', `/v1/orders/${orderId}/cancel`)
   expect(cancel).toMatchObject({ status: 409, body: { code: 'NOT_IN_THIS_STATE', state: 'COMPLETED' } })
+  const told = await fetch(`${shop.url}/v1/orders/${orderId}/events`)
+  const states = [...(await told.text()).matchAll(/"state":"([A-Z_]+)"/g)].map(([, state]) => state)
+  expect([states[0], states.at(-1)]).toEqual(['PENDING', 'COMPLETED'])
+  const { body: timeline } = await call(shop, 'GET', `/v1/orders/${orderId}/timeline`)
+  const asked = { attempt: 1, epoch: 0, position: { offset: expect.any(Number) as number } }
+  const step = (name: string, topic: string, status: string) => {
+    return { step: name, way: 'DO', commands: [{ ...asked, topic, answer: { status } }], answers: [] }
+  }
+  expect(timeline).toMatchObject({
+    complete: true,
+    steps: [
+      step('stock', 'stock.reserve.requested', 'RESERVED'),
+      step('points', 'point.deduct.requested', 'DEDUCTED'),
+      step('coupon', 'coupon.use.requested', 'USED'),
+      step('payment', 'payment.requested', 'SUCCESS'),
+    ],
+  })
+  const shown = await run(['order', orderId, '--url', shop.url])
+  expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/coupon +1 .*USED/)])
+  const { body: list } = await call(shop, 'GET', '/v1/orders?userId=ann&state=COMPLETED')
+  expect(list).toMatchObject({ items: [{ orderId, final: 500 }], partitions: { missing: [] } })
+
   const back = { returnId: 'ret-1', items: [{ lineNo: 1, quantity: 1 }] }
   expect(await call(shop, 'POST', `/v1/orders/${orderId}/returns`, back)).toMatchObject({ status: 202 })
   await expect
@@ -114,7 +141,7 @@ test('an order is paid, completed and in part returned; the same key is the same
 }, 120_000)
 
 test('I16: an order that comes to nothing, or is called off, has given everything back', async () => {
-  const shop = await open({ 'orders.enabled': 'true', 'orders.sandboxes': 'false' })
+  const shop = await open({ 'orders.sandboxes': 'false' })
   const userCouponId = await fill(shop)
   const items = [{ productId: 'mug', quantity: 11 }]
   const tooMany = await call(shop, 'POST', '/v1/orders', { userId: 'ann', items })
@@ -134,6 +161,8 @@ test('I16: an order that comes to nothing, or is called off, has given everythin
   const wanted = { userId: 'ann', items: [{ productId: 'mug', quantity: 2 }], userCouponId, pointsToUse: 100 }
   const orderId = await order(shop, wanted)
   const waiting = await orderIn(shop, orderId, 'AWAITING_PAYMENT')
+  const { body: stuck } = await call(shop, 'GET', '/v1/orders?stuckForMs=0')
+  expect(stuck['items']).toMatchObject([{ orderId, state: 'AWAITING_PAYMENT' }])
   expect(waiting).toMatchObject({ amounts: { final: 440 }, actions: ['pay', 'cancel'] })
   expect(await stockOf(shop, 'mug')).toMatchObject({ available: 8, reserved: 2 })
   expect(await pointsOf(shop, 'ann')).toBe(400)
@@ -158,28 +187,25 @@ test('I16: an order that comes to nothing, or is called off, has given everythin
   expect(again).toMatchObject({ status: 409, body: { state: 'COMPLETED' } })
 }, 120_000)
 
-test('switched on in a directory that had none, it wants the wallet reset, and then takes orders', async () => {
+test('orders are switched on in a directory that had none, and use the coupons that are there', async () => {
   const dataDir = freshDirectory()
   const items = [{ productId: 'mug', quantity: 1 }]
-  const off = await open({}, dataDir)
+  const off = await open({ 'orders.enabled': 'false' }, dataDir)
   await call(off, 'PUT', '/v1/products/mug', { title: 'Mug', price: 300 })
+  const userCouponId = await couponForAnn(off)
   expect((await call(off, 'GET', '/v1/products/mug')).body).not.toHaveProperty('stock')
   const refused = await call(off, 'POST', '/v1/orders', { userId: 'ann', items })
   expect(refused).toMatchObject({ status: 404, body: { code: 'ORDERS_OFF' } })
   expect(await call(off, 'POST', '/v1/events/order.created', {})).toMatchObject({ status: 404 })
   await off.close()
 
-  const on = { 'orders.enabled': 'true' }
-  await expect(open(on, dataDir)).rejects.toThrow('coupon-wallet')
-  const reset = await run(['reset', 'coupon-wallet', '--yes', '--data-dir', dataDir])
-  expect(reset.code).toBe(0)
-  const shop = await open(on, dataDir)
-  const userCouponId = await fill(shop)
+  const shop = await open({}, dataDir)
+  await call(shop, 'PUT', '/v1/products/mug', { title: 'Mug', price: 300, received: 10 })
   const orderId = await order(shop, { userId: 'ann', items, userCouponId })
   expect(await orderIn(shop, orderId, 'COMPLETED')).toMatchObject({ amounts: { discount: 30 } })
   await shop.close()
 
-  const again = await open(on, dataDir)
+  const again = await open({}, dataDir)
   expect(await orderIn(again, orderId, 'COMPLETED')).toMatchObject({ amounts: { final: 270 } })
 }, 120_000)
 
@@ -189,7 +215,7 @@ test('I14, I26: a refund that nobody answers needs somebody, and an operator set
     'orders.couponWaitMs': '1000',
     'orders.stepAttempts': '1',
   }
-  const shop = await open({ 'orders.enabled': 'true', 'orders.sandboxes': 'false', ...patience })
+  const shop = await open({ 'orders.sandboxes': 'false', ...patience })
   await fill(shop)
   const orderId = await order(shop, { userId: 'ann', items: [{ productId: 'mug', quantity: 1 }] })
   const repair = (action: string) => call(shop, 'POST', `/v1/ops/orders/${orderId}/${action}`)
@@ -205,6 +231,11 @@ test('I14, I26: a refund that nobody answers needs somebody, and an operator set
   await expect.poll(look, WAIT).toMatchObject({ returns: [{ status: 'NEEDS_ATTENTION' }] })
   const found = { invariant: 'ORDER_NEEDS_ATTENTION', subject: `${orderId}/ret-1` }
   await expect.poll(incidents, WAIT).toMatchObject([{ ...found, status: 'OPEN' }])
+  const metrics = await (await fetch(`${shop.url}/metrics`)).text()
+  expect(metrics).toContain('millrace_order_incidents{found="ORDER_NEEDS_ATTENTION"} 1')
+  expect(metrics).toContain('millrace_incidents_total{kind="order-incident"} 1')
+  expect(metrics).toContain('millrace_incidents_total{kind="invariant-broken"} 0')
+  expect(metrics).not.toMatch(/^millrace_invariant_incidents\{/m)
 
   expect(await repair('resolve')).toMatchObject({ status: 200, body: { state: 'COMPLETED', actions: [] } })
   expect(await look()).toMatchObject({ returns: [{ status: 'DONE' }], returnState: 'FULL', actions: [] })

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { groupSpecOf } from '../../streams/index.ts'
-import { couponWallet } from '../../topologies/index.ts'
+import { wallet } from '../../topologies/index.ts'
 import { Cluster } from '../../transports/kafka/cluster.ts'
 import { Connections } from '../../transports/kafka/connections.ts'
 import type { KafkaRequest } from '../../transports/kafka/protocol/request.ts'
@@ -181,7 +181,7 @@ async function resetUntil(apiName: string): Promise<void> {
   })
   try {
     await directory.open()
-    const spec = groupSpecOf('millrace', couponWallet)
+    const spec = groupSpecOf('millrace', wallet())
     const request = { spec, changelogs: CHANGELOGS, internalTopics: [OWN_TOPIC], intermediateTopics: [] }
     const endOf = () => Promise.reject(new Error('there are no topics that stay'))
     await resetOnCluster({ cluster: directory, connections: dying, endOf }, request)

@@ -24,6 +24,8 @@ export interface Host {
   close(): Promise<void>
 }
 
+const writeOnly = { put: () => undefined, delete: () => undefined }
+
 /** The processor alone; what it stores is bytes. */
 export function processorHost(completeOn: 'started' | 'delivered'): Host {
   const desk = orchestrator({ ...RULES, completeOn })
@@ -48,6 +50,10 @@ export function processorHost(completeOn: 'started' | 'delivered'): Host {
         put: (key: string, row: OrderRow) => void rows.set(key, serde.serialize(row)),
         delete: (key: string) => void rows.delete(key),
       } as OrderContext['stores']['orders'],
+      // Written and never read: what is in them is looked at on the engine.
+      events: writeOnly as unknown as OrderContext['stores']['events'],
+      byState: writeOnly as unknown as OrderContext['stores']['byState'],
+      byUser: writeOnly as unknown as OrderContext['stores']['byUser'],
     },
     emit,
     timers: {

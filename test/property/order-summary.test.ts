@@ -108,6 +108,9 @@ const rowOf = (progress: OrderProgress): OrderRow => ({
   givenBack: [],
   incidents: [],
   revision: 1,
+  createdAt: START,
+  since: START,
+  events: 1,
 })
 
 describe('an order as it is told', () => {
@@ -178,7 +181,8 @@ describe('an order as it is told', () => {
       endedAt: null,
       revision: 3,
     }
-    const row: OrderRow = { order: null, givenBack: [stuck], incidents: [], revision: 2 }
+    const rest = { incidents: [], revision: 2, createdAt: 0, since: 0, events: 1 }
+    const row: OrderRow = { order: null, givenBack: [stuck], ...rest }
     expect(orderSummary(row)).toBeUndefined()
     expect(repairsOf(row)).toEqual(['retry', 'resume', 'compensate', 'resolve'])
   })

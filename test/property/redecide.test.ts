@@ -14,10 +14,14 @@ import {
   type Topology,
 } from '../../streams/index.ts'
 import { ManualClock, MemoryStateDirectory, TopologyTestDriver } from '../../testing/index.ts'
-import { bestSellers, couponIssuance, couponWallet, orders } from '../../topologies/index.ts'
+import { bestSellers, couponIssuance, orders, wallet } from '../../topologies/index.ts'
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { MemoryLog } from '../../transports/simulated/index.ts'
 import { decidedAgain, rowsOf } from '../support/decided-again.ts'
+import { topicNamed } from '../support/engine-shop.ts'
+import { OrderLoad } from '../support/orders/load.ts'
+import { orderShop } from '../support/orders/shop.ts'
+import { seededRandom } from '../support/random.ts'
 import { scratchDirectory } from '../support/scratch.ts'
 import { StepEngine } from '../support/step-engine.ts'
 import { requested } from '../unit/coupons/given.ts'
@@ -88,7 +92,7 @@ const coupons: fc.Arbitrary<History> = fc.tuple(couponHistories, disturbances).m
     const topic = step.kind === 'command' ? topics.couponCampaignRequested : topics.couponIssueRequested
     return [fact(topic, step.value.couponId, step.value, START)]
   })
-  return history([couponIssuance, couponWallet], START, woven(facts, between))
+  return history([couponIssuance, wallet()], START, woven(facts, between))
 })
 
 const rankingTopics = {
@@ -123,10 +127,28 @@ const ordered: fc.Arbitrary<History> = fc.tuple(orderMessages, disturbances).map
   return history([orders(RULES)], ORDERS_START, woven(facts, [...between, [{ waitMs: 20_000 }]]))
 })
 
-const kinds: [string, fc.Arbitrary<History>][] = [
-  ['coupons', coupons],
-  ['best-sellers', ranking],
-  ['orders', ordered],
+/** All topologies of orders, and what customers send them. */
+const wholeShop: fc.Arbitrary<History> = fc.tuple(fc.nat(1_000_000), disturbances).map(([seed, between]) => {
+  const load = new OrderLoad({ orders: 5, spanMs: 10_000, payWithinMs: 20_000 }, seededRandom(seed))
+  const records = load.first(ORDERS_START)
+  for (let now = ORDERS_START; ; now += 2_000) {
+    const more = load.next(now)
+    if (more === undefined) break
+    records.push(...more)
+  }
+  const facts = records.map(({ topic, key, value }) => fact(topicNamed(topic), key, value, ORDERS_START))
+  // A compacted input is not retained for ever: housekeeping ends what can be decided again.
+  const calm = between.filter((steps) => !steps.includes('housekeep'))
+  const waits: Step[] = [{ waitMs: 3_000 }]
+  return history(orderShop({ seed }).topologies, ORDERS_START, woven(facts, [...calm, waits]))
+})
+
+/** `runs`: for each hundred of the others. */
+const kinds: [string, fc.Arbitrary<History>, runs: number][] = [
+  ['coupons', coupons, 100],
+  ['best-sellers', ranking, 100],
+  ['orders', ordered, 100],
+  ['a whole shop', wholeShop, 8],
 ]
 
 /** Plays the history to its end; `housekeep` where the log does that. */
@@ -167,7 +189,9 @@ async function expectSameAgain<L extends JournalLog>(
   return records
 }
 
-describe.each(kinds)('I24 %s', (_kind, histories) => {
+describe.each(kinds)('I24 %s', (_kind, histories, runs) => {
+  const some = (most: number) => ({ numRuns: Math.ceil((most * runs) / 100) })
+
   test('on the embedded log: the retained inputs decided again give the same bytes and the same rows', async () => {
     const directory = await scratchDirectory('redecide')
     let played = 0
@@ -187,7 +211,7 @@ describe.each(kinds)('I24 %s', (_kind, histories) => {
           await engine.close()
         }
       }),
-      { numRuns: 50 },
+      some(50),
     )
     expect(records).toBeGreaterThan(100)
   })
@@ -217,7 +241,7 @@ describe.each(kinds)('I24 %s', (_kind, histories) => {
         expect(await allRows(engine)).toEqual(live)
         await engine.close()
       }),
-      { numRuns: 60 },
+      some(60),
     )
   })
 
@@ -236,7 +260,7 @@ describe.each(kinds)('I24 %s', (_kind, histories) => {
         expect(await allAnswers(driver, topologies)).toEqual(live)
         await driver.close()
       }),
-      { numRuns: 25 },
+      some(25),
     )
   })
 })

@@ -3,18 +3,18 @@ import {
   advance,
   done,
   dueAtOf,
+  doKind,
   isEnded,
-  onDo,
-  onUndo,
-  performed,
-  type Receipt,
+  noEpochs,
   refused,
   saga,
   type SagaAction,
   type SagaInput,
   type SagaNotice,
   type SagaProgress,
-  undoneReceipt,
+  stands,
+  type StepEpochs,
+  undoKind,
 } from '../../streams/kit/index.ts'
 
 export interface Errand {
@@ -110,11 +110,17 @@ export interface Moved {
   readonly now: number
 }
 
+/** What a receiver knows of a part. */
+interface Asked extends StepEpochs {
+  /** What it said to the last `do`. */
+  readonly yes: boolean
+}
+
 export class World {
   readonly moves: Moved[] = []
   readonly #commands: { readonly command: Command; delivered: boolean }[] = []
   readonly #answers: { readonly input: Input; taken: boolean }[] = []
-  readonly #receipts = new Map<string, Receipt<boolean>>()
+  readonly #asked = new Map<string, Asked>()
   readonly #refusedUndos = new Map<string, boolean>()
   /** What stands, by step and part. */
   readonly effects = new Map<string, number>()
@@ -174,26 +180,26 @@ export class World {
     sent.delivered = true
     const { step, part, kind, epoch } = sent.command
     const key = `${step}/${part}`
-    const receipt = this.#receipts.get(key)
+    const known = this.#asked.get(key) ?? { ...noEpochs, yes: false }
+    const isThere = stands(known) && known.yes
     if (kind === 'do') {
-      const verdict = onDo(receipt, epoch)
-      let ok = verdict === 'again' && receipt?.answer === true
-      if (verdict === 'perform') {
-        ok = yes
-        this.#receipts.set(key, performed(yes ? 'DONE' : 'REFUSED', epoch, yes))
-        if (yes) this.#effect(key, 1)
+      const verdict = doKind(known, epoch)
+      if (verdict === 'DECIDE') {
+        this.#asked.set(key, { ...known, epoch, yes: isThere || yes })
+        if (yes && !isThere) this.#effect(key, 1)
       }
+      const ok = verdict !== 'CANCELLED' && this.#asked.get(key)?.yes === true
       this.#answers.push({ input: { kind: 'answer', step, part, answer: ok }, taken: false })
       return
     }
     // The courier may say no, the others only until an operator tries again. Who was asked says the same again.
     const asked = `${key}/${epoch}`
-    const may = receipt?.status === 'DONE' && (step === 'parcel' || epoch === 0)
+    const may = isThere && (step === 'parcel' || epoch === 0)
     const no = this.#refusedUndos.get(asked) ?? (!yes && may)
     this.#refusedUndos.set(asked, no)
-    if (!no) {
-      if (onUndo(receipt, epoch) === 'reverse') this.#effect(key, -1)
-      this.#receipts.set(key, undoneReceipt(receipt, epoch))
+    if (!no && undoKind(known, epoch) === 'UNDO') {
+      if (isThere) this.#effect(key, -1)
+      this.#asked.set(key, { ...known, undone: epoch })
     }
     const undone = { kind: 'undone', step, part, answer: !no } as unknown as Input
     this.#answers.push({ input: undone, taken: false })

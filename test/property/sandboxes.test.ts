@@ -85,7 +85,8 @@ describe.each(played)('%s', (_, mode) => {
         )
         for (const { value } of driver.read(topics.deliveryCancelResult)) {
           const { deliveryId, status } = value!
-          const lost = rule({ orderId: value!.orderId, attempt: Number(deliveryId?.at(-1)) }).ends === 'LOST'
+          const request = { orderId: value!.orderId, customerId: 'ann', attempt: Number(deliveryId?.at(-1)) }
+          const lost = rule(request).ends === 'LOST'
           if (status === 'CANCELLED' && deliveryId !== null && !lost)
             expect(started).not.toContain(deliveryId)
         }

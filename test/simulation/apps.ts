@@ -1,11 +1,12 @@
 /** The apps that are simulated; a seed has one of them. */
 import type { SimulatedApp } from '../../testing/index.ts'
 import { coupons } from './coupons.ts'
+import { orders } from './orders.ts'
 import { rankings } from './rankings.ts'
 import { timers } from './reminders.ts'
 import { trips } from './trips.ts'
 
-export const APPS: Readonly<Record<string, () => SimulatedApp>> = { coupons, rankings, timers, trips }
+export const APPS: Readonly<Record<string, () => SimulatedApp>> = { coupons, orders, rankings, timers, trips }
 const NAMES = ['coupons', 'coupons', 'rankings', 'timers'] as const
 
 export function appNameOf(seed: number): string {

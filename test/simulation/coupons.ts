@@ -1,7 +1,7 @@
 /** Coupons in the simulator: people who ask, some again and some under another's name, against a plain model. */
 import type { SimulatedApp, SimulatedLoad, SimulatedOutcome } from '../../testing/index.ts'
 import { changelogTopic } from '../../streams/index.ts'
-import { couponIssuance, couponWallet, walletStore } from '../../topologies/index.ts'
+import { couponIssuance, WALLET, wallet, walletStore } from '../../topologies/index.ts'
 import { type Ask, campaignRecord, CouponLoad, requestRecord } from '../crash/coupon-load.ts'
 import {
   firstDifference,
@@ -11,6 +11,8 @@ import {
   type PlainRejected,
 } from '../crash/coupon-oracle.ts'
 import { decoded, everlasting, outside } from './shop-records.ts'
+
+const couponWallet = wallet()
 
 const APPLICATION = 'simulated'
 const PARTITIONS = 2
@@ -75,7 +77,7 @@ function judgeWallets(outcome: SimulatedOutcome): string[] {
   const moved = outcome.records(repartition?.name ?? '').map(({ value }) => {
     return value === null ? 'nothing' : coupon(repartition?.value.deserialize(value) as PlainIssued)
   })
-  const task = { topology: couponWallet.name, subTopology: 1, partition: 0 }
+  const task = { topology: WALLET, subTopology: 1, partition: 0 }
   const wallets = new Set<string>()
   for (const { key, value } of outcome.records(changelogTopic(APPLICATION, task, walletStore.name))) {
     const owned = walletStore.key.decode(String(key?.toString('latin1'))).join(' ')

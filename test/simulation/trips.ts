@@ -12,14 +12,14 @@ import {
 import { keys, keyValueStore, serdes } from '../../state/index.ts'
 import { type ProcessorContext, processor, shape, topology } from '../../streams/index.ts'
 import {
+  doKind,
   isEnded,
-  onDo,
-  onUndo,
-  performed,
-  type Receipt,
+  noEpochs,
   runSaga,
   type SagaProgress,
-  undoneReceipt,
+  stands,
+  type StepEpochs,
+  undoKind,
 } from '../../streams/kit/index.ts'
 import type { OutsideRecord, SimulatedApp, SimulatedOutcome } from '../../testing/index.ts'
 import { stringTopic } from '../support/topics.ts'
@@ -68,13 +68,16 @@ const sagas = processor({
   onTimer: { due: (tripId, context) => advanceTrip(tripId, { kind: 'timer' }, context) },
 })
 
-const receipts = keyValueStore<{ heard: number; receipt: Receipt<boolean> | null }, [string, string, string]>(
-  {
-    name: 'receipts',
-    key: keys.tuple(keys.string, keys.string, keys.string),
-    value: serdes.json(),
-  },
-)
+/** What a vendor knows of a thing: what it said last, and how often it was asked. */
+interface Asked extends StepEpochs {
+  readonly yes: boolean
+  readonly heard: number
+}
+const askedStore = keyValueStore<Asked, [tripId: string, thing: string, part: string]>({
+  name: 'asked',
+  key: keys.tuple(keys.string, keys.string, keys.string),
+  value: serdes.json(),
+})
 const UNDOES: Readonly<Record<string, string>> = { free: 'seat', 'pay back': 'pay' }
 const STEP_OF = { seat: 'seats', pay: 'money', ticket: 'ticket' } as const
 
@@ -82,28 +85,27 @@ const STEP_OF = { seat: 'seats', pay: 'money', ticket: 'ticket' } as const
 const vendors = processor({
   name: 'vendors',
   input: commands,
-  stores: { receipts },
+  stores: { asked: askedStore },
   outputs: { answers: shape<string, TripInput>(), ledger: words },
   process({ key: tripId, value: { what, part, epoch } }, { stores, emit }) {
     const thing = (UNDOES[what] ?? what) as keyof typeof STEP_OF
-    const known = stores.receipts.get([tripId, thing, part])
-    const heard = (known?.heard ?? 0) + 1
-    const before = known?.receipt ?? undefined
+    const before = stores.asked.get([tripId, thing, part]) ?? { ...noEpochs, yes: false, heard: 0 }
+    const isThere = stands(before) && before.yes
+    const heard = before.heard + 1
     const step = STEP_OF[thing]
-    let receipt = before
+    let after: Asked = { ...before, heard }
     let answer: TripInput
     if (what === thing) {
-      const yes = !(tripId.startsWith('no') && part === 'b')
-      const verdict = onDo(before, epoch)
-      if (verdict === 'perform') receipt = performed(yes ? 'DONE' : 'REFUSED', epoch, yes)
-      if (verdict === 'perform' && yes) emit.ledger(tripId, `${thing} ${part} +1`)
-      answer = { kind: 'answer', step, part, answer: receipt?.status === 'DONE' }
+      const kind = doKind(before, epoch)
+      if (kind === 'DECIDE') after = { ...after, epoch, yes: !(tripId.startsWith('no') && part === 'b') }
+      if (after.yes && stands(after) && !isThere) emit.ledger(tripId, `${thing} ${part} +1`)
+      answer = { kind: 'answer', step, part, answer: kind !== 'CANCELLED' && after.yes }
     } else {
-      if (onUndo(before, epoch) === 'reverse') emit.ledger(tripId, `${thing} ${part} -1`)
-      receipt = undoneReceipt(before, epoch)
+      if (undoKind(before, epoch) === 'UNDO') after = { ...after, undone: epoch }
+      if (isThere && !stands(after)) emit.ledger(tripId, `${thing} ${part} -1`)
       answer = { kind: 'undone', step, part, answer: true }
     }
-    stores.receipts.put([tripId, thing, part], { heard, receipt: receipt ?? null })
+    stores.asked.put([tripId, thing, part], after)
     // The money is waited for as long as it takes.
     const silent = tripId.endsWith('s') && heard === 1 && what !== 'pay'
     if (!silent) emit.answers(tripId, answer)

@@ -9,10 +9,10 @@ import {
   type TopicSpec,
   type TopicUse,
 } from '../../streams/index.ts'
-import { catalog, couponIssuance, couponWallet } from '../../topologies/index.ts'
+import { catalog, couponIssuance, wallet } from '../../topologies/index.ts'
 
 export const APPLICATION = 'crash'
-export const topologies: readonly Topology[] = [couponIssuance, couponWallet, catalog]
+export const topologies: readonly Topology[] = [couponIssuance, wallet(), catalog]
 
 const byName = new Map<string, Topic<string, unknown>>(
   Object.values(topics).map((topic) => [topic.name, topic as Topic<string, unknown>]),

@@ -1,4 +1,5 @@
 /** Every record of a partition, as any log's reader gives them. */
+import type { Topic } from '../../schemas/index.ts'
 import type { Log, LogRecord, TopicPartition } from '../../streams/index.ts'
 
 const PAGE_ROWS = 1_000
@@ -21,4 +22,11 @@ export async function readAll(log: Log, at: TopicPartition): Promise<readonly Lo
     reader.close()
   }
   return all
+}
+
+/** Every value of a topic, partition by partition; deletions are left out. */
+export async function valuesOf<V>(log: Log, { name, value }: Topic<V>): Promise<readonly V[]> {
+  const partitions = Array.from({ length: log.partitions(name) }, (_, partition) => partition)
+  const records = await Promise.all(partitions.map((partition) => readAll(log, { topic: name, partition })))
+  return records.flat().flatMap((record) => (record.value === null ? [] : [value.deserialize(record.value)]))
 }

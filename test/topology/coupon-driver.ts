@@ -7,12 +7,14 @@ import {
   claimStore,
   commandStore,
   couponIssuance,
-  couponWallet,
+  wallet,
   counterStore,
   requestStore,
   walletStore,
 } from '../../topologies/index.ts'
 import { command, requested } from '../unit/coupons/given.ts'
+
+const couponWallet = wallet()
 
 export const START = Date.UTC(2026, 0, 1)
 export const MINUTE = 60_000

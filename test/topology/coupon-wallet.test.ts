@@ -35,6 +35,7 @@ describe.each(modes)('%s', (_, mode) => {
 
 function issued(couponId: string, sequence: number, requestId: string) {
   const userCouponId = `${couponId}-${sequence}`
-  const terms = { discount: null, orderId: null, revoked: false }
+  const discount = { kind: 'AMOUNT', value: 500, minOrderAmount: null, maxDiscount: null }
+  const terms = { discount, orderId: null, revoked: false }
   return { userCouponId, couponId, requestId, status: 'ISSUED', issuedAt: START, expiresAt: null, ...terms }
 }

@@ -216,10 +216,25 @@ describe.each(modes)('an order that cannot be, %s', (_, mode) => {
     await desk.create()
     await desk.reserved('tea milk')
     await desk.driver.advanceWallTime(60 * MINUTE, MINUTE)
-    expect(desk.news.slice(2)).toEqual(['restore tea 1x2', 'restore milk 2x1', 'pay 700'])
+    expect(desk.news.slice(2)).toEqual(['restore tea 1x2', 'restore milk 2x1', 'pay 700', 'pay 700'])
     expect(desk.stored()?.order?.cause).toMatchObject({ kind: 'DEADLINE', step: 'payment' })
     await desk.restored('tea milk')
     expect(desk.status).toMatchObject({ state: 'FAILED', note: 'DEADLINE payment' })
+    await desk.close()
+  })
+
+  test('I16: asks once more what became of a payment when it expires, and gives back what was charged unheard', async () => {
+    const desk = await OrderDesk.open(mode)
+    await desk.create()
+    await desk.reserved('tea milk')
+    expect(desk.news.at(-1)).toBe('pay 700')
+    await desk.driver.advanceWallTime(60 * MINUTE, MINUTE)
+    expect(desk.news.at(-1)).toBe('pay 700')
+    // The answer that was lost the first time.
+    await desk.paid(700)
+    await desk.restored('tea milk')
+    expect(desk.news).toEqual(['refund 700 of p1'])
+    expect(desk.status?.state).toBe('FAILED')
     await desk.close()
   })
 

@@ -89,6 +89,14 @@ describe.each(modes)('the payment sandbox, %s', (_, mode) => {
     await provider.service.close()
   })
 
+  test('an answer that would be lost is not, where somebody asks before it is due', async () => {
+    const provider = await Provider.open(mode, { 'PAYMENT 0': { answers: 0, delayMs: 5_000 } })
+    await provider.send(paymentRequested, payment(), payment())
+    await provider.service.driver.advanceWallTime(5_000)
+    expect(provider.paid).toEqual(['sandbox-o1-0 SUCCESS 1000'])
+    await provider.service.close()
+  })
+
   test('I20 pays each refund back once, and no more than was paid', async () => {
     const provider = await Provider.open(mode, { r100: { approve: false }, r600: { delayMs: 5_000 } })
     await provider.send(paymentRefundRequested, refund(1))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Campaign, topics } from '../../schemas/index.ts'
 import type { DriverOptions } from '../../testing/index.ts'
-import { couponIssuance, couponUseStore, couponWallet, wallet, walletStore } from '../../topologies/index.ts'
+import { couponUseStore, wallet, walletStore } from '../../topologies/index.ts'
 import { DAY, modes, Service, START } from '../support/services.ts'
 import { campaign } from '../unit/coupons/given.ts'
 import { discount, issuedCoupon, revocation, undo, use } from '../unit/wallet/given.ts'
@@ -216,19 +216,6 @@ test('more coupons than a page holds wait for their campaign, and more uses for 
   expect(value).toHaveLength(count)
   expect(purse.answers).toHaveLength(count)
   expect(purse.answers.filter((answer) => answer.endsWith('USED 500'))).toEqual(['o0 USED 500'])
-  await purse.service.close()
-})
-
-test('takes the place of wallets that only collected: their coupons are there, without a discount', async () => {
-  const purse = new Purse(
-    await Service.open(couponWallet, { partitions: 3, topologies: [couponIssuance, couponWallet] }),
-  )
-  await purse.issue()
-  expect(purse.coupon()).toBe('ISSUED')
-  await purse.service.driver.restart([couponIssuance, wallet()])
-  await purse.send(couponIssued, issuedCoupon({ userCouponId: 'spring-2' }))
-  await purse.send(couponUseRequested, use(), use({ orderId: 'o2', userCouponId: 'spring-2' }))
-  expect(purse.answers.sort()).toEqual(['o1 REJECTED UNKNOWN_DISCOUNT', 'o2 USED 500'])
   await purse.service.close()
 })
 

@@ -1,8 +1,10 @@
 /**
  * Membership where there is one process: every join gets all tasks of its topology, and ends the one before.
  *
- * Each task has a number that its rows begin with, kept with the names of its stores: rows are read only by the topology
- * that wrote them.
+ * Each task has a number that its rows begin with, kept with the names of its stores and inputs: rows are read only by
+ * the topology that wrote them, as it was or grown. A task has grown when stores were added of which the topology has no
+ * rows yet, and it reads all that it read: then nothing that was kept is missing, and new inputs are read from where
+ * they begin. All else that concerns stores needs a reset.
  */
 import type { WriteOp } from '../../state/index.ts'
 import {
@@ -24,7 +26,8 @@ const MAX_TASKS = 65_536
 export interface TaskEntry {
   readonly ordinal: number
   readonly task: TaskId
-  readonly stores: readonly string[]
+  /** As of its last join, alphabetical. */
+  stores: readonly string[]
   /** Topics it reads, as of its last join. */
   inputs: readonly string[]
   checkpoint: Checkpoint | undefined
@@ -76,7 +79,7 @@ export class Groups {
   /**
    * The tasks of a topology, and the identity rows that are new or changed; nothing takes effect before `apply`.
    * Throws `UNKNOWN_TOPIC`, `TOPOLOGY_INVALID` (inputs of one sub-topology differ in partitions), `RESET_REQUIRED` (the
-   * state was written by a topology with other stores).
+   * state was written by a topology of which this one has not grown).
    */
   plan(group: GroupSpec, catalog: Catalog): { tasks: TaskId[]; ops: WriteOp[]; apply: () => void } {
     const ops: WriteOp[] = []
@@ -89,22 +92,33 @@ export class Groups {
         tasks.push(task)
         const known = this.task(task)
         if (known?.resetting === true) throw unfinished(known)
-        if (known !== undefined && !same(known.stores, sub.stores)) throw otherStores(known, sub)
-        if (known !== undefined && same(known.inputs, sub.inputs)) continue
+        if (known !== undefined) this.#checkStores(known, sub)
+        if (known !== undefined && same(known.inputs, sub.inputs) && same(known.stores, sub.stores)) continue
         const { stores, inputs } = sub
         const ordinal = known?.ordinal ?? next++
         if (ordinal >= MAX_TASKS) throw new StreamsError('TOPOLOGY_INVALID', `more than ${MAX_TASKS} tasks`)
-        if (known !== undefined) changes.push(() => (known.inputs = inputs))
-        else
-          changes.push(() =>
-            this.add({ ordinal, task, stores, inputs, checkpoint: undefined, resetting: false }),
-          )
+        changes.push(() => {
+          if (known === undefined)
+            this.add({ ordinal, task, stores, inputs, checkpoint: undefined, resetting: false })
+          else Object.assign(known, { stores, inputs })
+        })
         const key = taskKey(ordinal)
         const identity: TaskIdentity = { task, stores, inputs }
         ops.push({ type: 'put', key, value: sealedJson(key, identity) })
       }
     }
     return { tasks, ops, apply: () => changes.forEach((change) => change()) }
+  }
+
+  #checkStores(known: TaskEntry, sub: SubTopologyMeta): void {
+    if (same(known.stores, sub.stores)) return
+    const { topology } = known.task
+    const elsewhere = this.tasks.filter(
+      ({ task }) => task.topology === topology && task.subTopology !== sub.id,
+    )
+    const hasRows = (store: string) => elsewhere.some(({ stores }) => stores.includes(store))
+    const isGrown = within(known.stores, sub.stores) && within(known.inputs, sub.inputs)
+    if (!isGrown || sub.stores.some(hasRows)) throw otherStores(known, sub)
   }
 
   /** Makes `listener` the member of the topology; answers the epoch and the listener that it took over from. */
@@ -150,16 +164,20 @@ function partitionsOf({ topology }: GroupSpec, { id, inputs }: SubTopologyMeta, 
   return partitions
 }
 
-function otherStores({ task, stores }: TaskEntry, sub: SubTopologyMeta): StreamsError {
+function otherStores({ task, stores, inputs }: TaskEntry, sub: SubTopologyMeta): StreamsError {
   const list = (names: readonly string[]) => (names.length === 0 ? 'no stores' : names.join(', '))
-  return new StreamsError(
-    'RESET_REQUIRED',
-    `${taskName(task)} has the state of ${list(stores)}; the topology now has ${list(sub.stores)}`,
-  )
+  const found = `${taskName(task)} has the state of ${list(stores)}, from ${inputs.join(', ')}`
+  const wanted = `the topology now has ${list(sub.stores)}, from ${sub.inputs.join(', ')}`
+  return new StreamsError('RESET_REQUIRED', `${found}; ${wanted}`)
 }
 
 function unfinished({ task }: TaskEntry): StreamsError {
   return new StreamsError('RESET_REQUIRED', `a reset of ${taskName(task)} was not finished; run it again`)
+}
+
+/** Whether all of `some` are in `all`. */
+function within(some: readonly string[], all: readonly string[]): boolean {
+  return some.every((name) => all.includes(name))
 }
 
 function same(a: readonly string[], b: readonly string[]): boolean {

@@ -1,7 +1,7 @@
 /** Transactions that are aborted, beside others that are not: nothing of them comes through. */
 import { describe, expect, inject, test } from 'vitest'
 import { partitionFor } from '../../../streams/index.ts'
-import { couponWallet } from '../../../topologies/index.ts'
+import { WALLET, wallet } from '../../../topologies/index.ts'
 import { requestRecord } from '../../crash/coupon-load.ts'
 import type { PlainCampaign } from '../../crash/coupon-oracle.ts'
 import { appendRecord } from '../../support/engine-shop.ts'
@@ -41,7 +41,7 @@ describe('F3', () => {
           api === API.endTxn && clientId === 'a-coupon-wallet-commit'
         await proxy.once(isEnd, 'lose request')
         // The other one goes on writing between what is open and its abort.
-        await b.next('committed', ({ topology }) => topology === couponWallet.name)
+        await b.next('committed', ({ topology }) => topology === WALLET)
         await a.kill()
         await everyTaskOnce([b])
         a = run.start('a')
@@ -120,7 +120,7 @@ function campaignOfEachPartition(quota: number): PlainCampaign[] {
 }
 
 function repartitionTopic(): string {
-  const [topic] = couponWallet.internalTopics
+  const [topic] = wallet().internalTopics
   if (topic === undefined) throw new Error('the wallets have no topic of their own')
   return topic.name
 }

@@ -2,7 +2,7 @@
  * Holds what is on the cluster to the oracle of coupons: requests, verdicts and wallets as Kafka's own Java consumer
  * reads them, committed records only. Answers are complaints; none is a pass.
  */
-import { couponWallet, walletStore } from '../../../topologies/index.ts'
+import { WALLET, wallet, walletStore } from '../../../topologies/index.ts'
 import { type AnyTopic, changelogTopic } from '../../../streams/index.ts'
 import {
   type CouponHistory,
@@ -185,13 +185,13 @@ async function judgeWallets(
   issued: readonly PlainIssued[],
   repeats: boolean,
 ): Promise<string[]> {
-  const [repartition] = couponWallet.internalTopics
+  const [repartition] = wallet().internalTopics
   if (repartition === undefined) throw new Error('the wallets have no topic of their own')
   const { value: serde } = topics?.(repartition.name) ?? repartition
   const moved = (await readCommitted(bootstrap, repartition.name)).map(({ value }) => {
     return value === null ? 'nothing' : coupon(serde.deserialize(value) as PlainIssued)
   })
-  const task = { topology: couponWallet.name, subTopology: 1, partition: 0 }
+  const task = { topology: WALLET, subTopology: 1, partition: 0 }
   const changes = await readCommitted(bootstrap, changelogTopic(application, task, walletStore.name))
   const wallets = new Set<string>()
   for (const { key, value } of changes) {

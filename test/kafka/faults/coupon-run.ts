@@ -17,7 +17,7 @@ import { freshName } from '../../support/kafka/topics.ts'
 import { seededRandom } from '../../support/random.ts'
 import { scratchDirectory } from '../../support/scratch.ts'
 import '../../support/kafka/fixture.ts'
-import { couponIssuance, couponWallet } from '../../../topologies/index.ts'
+import { couponIssuance, WALLET, wallet } from '../../../topologies/index.ts'
 import { type Accepted, type Evidence, judgeCoupons, type Judged, type JudgeOptions } from './coupon-judge.ts'
 import { Engine, type EngineOptions } from './engine.ts'
 import { Orders } from './orders.ts'
@@ -237,9 +237,9 @@ export class CouponRun {
     for (const { partition, offset } of this.accepted)
       last.set(partition, Math.max(offset, last.get(partition) ?? 0))
     await this.reached(couponIssuance.name, 'coupon.issue.requested', last)
-    const moved = couponWallet.internalTopics.map(({ name }) => name)
+    const moved = wallet().internalTopics.map(({ name }) => name)
     for (const topic of ['coupon.issued', ...moved])
-      await this.reached(couponWallet.name, topic, await this.#lastOf(topic))
+      await this.reached(WALLET, topic, await this.#lastOf(topic))
   }
 
   async #lastOf(topic: string): Promise<Map<number, number>> {

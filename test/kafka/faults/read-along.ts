@@ -2,16 +2,12 @@
  * Kafka's own consumer, `read_committed`, reads the decisions along while the engine and the brokers are disturbed. What
  * it saw must be what is there in the end: no aborted value, nothing twice, nothing left out, each partition in order.
  */
-import { couponWallet } from '../../../topologies/index.ts'
+import { wallet } from '../../../topologies/index.ts'
 import { firstDifference } from '../../crash/coupon-oracle.ts'
 import { JavaFollower, type OracleRecord, readCommitted } from '../../support/kafka/oracle.ts'
 
 /** No test deletes these. */
-const TOPICS = [
-  'coupon.issued',
-  'coupon.issue.rejected',
-  ...couponWallet.internalTopics.map(({ name }) => name),
-]
+const TOPICS = ['coupon.issued', 'coupon.issue.rejected', ...wallet().internalTopics.map(({ name }) => name)]
 
 export class ReadAlong {
   readonly #bootstrap: string

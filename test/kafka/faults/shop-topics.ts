@@ -11,19 +11,26 @@ import {
   type TopicUse,
   withTopics,
 } from '../../../streams/index.ts'
-import { bestSellers, couponIssuance, couponWallet } from '../../../topologies/index.ts'
+import { bestSellers, couponIssuance, wallet } from '../../../topologies/index.ts'
 import { eventually } from '../../support/kafka/eventually.ts'
 import { readCommitted } from '../../support/kafka/oracle.ts'
+import { orderShop } from '../../support/orders/shop.ts'
 
 export const PARTITIONS = 6
 
-export type Pipeline = 'coupons' | 'ranking'
+/** `orders`: a whole shop that takes orders, with its sandboxes. */
+export type Pipeline = 'coupons' | 'ranking' | 'orders'
+const ALL: readonly Pipeline[] = ['coupons', 'ranking', 'orders']
+
+/** The fates of provider and courier are the same in every run. */
+export const theOrderShop = orderShop({ seed: 1, patienceMs: 4_000, maxDelayMs: 1_500 })
 
 /** `topics`: else those with this program's schema ids. */
 export function topologiesOf(pipelines: readonly Pipeline[], topics?: Topics): readonly Topology[] {
   const own = [
-    ...(pipelines.includes('coupons') ? [couponIssuance, couponWallet] : []),
+    ...(pipelines.includes('coupons') ? [couponIssuance, wallet()] : []),
     ...(pipelines.includes('ranking') ? [bestSellers({ closing: 'streamTime' })] : []),
+    ...(pipelines.includes('orders') ? theOrderShop.topologies : []),
   ]
   if (topics === undefined) return own
   const byName = new Map<string, Topics[keyof Topics]>(
@@ -77,7 +84,7 @@ export function topicsOf(
  * knows them.
  */
 export async function clearTopics(bootstrap: string, application: string): Promise<void> {
-  const own = new Set(topicsOf(application).map(({ name }) => name))
+  const own = new Set(topicsOf(application, ALL).map(({ name }) => name))
   await withAdmin(bootstrap, async (admin) => {
     const there = async () => (await admin.listTopics()).filter((topic) => own.has(topic))
     const topics = await there()

@@ -3,7 +3,7 @@
  * decides what clients of either asked, and goes on from what processes of the other wrote.
  */
 import { expect, inject, onTestFinished, test } from 'vitest'
-import { couponWallet } from '../../../topologies/index.ts'
+import { wallet } from '../../../topologies/index.ts'
 import { readSchemaId } from '../../../schemas/index.ts'
 import { readCommitted } from '../../support/kafka/oracle.ts'
 import { freshName } from '../../support/kafka/topics.ts'
@@ -15,7 +15,7 @@ import { CHANNEL, openRelease, type Release, type ReleaseName } from './releases
 
 const REQUESTS = 'coupon.issue.requested'
 const ISSUED = 'coupon.issued'
-const REPARTITION = couponWallet.internalTopics[0]?.name as string
+const REPARTITION = wallet().internalTopics[0]?.name as string
 const GROWN = ['millrace.coupon.CouponIssueRequested', 'millrace.coupon.CouponIssued']
 /** Five processes start, one after the other. */
 const TIMEOUT_MS = 240_000

@@ -9,7 +9,7 @@ export interface Defect {
   readonly find: string
   readonly replace: string
   /** Which apps of `apps.ts` show it; all unless told. */
-  readonly app?: 'coupons' | 'rankings' | 'timers'
+  readonly app?: 'coupons' | 'orders' | 'rankings' | 'timers'
   /** Within so many seeds, from 1 on. */
   readonly within: number
 }
@@ -239,5 +239,91 @@ export const DEFECTS: readonly Defect[] = [
     replace: 'const due = state.popDueTimer(clock, now + 1_000)',
     app: 'timers',
     within: 10,
+  },
+
+  // --- orders
+  {
+    name: 'stock undone before it is reserved leaves no tombstone',
+    file: 'processors/stock/decide.ts',
+    find: "return { answers, events: undo ? [{ kind: 'UNDONE', epoch, quantity: leftOf(order) }] : [] }",
+    replace:
+      "return { answers, events: undo && leftOf(order) > 0 ? [{ kind: 'UNDONE', epoch, quantity: leftOf(order) }] : [] }",
+    app: 'orders',
+    within: 300,
+  },
+  {
+    name: 'only products that were answered are restored',
+    file: 'processors/orders/order-saga.ts',
+    find: 'undo: ({ orderId, items }, { part: productId, epoch }) => {',
+    replace:
+      "undo: ({ orderId, items }, { part: productId, epoch, did }) => {\n          if (did === 'SENT') return null",
+    app: 'orders',
+    within: 100,
+  },
+  {
+    name: 'an order that expires is over without being undone',
+    file: 'streams/kit/saga/advance.ts',
+    find: "if (deadlineIsOver(draft)) return goBack(draft, { kind: 'DEADLINE', step: step?.name ?? '', reason: '' })",
+    replace:
+      "if (deadlineIsOver(draft)) return change(draft, { phase: 'UNDONE', direction: 'BACK', endedAt: now, cause: { kind: 'DEADLINE', step: '', reason: '' } })",
+    app: 'orders',
+    within: 50,
+  },
+  {
+    name: 'nobody asks what became of a payment without an answer',
+    file: 'processors/orders/order-facts.ts',
+    find: 'return isOpen ? [paymentRequest(data, payment.epoch)] : []',
+    replace: 'return isOpen && data.orderId === "" ? [paymentRequest(data, payment.epoch)] : []',
+    app: 'orders',
+    within: 50,
+  },
+  {
+    name: 'a refund has a new id each time it is sent',
+    file: 'processors/orders/give-back.ts',
+    find: 'command: (data) => {\n          const { orderId, paymentKey } = data\n          const value = {\n            refundId: refundId(data),',
+    replace:
+      'command: (data, { attempt }) => {\n          const { orderId, paymentKey } = data\n          const value = {\n            refundId: attempt > 1 ? `${refundId(data)}|${attempt}` : refundId(data),',
+    app: 'orders',
+    within: 100,
+  },
+  {
+    name: 'points that go back are not taken off what the order has',
+    file: 'processors/points/decide.ts',
+    find: 'return restored({ ...order, parts, returnIds }, back,',
+    replace: 'return restored({ ...order, returnIds }, back,',
+    app: 'orders',
+    within: 50,
+  },
+  {
+    name: 'points come back into a lot and stay spent',
+    file: 'processors/points/keep-points.ts',
+    find: 'lots = takes ? withoutParts(lots, parts) : withParts(lots, parts)',
+    replace: "lots = takes ? withoutParts(lots, parts) : kind === 'RESTORED' ? lots : withParts(lots, parts)",
+    app: 'orders',
+    within: 50,
+  },
+  {
+    name: 'a coupon that is used is given to another order',
+    file: 'processors/wallet/decide.ts',
+    find: "if (status === 'USED') return 'ALREADY_USED'",
+    replace: "if (status === 'USED') return undefined",
+    app: 'orders',
+    within: 50,
+  },
+  {
+    name: 'a saga sets no timer for its answers',
+    file: 'streams/kit/saga/run-saga.ts',
+    find: 'else if (timer.dueAt(id) !== dueAt) timer.schedule(id, dueAt)',
+    replace: "else if (after.phase !== 'RUNNING' && timer.dueAt(id) !== dueAt) timer.schedule(id, dueAt)",
+    app: 'orders',
+    within: 100,
+  },
+  {
+    name: 'a payment that is not the order’s own is kept',
+    file: 'processors/orders/orchestrate.ts',
+    find: "if (money <= 0) return context.dropped('EmptyPayment')",
+    replace: "if (money <= 0 || order !== null) return context.dropped('EmptyPayment')",
+    app: 'orders',
+    within: 50,
   },
 ]

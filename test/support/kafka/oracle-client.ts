@@ -14,9 +14,15 @@ interface Answer {
   readonly error?: string
 }
 
-interface Question {
+export interface AskOptions {
+  /** Told when records have come. */
+  readonly onRecords?: () => void
+  /** What is kept of each record as it comes; else the record. A long read need not have them all twice. */
+  readonly keep?: (record: never) => unknown
+}
+
+interface Question extends AskOptions {
   readonly records: unknown[]
-  readonly onRecords: () => void
   readonly resolve: (answer: { done: unknown; records: unknown[] }) => void
   readonly reject: (error: Error) => void
 }
@@ -26,13 +32,13 @@ let opened: Promise<Socket> | undefined
 let lastId = 0
 
 /**
- * What the operation answers, and the records that came before it, of which `onRecords` is told as they come. Rejects
+ * What the operation answers, and the records that came before it, in their order. Rejects
  * with the Java exception's text.
  */
 export async function ask(
   op: string,
   content: Content,
-  onRecords: () => void = () => undefined,
+  options: AskOptions = {},
 ): Promise<{ done: unknown; records: unknown[] }> {
   opened ??= open()
   const socket = await opened
@@ -40,8 +46,8 @@ export async function ask(
   const id = lastId
   return new Promise((resolve, reject) => {
     questions.set(id, {
+      ...options,
       records: [],
-      onRecords,
       resolve,
       reject: (error) => reject(new Error(`${op}: ${error.message}`)),
     })
@@ -66,8 +72,9 @@ function heard({ id, records, done, error }: Answer): void {
   const question = questions.get(id)
   if (question === undefined) return
   if (records !== undefined) {
-    question.records.push(...records)
-    question.onRecords()
+    const { keep, onRecords } = question
+    for (const record of records) question.records.push(keep === undefined ? record : keep(record as never))
+    onRecords?.()
     return
   }
   questions.delete(id)

@@ -35,10 +35,9 @@ export async function readCommitted(
   topic: string,
   { isolation = 'read_committed', timeoutMs = TIMEOUT_MS, config }: ReadOptions = {},
 ): Promise<OracleRecord[]> {
-  const { records } = await ask('read', { bootstrap, topic, isolation, timeoutMs, config })
-  return (records as WireRecord[])
-    .map(fromWire)
-    .toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
+  const question = { bootstrap, topic, isolation, timeoutMs, config }
+  const { records } = await ask('read', question, { keep: fromWire })
+  return (records as OracleRecord[]).sort((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
 export interface FollowedRecord extends OracleRecord {
@@ -61,7 +60,8 @@ export class JavaFollower {
     const name = freshName('follower')
     let told = (): void => undefined
     const reading = new Promise<void>((resolve) => (told = resolve))
-    const read = ask('follow', { name, bootstrap, topics, timeoutMs: TIMEOUT_MS }, () => told())
+    const content = { name, bootstrap, topics, timeoutMs: TIMEOUT_MS }
+    const read = ask('follow', content, { onRecords: () => told() })
     await Promise.race([reading, read])
     return new JavaFollower(name, read)
   }

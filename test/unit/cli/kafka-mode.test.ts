@@ -37,10 +37,10 @@ function configOf(
 
 describe('topologies', () => {
   test('are all of them, or those that are named', () => {
-    expect(shopTopologies(configOf()).here).toHaveLength(4)
+    expect(shopTopologies(configOf()).here).toHaveLength(12)
     const { all, here } = shopTopologies(configOf({ topologies: 'catalog,coupon-wallet' }))
     expect(here.map(({ name }) => name)).toEqual(['coupon-wallet', 'catalog'])
-    expect(all).toHaveLength(4)
+    expect(all).toHaveLength(12)
   })
 
   test('that there are not are refused, with the nearest', () => {

@@ -85,34 +85,27 @@ describe('orders', () => {
     return shopTopologies(configOf(settings)).all.map(({ name }) => name)
   }
 
-  test('are off unless told, and then nothing of them is there', () => {
-    const plain = ['coupon-issuance', 'coupon-wallet', 'catalog', 'best-sellers']
-    expect(namesOf({})).toEqual(plain)
-    const services = ['orders', 'coupon-wallet', 'stock', 'points']
+  test('are on unless told, and wallets are there without them', () => {
+    const coupons = ['coupon-issuance', 'coupon-wallet']
+    const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     const rest = ['catalog', 'best-sellers']
-    expect(namesOf({ 'orders.enabled': 'true' })).toEqual([
-      'coupon-issuance',
-      ...services,
-      ...sandboxes,
-      ...rest,
-    ])
-    expect(namesOf({ 'orders.enabled': 'true', 'orders.sandboxes': 'false' })).toEqual([
-      'coupon-issuance',
-      ...services,
-      ...rest,
-    ])
+    expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest])
+    expect(namesOf({ 'orders.sandboxes': 'false' })).toEqual([...coupons, ...services, ...rest])
+    expect(namesOf({ 'orders.enabled': 'false' })).toEqual([...coupons, ...rest])
   })
 
   test('have points for ever, if so configured', () => {
-    const settings = { 'orders.enabled': 'true', 'points.validForMs': 'unlimited' }
-    expect(namesOf(settings)).toContain('points')
+    expect(namesOf({ 'points.validForMs': 'unlimited' })).toContain('points')
   })
 
   test('back-pressure of one counts all that its saga goes through', () => {
-    const { deciding } = shopTopologies(configOf({ 'orders.enabled': 'true' }))
-    const topics = downstreamTopics(deciding, 'order.created')
-    expect([...topics]).toEqual(expect.arrayContaining(['stock.reserve.requested', 'point.deduct.requested']))
+    const { deciding } = shopTopologies(configOf())
+    const topics = [...downstreamTopics(deciding, 'order.created')]
+    expect(topics).toEqual(expect.arrayContaining(['stock.reserve.requested', 'point.deduct.requested']))
+    expect(topics).toEqual(expect.arrayContaining(['stock.reserve.result', 'ranking.sales.delta']))
+    const afterPayment = [...downstreamTopics(deciding, 'payment.result')]
+    expect(afterPayment).toEqual(expect.arrayContaining(['delivery.requested', 'ranking.sales.delta']))
   })
 })
 
@@ -187,7 +180,10 @@ describe('back-pressure', () => {
   })
 
   test('keeps coupons apart from orders', () => {
-    expect(downstreamTopics(topologies, 'coupon.issue.requested')).not.toContain('ranking.sales.delta')
+    const downstream = [...downstreamTopics(topologies, 'coupon.issue.requested')]
+    expect(downstream).toContain('coupon.issued')
+    const ofOrders = ['coupon.use.result', 'order.status', 'stock.reserve.requested', 'ranking.sales.delta']
+    expect(downstream.filter((topic) => ofOrders.includes(topic))).toEqual([])
   })
 })
 

@@ -54,6 +54,11 @@ describe('what is asked for in vain ends with 2 and says what would be right', (
     ['load coupons --quota many', /whole number from 1/],
     ['load coupons --url ftp://x', /--url ftp:\/\/x is not an http/],
     ['load coupons --follow 2', /from 0 to 1/],
+    ['load orders --orders 0', /whole number from 1/],
+    ['load orders --mix goood=1', /--mix: there is no goood; there are good, points/],
+    ['load orders --url ftp://x', /--url ftp:\/\/x is not an http/],
+    ['seed --users -1', /whole number from 0/],
+    ['seed --url ftp://x', /--url ftp:\/\/x is not an http/],
     ['topology --format png', /Allowed choices are describe, mermaid, json/],
     ['demo --port 70000', /http\.port \(--port\)/],
     ['demo --registry http://localhost:1', /--registry goes with --kafka <brokers>/],
@@ -113,7 +118,10 @@ describe('data goes to stdout', () => {
     expect(mermaid).toMatch(/^flowchart LR/)
     const { stdout: json } = await run('topology --format json')
     const names = (JSON.parse(json) as { name: string }[]).map(({ name }) => name)
-    expect(names).toEqual(['coupon-issuance', 'coupon-wallet', 'catalog', 'best-sellers'])
+    const coupons = ['coupon-issuance', 'coupon-wallet']
+    const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
+    const sandboxes = ['payment-sandbox', 'delivery-sandbox']
+    expect(names).toEqual([...coupons, ...services, ...sandboxes, 'catalog', 'best-sellers'])
   })
 
   test('config, without secrets', async () => {

@@ -9,11 +9,11 @@ import {
   catalog,
   claimStore,
   couponIssuance,
-  couponWallet,
+  wallet,
   sentinel,
 } from '../../../topologies/index.ts'
 
-const deciding = [couponIssuance, couponWallet, catalog, bestSellers()]
+const deciding = [couponIssuance, wallet(), catalog, bestSellers()]
 
 function topicsWith(topic: string, topologies = deciding): readonly string[] {
   return planRepartition(topologies, [topic]).topics.toSorted()

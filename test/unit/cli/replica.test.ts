@@ -3,6 +3,7 @@ import { Replica } from '../../../cli/pipeline/replica.ts'
 import { TopicView, type TopicViewOptions } from '../../../cli/pipeline/topic-view.ts'
 import {
   type Campaign,
+  MasterKeys,
   type QuotaState,
   type RankingSnapshot,
   stringSerde,
@@ -226,13 +227,20 @@ describe('what a process knows of others', () => {
     corrected: false,
     lateCount: 0,
   }
-  const { couponCampaign, couponQuota, rankingSnapshot, productCatalog } = topics
+  const { couponCampaign, couponQuota, rankingSnapshot, productCatalog, privacyKey } = topics
 
   async function replicaOf(timeZone = 'UTC') {
     const log = await memoryLog(
-      [couponCampaign, couponQuota, rankingSnapshot, productCatalog].map(({ name }) => name),
+      [couponCampaign, couponQuota, rankingSnapshot, productCatalog, privacyKey].map(({ name }) => name),
     )
-    const replica = new Replica({ log, topics, timeZone, clock: new ManualClock(0), onFault: () => {} })
+    const replica = new Replica({
+      log,
+      topics,
+      timeZone,
+      sealing: true,
+      clock: new ManualClock(0),
+      onFault: () => {},
+    })
     open.push(replica)
     await expect.poll(() => replica.ready).toBe(true)
     return { log, replica }
@@ -285,5 +293,15 @@ describe('what a process knows of others', () => {
     await write(log, productCatalog.name, 'p1', productCatalog.value.serialize(product))
     await expect.poll(() => replica.product('p1')?.title).toBe('Lamp')
     expect([replica.product('p2'), replica.product('p3')]).toEqual([undefined, undefined])
+  })
+
+  test('the data key of a user, until the person is erased', async () => {
+    const { log, replica } = await replicaOf()
+    const { wrapped } = MasterKeys.parse('ab'.repeat(32)).make('ann')
+    const key = { userId: 'ann', ...wrapped, createdAt: 1 }
+    await write(log, privacyKey.name, 'ann', privacyKey.value.serialize(key))
+    await expect.poll(() => replica.privacyKey('ann')?.keyId).toBe(wrapped.keyId)
+    await write(log, privacyKey.name, 'ann', null)
+    await expect.poll(() => replica.privacyKey('ann')).toBeUndefined()
   })
 })

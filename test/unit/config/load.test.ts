@@ -419,28 +419,24 @@ describe('Kafka mode', () => {
     [
       'an order saga over topics of other partitions',
       'topics.overrides',
-      {
-        MILLRACE_ORDERS_ENABLED: 'true',
-        MILLRACE_TOPIC_OVERRIDES: '{"payment.result":{"partitions":3}}',
-      },
+      { MILLRACE_TOPIC_OVERRIDES: '{"payment.result":{"partitions":3}}' },
     ],
     [
       'I12: services that forget what the log still has commands of',
       'orders.keepMs',
       {
-        MILLRACE_ORDERS_ENABLED: 'true',
         MILLRACE_TOPIC_OVERRIDES: '{"stock.restore.requested":{"retentionMs":2592000000}}',
       },
     ],
     [
       'returns of orders that services have forgotten',
       'orders.returnsMs',
-      { MILLRACE_ORDERS_ENABLED: 'true', MILLRACE_ORDERS_RETURNS_MS: '2591999999' },
+      { MILLRACE_ORDERS_RETURNS_MS: '2591999999' },
     ],
     [
       'a wait for coupons that the order does not outlast',
       'orders.couponWaitMs',
-      { MILLRACE_ORDERS_ENABLED: 'true', MILLRACE_ORDERS_COUPON_WAIT_MS: '30000' },
+      { MILLRACE_ORDERS_COUPON_WAIT_MS: '30000' },
     ],
     ['a flag that is neither true nor false', 'kafka.tls', { MILLRACE_KAFKA_TLS: 'yes' }],
     [

@@ -313,16 +313,56 @@ describe('state', () => {
     return { log, membership }
   }
 
-  test('is not read by a topology with other stores', async () => {
+  const shaped = (...parts: { inputs: string[]; stores: string[] }[]) => ({
+    ...groupOf('in'),
+    subTopologies: parts.map((part, id) => ({ id, ...part, hasState: part.stores.length > 0 })),
+  })
+
+  test.each([
+    ['a store that is not there any more', shaped({ inputs: ['in'], stores: [] })],
+    ['another store in its place', shaped({ inputs: ['in'], stores: ['averages'] })],
+    ['a store more, and other inputs', shaped({ inputs: ['out'], stores: ['averages', 'totals'] })],
+    [
+      'another part of the topology in its place',
+      shaped({ inputs: ['out'], stores: ['averages'] }, { inputs: ['in'], stores: ['totals'] }),
+    ],
+  ])('is not read by a topology with %s', async (_, group) => {
     const directory = await freshDirectory()
     const { log } = await withState(directory)
     await log.close()
     const again = await openLog(directory)
-    await expect(joined(again, stores('averages', 'totals'))).rejects.toMatchObject({
+    await expect(joined(again, group)).rejects.toMatchObject({
       code: 'RESET_REQUIRED',
-      detail: expect.stringContaining('averages, totals'),
+      detail: expect.stringMatching(/has the state of totals, from in; the topology now has .*, from /),
     })
-    await joined(again, stores('totals'))
+    expect((await joined(again, stores('totals'))).assignment.tasks).toHaveLength(2)
+  })
+
+  test('is read by a topology that has grown by stores and inputs, and by none that has shrunk again', async () => {
+    const directory = await freshDirectory()
+    const { log } = await withState(directory)
+    await log.close()
+    const again = await openLog(directory)
+    await joined(again, shaped({ inputs: ['in', 'out'], stores: ['averages', 'totals'] }))
+    expect(await again.committed(taskOf(0))).toEqual(checkpointAt(5, 1, 0))
+    const { prefix } = await again.taskState(taskOf(0))
+    expect((await again.taskState(taskOf(0))).get(Buffer.concat([prefix, Buffer.from('7')]))).toBeDefined()
+    await again.close()
+    const later = await openLog(directory)
+    await expect(joined(later, stores('totals'))).rejects.toMatchObject({ code: 'RESET_REQUIRED' })
+    await joined(later, shaped({ inputs: ['in', 'out'], stores: ['averages', 'totals'] }))
+  })
+
+  test('that another part of the topology has is not taken for a new, empty store', async () => {
+    const directory = await freshDirectory()
+    const log = await openLog(directory)
+    await log.ensureTopics([topicSpec('in'), topicSpec('out')])
+    await joined(
+      log,
+      shaped({ inputs: ['in'], stores: ['totals'] }, { inputs: ['out'], stores: ['averages'] }),
+    )
+    const merged = shaped({ inputs: ['in', 'out'], stores: ['averages', 'totals'] })
+    await expect(joined(log, merged)).rejects.toMatchObject({ code: 'RESET_REQUIRED' })
   })
 
   test('goes with a reset, when nobody runs on it, and the topology starts anew', async () => {

@@ -5,10 +5,10 @@ const chances: Chances = { seed: 1, decline: 200, lose: 100, twice: 150, maxDela
 const orders = Array.from({ length: 2_000 }, (_, i) => `o${i}`)
 const payments = (given: Chances) =>
   orders.map((orderId) =>
-    seededPayments(given)({ kind: 'PAYMENT', orderId, attempt: 0, refundId: '', amount: 1 }),
+    seededPayments(given)({ kind: 'PAYMENT', orderId, userId: 'ann', attempt: 0, refundId: '', amount: 1 }),
   )
 const deliveries = (given: Chances) =>
-  orders.map((orderId) => seededDeliveries(given)({ orderId, attempt: 0 }))
+  orders.map((orderId) => seededDeliveries(given)({ orderId, customerId: 'ann', attempt: 0 }))
 
 describe('a seeded rule', () => {
   test('says the same of the same request, and another of another seed', () => {

@@ -73,6 +73,7 @@ describe('schema ids', () => {
       '51 millrace.stock.StockReserve v1',
       '52 millrace.stock.StockRestore v1',
       '53 millrace.coupon.CouponIssued v3',
+      '58 millrace.privacy.PrivacyKey v1',
     ])
   })
 
@@ -112,6 +113,7 @@ describe('the catalogue', () => {
       'ranking.snapshot',
       'product.catalog',
       'user.profile',
+      'privacy.key',
       'ops.incident',
       'ops.redrive',
     ])

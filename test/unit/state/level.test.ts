@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { ClassicLevel } from 'classic-level'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type LevelOptions, openLevelDb, type StateBackend, stateFormat } from '../../../state/index.ts'
 import { allRows } from './life.ts'
 
@@ -232,6 +232,42 @@ describe('closing', () => {
     expect(again.get(key)).toHaveLength(1_000_000)
     await again.close()
   })
+})
+
+describe('a page', () => {
+  /** Calls of the binding's iterators, whichever database they read. */
+  async function iteratorCalls() {
+    const other = new ClassicLevel(join(dir, '..', 'other'))
+    await other.open()
+    const rows = other.iterator()
+    const calls = vi.spyOn(Object.getPrototypeOf(rows) as typeof rows, 'nextv')
+    await rows.close()
+    await other.close()
+    return calls
+  }
+
+  test.each([
+    { rows: 3, limit: 1_000, sizes: [32, 256] },
+    { rows: 600, limit: 10, sizes: [32] },
+    { rows: 600, limit: 1_000, sizes: [32, 256, 256, 256, 256] },
+    { rows: 600, limit: 300, sizes: [32, 256, 256] },
+  ])(
+    'of up to $limit of $rows rows asks for $sizes: the binding keeps room for what was asked for',
+    async ({ rows, limit, sizes }) => {
+      const database = await open()
+      const keyOf = (row: number): Buffer => Buffer.from(String(row).padStart(4, '0'))
+      await database.write(
+        Array.from({ length: rows }, (_, row) => ({ type: 'put' as const, key: keyOf(row), value: key })),
+      )
+      const calls = await iteratorCalls()
+      const page = await database.page({ gte: keyOf(0), lt: Buffer.from('9') }, { limit })
+      expect(page.map((row) => row.key)).toEqual(
+        Array.from({ length: Math.min(rows, limit) }, (_, row) => keyOf(row)),
+      )
+      expect(calls.mock.calls.map(([size]) => size)).toEqual(sizes)
+      await database.close()
+    },
+  )
 })
 
 describe('a copy', () => {

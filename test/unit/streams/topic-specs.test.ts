@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { topicSpecsOf, type TopicUse } from '../../../streams/index.ts'
-import { catalog, couponWallet } from '../../../topologies/index.ts'
+import { catalog, wallet } from '../../../topologies/index.ts'
+
+const couponWallet = wallet()
 
 const topicSpec = ({ name, cleanup, timestamps }: TopicUse) => ({
   name,

@@ -39,6 +39,7 @@ function busySystem(campaigns: readonly CampaignFacts[] = []): Probes {
     campaigns: async () => campaigns,
     watermarkMs: () => Date.now() - 5_000,
     invariants: () => [{ invariant: 'I1', violations: 3, open: 1 }],
+    orderIncidents: () => [{ found: 'ORDER_NEEDS_ATTENTION', open: 2 }],
     unanswered: async () => [4],
     log: () => ({ waitingRecords: 1, waitingBytes: 2, diskBytes: 3, diskLimitBytes: 4 }),
     states: () => [{ topology: 'shop', state: 'running', tasks: { restoring: 2, running: 5, failed: 1 } }],

@@ -17,8 +17,6 @@
  */
 import { hash } from 'node:crypto'
 import {
-  type Clock,
-  type GroupListener,
   type GroupSpec,
   type Leaving,
   type Membership,
@@ -36,71 +34,13 @@ import {
   REBALANCE_IN_PROGRESS,
   retriable,
 } from '../protocol/errors.ts'
-import {
-  joinGroup,
-  type JoinGroupAnswer,
-  leaveGroup,
-  syncGroup,
-  type SyncGroupAnswer,
-} from '../protocol/groups.ts'
-import type { KafkaRequest } from '../protocol/request.ts'
+import { type JoinGroupAnswer, leaveGroup, type SyncGroupAnswer } from '../protocol/groups.ts'
 import type { GroupMember } from '../protocol/transactions.ts'
 import { GroupCoordinator } from './coordinator.ts'
 import { decodeAssignment, encodeSubscription, type MemberAssignment, type Subscription } from './metadata.ts'
+import type { MembershipOptions } from './membership-options.ts'
+import { joinRequest, syncRequest } from './round-requests.ts'
 import { type TaskKey, taskKey, parseTaskKey } from './task-key.ts'
-
-const PROTOCOL_TYPE = 'consumer'
-/** Grows when the members' metadata changes so that older versions could not assign by it. */
-const PROTOCOL_NAME = 'millrace-1'
-/** Milliseconds that an answer to JoinGroup or SyncGroup may take longer than the rebalance itself. */
-const ANSWER_SLACK_MS = 10_000
-
-export interface MembershipTimes {
-  /** A member that sends nothing for so long is dead. Milliseconds. */
-  readonly sessionTimeoutMs: number
-  /** How long a rebalance waits for members to end their commits. Milliseconds. */
-  readonly rebalanceTimeoutMs: number
-  /** Milliseconds between heartbeats: how soon a member hears of a rebalance. */
-  readonly heartbeatMs: number
-}
-
-/** Who this member is. */
-export interface MemberIdentity {
-  readonly group: string
-  /** A process that is started again under the same instance id has its tasks back without a rebalance. */
-  readonly instance: string | null
-  readonly processId: string
-  readonly slot: string
-  /** Where this process answers queries. */
-  readonly address: string | undefined
-  /** Of the program, for people who look at the group. */
-  readonly version: string
-}
-
-export interface MembershipOptions extends MembershipTimes {
-  readonly clock: Clock
-  readonly identity: MemberIdentity
-  readonly spec: GroupSpec
-  readonly listener: GroupListener
-  /** Sends to the group's coordinator; throws when it cannot be reached. */
-  readonly send: <R>(request: KafkaRequest<R>) => Promise<R>
-  /** The coordinator has moved, or is gone. */
-  readonly forgetCoordinator: () => void
-  /** What every member must get. Called on the leader only, before SyncGroup; fences dead producers. */
-  readonly assign: (members: ReadonlyMap<string, Buffer>) => Promise<ReadonlyMap<string, Buffer>>
-  /** The id with which this process writes. */
-  readonly transactionalId: () => string
-  /** Gives up that id for a new one: the group went on without this member. */
-  readonly renewProducer: () => Promise<void>
-  /** The epoch of the next assignment. */
-  readonly nextEpoch: () => number
-  /** Standbys wanted per task with state; the most that any member wants count. */
-  readonly standbys: number
-  /** Whether the member always leaves the group at the end, or keeps its place until its session is over. */
-  readonly leaves: boolean
-  /** Ends what is under way: a JoinGroup may wait for long. */
-  readonly disconnect: () => Promise<void>
-}
 
 /** The member as a commit must name it, and the epoch that the engine knows it by. */
 export interface CurrentMember extends GroupMember {
@@ -204,21 +144,8 @@ export class GroupMembership implements Membership {
   }
 
   async #join(): Promise<JoinGroupAnswer | undefined> {
-    const { identity, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options
     const metadata = encodeSubscription(await this.#subscription())
-    const request = joinGroup(
-      {
-        group: identity.group,
-        sessionTimeoutMs,
-        rebalanceTimeoutMs,
-        member: this.#memberId,
-        instance: identity.instance,
-        protocolType: PROTOCOL_TYPE,
-        protocols: [{ name: PROTOCOL_NAME, metadata }],
-        reason: null,
-      },
-      rebalanceTimeoutMs + ANSWER_SLACK_MS,
-    )
+    const request = joinRequest(this.#options, this.#memberId, metadata)
     const answer = await this.#coordinator.ask(request)
     if (answer === undefined) return undefined
     if (answer.errorCode === MEMBER_ID_REQUIRED) {
@@ -242,19 +169,7 @@ export class GroupMembership implements Membership {
     joined: JoinGroupAnswer,
     assignments: ReadonlyMap<string, Buffer>,
   ): Promise<SyncGroupAnswer | undefined> {
-    const { identity, rebalanceTimeoutMs } = this.#options
-    const request = syncGroup(
-      {
-        group: identity.group,
-        generation: joined.generation,
-        member: joined.member,
-        instance: identity.instance,
-        protocolType: PROTOCOL_TYPE,
-        protocolName: PROTOCOL_NAME,
-        assignments: [...assignments].map(([member, assignment]) => ({ member, assignment })),
-      },
-      rebalanceTimeoutMs + ANSWER_SLACK_MS,
-    )
+    const request = syncRequest(this.#options, joined, assignments)
     const answer = await this.#coordinator.ask(request)
     if (answer === undefined || answer.errorCode === REBALANCE_IN_PROGRESS) return undefined
     return (await this.#refused('SyncGroup', answer.errorCode)) ? undefined : answer

@@ -1,0 +1,77 @@
+/** Users, carts and data keys of the fake pipeline: the real sealing, over a map. */
+import type { PrivacyPort } from '../../api/index.ts'
+import { type Eraser, keyPort } from '../../cli/pipeline/privacy/key-port.ts'
+import {
+  type CartChanged,
+  MasterKeys,
+  type PrivacyKeys,
+  topics,
+  type UserProfile,
+} from '../../schemas/index.ts'
+import type { Answer, AppendRecord } from '../../streams/index.ts'
+import { FakeOrders } from './fake-orders.ts'
+
+export const MASTER_KEY = 'ab'.repeat(32)
+
+export abstract class FakeUsers extends FakeOrders {
+  readonly profiles = new Map<string, UserProfile>()
+  readonly carts = new Map<string, CartChanged>()
+  readonly keys = new Map<string, PrivacyKeys>()
+  masterKeys: MasterKeys | undefined = MasterKeys.parse(MASTER_KEY)
+  /** Erasures as they were noted, and how often the disk was swept. */
+  readonly noted: string[] = []
+  sweeps = 0
+  readonly #eraser: Eraser = {
+    note: (userId) => {
+      this.noted.push(userId)
+      return Promise.resolve()
+    },
+    sweep: () => void (this.sweeps += 1),
+  }
+  #port: PrivacyPort | undefined
+
+  profile(userId: string): Answer<UserProfile | undefined> {
+    this.read()
+    return { value: this.profiles.get(userId), positions: [this.position('user.profile', userId)] }
+  }
+
+  cart(userId: string): Answer<CartChanged | undefined> {
+    this.read()
+    return { value: this.carts.get(userId), positions: [this.position('cart.changed', userId)] }
+  }
+
+  sealed: PrivacyPort['sealed'] = (userId, append) => this.#keyPort.sealed(userId, append)
+  opener: PrivacyPort['opener'] = (userId) => this.#keyPort.opener(userId)
+  erasing: PrivacyPort['erasing'] = (userId) => this.#keyPort.erasing(userId)
+  hasKey: PrivacyPort['hasKey'] = (userId) => this.#keyPort.hasKey(userId)
+  erased: PrivacyPort['erased'] = () => this.#keyPort.erased()
+
+  get #keyPort(): PrivacyPort {
+    this.#port ??= keyPort({
+      masterKeys: this.masterKeys,
+      kept: (userId) => {
+        this.read()
+        return { value: this.keys.get(userId), positions: [] }
+      },
+      copied: () => undefined,
+      clock: { now: () => 1, after: () => () => {} },
+      eraser: this.#eraser,
+    })
+    return this.#port
+  }
+
+  protected override serve(record: AppendRecord): void {
+    const { topic, key, value } = record
+    if (topic === topics.privacyKey.name && value === null) this.keys.delete(String(key))
+    else if (topic === topics.privacyKey.name) {
+      const { userId, ...wrapped } = topics.privacyKey.value.deserialize(value as Buffer)
+      this.keys.set(userId, { keys: [...(this.keys.get(userId)?.keys ?? []), wrapped] })
+    } else if (topic === topics.userProfile.name) {
+      const profile = topics.userProfile.value.deserialize(value as Buffer)
+      this.profiles.set(profile.userId, profile)
+    } else if (topic === topics.cartChanged.name) {
+      const cart = topics.cartChanged.value.deserialize(value as Buffer)
+      this.carts.set(cart.userId, cart)
+    } else super.serve(record)
+  }
+}
