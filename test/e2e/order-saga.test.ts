@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { Shop } from '../../cli/pipeline/shop.ts'
 import { loadConfig } from '../../config/index.ts'
-import { freshDirectory } from './command.ts'
+import { freshDirectory, run } from './command.ts'
 
 const DAY_MS = 86_400_000
 const WAIT = { timeout: 30_000, interval: 100 }
