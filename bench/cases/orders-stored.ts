@@ -1,4 +1,7 @@
-/** Cost of a whole order with many orders stored against few: all that are stored are complete, none is forgotten. */
+/**
+ * Cost of a whole order with many orders stored against few: all that are stored are complete, none is forgotten. First
+ * argument: orders stored in the end. They get there like any others.
+ */
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { fill, inFreshDirectory, measured, report, round, smoke } from '../harness.ts'
 import { allCompleted, openOrders, orderRecord, stockUp } from '../order-load.ts'

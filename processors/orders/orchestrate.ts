@@ -72,7 +72,6 @@ export function orchestrator(rules: OrderRules): Orchestrator {
 }
 
 function take({ rules }: OrderSagas, turn: OrderTurn, message: OrderMessage, context: OrderContext): void {
-  const at = context.wallTime
   const kind = 'answer'
   switch (message.kind) {
     case 'CREATED':
@@ -82,16 +81,14 @@ function take({ rules }: OrderSagas, turn: OrderTurn, message: OrderMessage, con
       const { productId: part, epoch } = answer
       return heard(turn.order({ kind, step: 'stock', part, answer, epoch }), context)
     }
-    case 'POINTS':
-      return heard(
-        turn.order({ kind, step: 'points', part: '', answer: message.value, epoch: message.value.epoch }),
-        context,
-      )
-    case 'COUPON':
-      return heard(
-        turn.order({ kind, step: 'coupon', part: '', answer: message.value, epoch: message.value.epoch }),
-        context,
-      )
+    case 'POINTS': {
+      const { value: answer } = message
+      return heard(turn.order({ kind, step: 'points', part: '', answer, epoch: answer.epoch }), context)
+    }
+    case 'COUPON': {
+      const { value: answer } = message
+      return heard(turn.order({ kind, step: 'coupon', part: '', answer, epoch: answer.epoch }), context)
+    }
     case 'RESTORE':
       return restored(turn, message.value, context)
     case 'PAYMENT':
@@ -99,7 +96,7 @@ function take({ rules }: OrderSagas, turn: OrderTurn, message: OrderMessage, con
     case 'REFUND':
       return refunded(turn, message.value, context)
     case 'DELIVERY':
-      return delivered(turn, message.value, context, at)
+      return delivered(turn, message.value, context)
     case 'DELIVERY_CANCEL':
       return stopped(turn, message.value, context)
     case 'CANCEL': {
@@ -135,6 +132,7 @@ function asked({ notices }: SagaRun<unknown>, reason: string, context: OrderCont
   else context.deadLetter(reason, 'its state does not allow it')
 }
 
+/** Without a returnId it answers an undo of the order's own; with one, a step that gives a part back. */
 function restored(turn: OrderTurn, answer: RestoreResult, context: OrderContext): void {
   const { step, productId, lineNo, returnId, epoch } = answer
   const undone = { kind: 'undone', answer, epoch } as const
@@ -186,7 +184,8 @@ function stopped(turn: OrderTurn, answer: DeliveryCancelResult, context: OrderCo
 }
 
 /** What the courier says concerns the start until that is answered, then the goods' arrival. */
-function delivered(turn: OrderTurn, value: DeliveryResult, context: OrderContext, at: number): void {
+function delivered(turn: OrderTurn, value: DeliveryResult, context: OrderContext): void {
+  const at = context.wallTime
   const { order } = turn.book
   const delivery = order?.steps.find(({ name }) => name === 'delivery')
   const started = delivery?.parts.some(({ did }) => did === 'DONE') === true
