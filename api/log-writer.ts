@@ -78,6 +78,20 @@ export async function appendOne(context: ApiContext, record: AppendRecord): Prom
 }
 
 /**
+ * Appends each record once the log has the one before it, and answers where the last one lies. A log of several machines
+ * takes each partition's records for itself: of records in one append any may be missing after a fault, of these only
+ * the later ones.
+ */
+export async function appendInOrder(
+  context: ApiContext,
+  [first, ...others]: readonly [AppendRecord, ...AppendRecord[]],
+): Promise<AppendResult> {
+  let last = await appendOne(context, first)
+  for (const record of others) last = await appendOne(context, record)
+  return last
+}
+
+/**
  * Waits until the tasks that read it have committed the record.
  * @throws ApiError `COMMAND_PENDING`, which names the record's position
  */

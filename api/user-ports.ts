@@ -25,8 +25,8 @@ export type Open = (place: SealedFor, sealed: Buffer) => string | undefined
 export interface PrivacyPort {
   /**
    * Seals what belongs to a user, and appends it.
-   * @param append gets what seals, and the key where it is a new one: its record must be in the same append as what it
-   *   sealed, so that neither is there without the other. Resolves once the log has both
+   * @param append gets what seals, and the key where it is a new one: its record must be in the log before what it
+   *   sealed, which nobody could open without it. Resolves once the log has both
    */
   sealed<T>(userId: string, append: (seal: Seal, fresh: PrivacyKey | undefined) => Promise<T>): Promise<T>
   /** What opens the user's data, with the keys that the user has now. A read as rule 2 has it. */

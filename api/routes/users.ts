@@ -13,6 +13,7 @@ import { ApiError } from '../errors.ts'
 import { fromOwner } from '../from-owner.ts'
 import {
   actedBy,
+  appendInOrder,
   appendOne,
   applied,
   checkAdmission,
@@ -146,17 +147,16 @@ async function putProfile(
   if (request.work !== undefined) request.work.waitMs = context.limits.commandWaitMs
   pipeline.profile(userId)
   checkAdmission(context, topics.userProfile.name)
-  const record = await pipeline.sealed(userId, async (seal, fresh) => {
+  const record = await pipeline.sealed(userId, (seal, fresh) => {
     const profile = {
       userId,
       email: email === undefined ? null : seal({ kind: 'user.email' }, email),
       locale: locale === undefined ? null : seal({ kind: 'user.locale' }, locale),
     }
-    const key = fresh === undefined ? [] : [recordOf(context, request, topics.privacyKey, fresh)]
     const put = recordOf(context, request, topics.userProfile, profile)
-    return (await pipeline.append([...key, put])).at(-1)
+    if (fresh === undefined) return appendOne(context, put)
+    return appendInOrder(context, [recordOf(context, request, topics.privacyKey, fresh), put])
   })
-  if (record === undefined) throw new Error('the log answered nothing to a profile')
   await applied(context, request, record)
   return whileHere(record, () => {
     showPositions(reply, pipeline.profile(userId).positions)

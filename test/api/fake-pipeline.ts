@@ -42,6 +42,7 @@ import {
   type AppendRecord,
   type AppendResult,
   type Position,
+  StreamsError,
 } from '../../streams/index.ts'
 import { FakeUsers } from './fake-users.ts'
 
@@ -61,6 +62,8 @@ export class FakePipeline extends FakeUsers implements Pipeline {
   /** false: appended records wait for `process()`. */
   auto = true
   appendFails: Error | undefined
+  /** Topic whose records are not taken; others of the same append are, as by a log of several machines. */
+  appendFailsFor: string | undefined
   /** Appends do not come back by themselves. */
   appendHangs = false
   /** Appends that hang. */
@@ -117,7 +120,8 @@ export class FakePipeline extends FakeUsers implements Pipeline {
       })
     }
     if (this.appendFails !== undefined) return Promise.reject(this.appendFails)
-    const results = records.map((record) => {
+    const taken = records.filter(({ topic }) => topic !== this.appendFailsFor)
+    const results = taken.map((record) => {
       const partition = record.partition ?? partitionFor(record.key ?? Buffer.alloc(0), PARTITIONS)
       const position = {
         topic: record.topic,
@@ -129,6 +133,8 @@ export class FakePipeline extends FakeUsers implements Pipeline {
       return position
     })
     if (this.auto) this.process()
+    if (taken.length < records.length)
+      return Promise.reject(new StreamsError('APPEND_UNKNOWN', 'a broker is gone'))
     return Promise.resolve(results)
   }
 

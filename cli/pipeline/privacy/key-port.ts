@@ -1,7 +1,7 @@
 /**
  * Data keys of users, for whoever seals and opens: those that the store has, those that this process has just made.
  *
- * A key is made by the process that first has something to seal for a user, and appended with what it sealed as one. So
+ * A key is made by the process that first has something to seal for a user, and appended before what it sealed. So
  * that requests of one moment share a key, it is remembered until the store must have it. Processes that do not know of
  * each other's may make one each; the store keeps both.
  *
