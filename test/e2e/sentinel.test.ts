@@ -89,7 +89,7 @@ test('a forged coupon is a metric, an incident, and the end of the campaign for 
   expect(await read(shop, '/readyz')).toMatchObject({ status: 'degraded' })
   await shop.close()
 
-  const off = await open(dataDir, {})
+  const off = await open(dataDir, { 'orders.enabled': 'false' })
   expect(await call(off, 'GET', '/v1/ops/incidents')).toMatchObject({ status: 404 })
   expect((await call(off, 'GET', '/metrics')).text).not.toContain('millrace_invariant_incidents{')
   await call(off, 'POST', '/v1/coupons/spring/resume')
