@@ -54,7 +54,7 @@ export abstract class FakeUsers extends FakeOrders {
         return { value: this.keys.get(userId), positions: [] }
       },
       copied: () => undefined,
-      clock: { now: () => 1, after: () => () => {} },
+      clock: { now: () => 1, monotonic: () => 1 },
       eraser: this.#eraser,
     })
     return this.#port

@@ -33,7 +33,7 @@ export interface KeyPortParts {
   readonly kept: (userId: string) => Answer<PrivacyKeys | undefined>
   /** The user's newest key as read along; nothing where it is not known. */
   readonly copied: (userId: string) => WrappedDataKey | undefined
-  readonly clock: Pick<Clock, 'now' | 'after'>
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>
   /** Of a log in the data directory. */
   readonly eraser?: Eraser | undefined
 }
@@ -70,10 +70,17 @@ export function keyPort(parts: KeyPortParts): PrivacyPort {
   }
 }
 
+interface Made {
+  /** Nothing where the log did not take it. */
+  readonly key: Promise<DataKey | undefined>
+  /** Monotonic milliseconds. */
+  readonly at: number
+}
+
 class FreshKeys {
   readonly #parts: KeyPortParts
-  /** Nothing in place of a key that the log did not take. */
-  readonly #made = new Map<string, Promise<DataKey | undefined>>()
+  /** Those that are being appended, or just were; nothing comes of one that the log does not take. */
+  readonly #made = new Map<string, Made>()
 
   constructor(parts: KeyPortParts) {
     this.#parts = parts
@@ -81,8 +88,16 @@ class FreshKeys {
 
   sealed: PrivacyPort['sealed'] = async (userId, append) => {
     const masterKeys = given(this.#parts.masterKeys)
-    const key = this.#kept(masterKeys, userId) ?? (await this.#made.get(userId))
-    if (key !== undefined) return append(sealFor(userId, key), undefined)
+    for (;;) {
+      const kept = this.#kept(masterKeys, userId)
+      if (kept !== undefined) return append(sealFor(userId, kept), undefined)
+      this.#dropOld()
+      const making = this.#made.get(userId)
+      if (making === undefined) break
+      const made = await making.key
+      if (made !== undefined) return append(sealFor(userId, made), undefined)
+    }
+    // Nothing is waited for from here to `#remember`: of requests that meet, one makes the key.
     const { dataKey, wrapped } = masterKeys.make(userId)
     const createdAt = this.#parts.clock.now()
     const done = append(sealFor(userId, dataKey), { userId, ...wrapped, createdAt })
@@ -100,14 +115,26 @@ class FreshKeys {
   }
 
   #remember(userId: string, done: Promise<unknown>, dataKey: DataKey): void {
-    const key = done.then(
-      () => dataKey,
-      () => undefined,
-    )
-    this.#made.set(userId, key)
-    this.#parts.clock.after(FRESH_MS, () => {
-      if (this.#made.get(userId) === key) this.#made.delete(userId)
-    })
+    const made: Made = {
+      key: done.then(
+        () => dataKey,
+        () => {
+          if (this.#made.get(userId) === made) this.#made.delete(userId)
+          return undefined
+        },
+      ),
+      at: this.#parts.clock.monotonic(),
+    }
+    this.#made.set(userId, made)
+  }
+
+  /** The oldest are first. */
+  #dropOld(): void {
+    const before = this.#parts.clock.monotonic() - FRESH_MS
+    for (const [userId, { at }] of this.#made) {
+      if (at > before) return
+      this.#made.delete(userId)
+    }
   }
 }
 
