@@ -14,7 +14,7 @@ import { type OwnShop, startShop } from '../load/own-shop.ts'
 import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 
 /** A coupon that is in nobody's wallet is waited for as long. */
-const ORDER_SETTINGS = ['orders.enabled=true', 'orders.couponWaitMs=1000']
+const ORDER_SETTINGS = ['orders.couponWaitMs=3000']
 
 /** Throws a `CheckError` when an invariant does not hold, and a `UsageError` for a mix that is none. */
 export async function loadOrders(context: Context, flags: LoadOrdersFlags): Promise<void> {

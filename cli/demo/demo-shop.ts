@@ -67,9 +67,8 @@ function configOf(
     // One client stands for all the users.
     'http.clientRequestsPerSecond': { text: '1000000', flag: 'demo' },
     'http.clientBurst': { text: '1000000', flag: 'demo' },
-    'orders.enabled': { text: 'true', flag: 'demo' },
     // Nobody waits long for a coupon that is somebody else's.
-    'orders.couponWaitMs': { text: '1000', flag: 'demo' },
+    'orders.couponWaitMs': { text: '3000', flag: 'demo' },
     // Payments that are too late or wrong are incidents, and here they are meant to be.
     'logging.level': { text: 'fatal', flag: 'demo' },
   }

@@ -3,11 +3,9 @@ import { expect, test } from 'vitest'
 import type { OrdersReport } from '../../cli/load/orders/report.ts'
 import { freshDirectory, getJson, run, startShop } from './command.ts'
 
-const TAKING_ORDERS = ['--set', 'orders.enabled=true', '--set', 'orders.couponWaitMs=1000']
-
 test('seed fills a shop that runs, and again changes nothing', async () => {
   const dataDir = freshDirectory()
-  const shop = await startShop(dataDir, ...TAKING_ORDERS)
+  const shop = await startShop(dataDir)
   const seed = ['seed', '--products', '3', '--users', '4', '--stock', '50', '--points', '70', '--json']
   const given = { products: 3, units: 150, users: 4, points: 280, campaigns: 2, coupons: 8 }
   const look = async () => ({
@@ -43,6 +41,7 @@ test('I10 to I21: a shop of its own takes orders of every kind, and all of them 
     FAILED: expect.any(Number),
     OUT_OF_STOCK: expect.any(Number),
   })
+  expect(Object.keys(report.outcomes['no-delivery'] ?? {})).toEqual(['FAILED'])
   // What was paid by mistake went back too.
   const { paid = 0, refunded = 0, sold, returned } = report.money
   expect(refunded).toBeGreaterThan(returned)
@@ -50,7 +49,7 @@ test('I10 to I21: a shop of its own takes orders of every kind, and all of them 
 }, 300_000)
 
 test('of a shop that runs it says what only the log tells', async () => {
-  const shop = await startShop(freshDirectory(), ...TAKING_ORDERS)
+  const shop = await startShop(freshDirectory())
   const few = ['load', 'orders', '--orders', '40', '--rate', '100', '--products', '4', '--users', '5']
   const { code, stdout } = await run([
     ...few,
