@@ -68,6 +68,10 @@ export interface TopologyFlags extends ConfigFlags {
 
 export type DirectoryFlags = StartFlags
 
+export interface RestoreFlags extends StartFlags {
+  readonly erasures?: string
+}
+
 export type SchemasFlags = StartFlags
 
 export type TopicsFlags = StartFlags

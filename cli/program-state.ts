@@ -8,6 +8,7 @@ import type {
   RebuildFlags,
   RepartitionFlags,
   ResetFlags,
+  RestoreFlags,
   StateFlags,
 } from './flags.ts'
 import { collect, json, whole, withDataDir, withKafka } from './program-options.ts'
@@ -30,8 +31,9 @@ export function addRestore(program: Command, context: Context): void {
     .command('restore')
     .description('Put a backup into the data directory, which must be empty, and check every record of it.')
     .argument('<directory>', 'the backup')
+    .option('--erasures <file>', 'list of the users that were erased since; they are erased again')
   json(withDataDir(command), 'print the result as JSON').action(
-    async (directory: string, flags: DirectoryFlags) => {
+    async (directory: string, flags: RestoreFlags) => {
       const { restore } = await import('./commands/restore.ts')
       await restore(context, directory, flags)
     },

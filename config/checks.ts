@@ -163,6 +163,26 @@ const ORDER_GROUPS: readonly (readonly string[])[] = [
   ['delivery.requested', 'delivery.cancel.requested'],
 ]
 
+/** What the sentinel of orders reads besides: facts under the orderId, and those under the userId. */
+const WATCHED_ORDER_GROUPS: readonly (readonly string[])[] = [
+  [
+    'order.status',
+    'order.confirmed',
+    'order.completed',
+    'order.failed',
+    'order.cancelled',
+    'order.returned',
+    'stock.reserve.result',
+    'point.deduct.result',
+    'coupon.use.result',
+    'restore.result',
+    'payment.requested',
+    'payment.result',
+    'payment.refund.requested',
+  ],
+  ['coupon.used', 'point.earned'],
+]
+
 /** Topics that one task reads side by side need the same number of partitions. */
 function groupsKeepOnePartitionCount(
   { topics, sentinel, orders }: ConfigValues,
@@ -174,6 +194,7 @@ function groupsKeepOnePartitionCount(
     ['order.confirmed', 'order.cancelled', 'order.returned'],
     ...WALLET_GROUPS,
     ...(orders.enabled ? ORDER_GROUPS : []),
+    ...(orders.enabled && sentinel.enabled ? WATCHED_ORDER_GROUPS : []),
   ]
   return groups.flatMap((group) => {
     const counts = group.map((topic) => topics.overrides[topic]?.partitions ?? topics.partitions)

@@ -61,6 +61,18 @@ export { incidentKey } from './sentinel/incident.ts'
 export { lookAtIncident } from './sentinel/incident-desk.ts'
 export { type Violation, type WatchedInvariant, watchedInvariants } from './sentinel/invariants.ts'
 export { ANSWERS, type CouponRows, judgeCoupon, type Rows } from './sentinel/judge-coupons.ts'
+export { judgeOrder, ORDER_QUIET_MS } from './sentinel/judge-orders.ts'
+export { judgeShopper, type ShopperRows } from './sentinel/judge-shoppers.ts'
+export { isWatched } from './sentinel/digest.ts'
+export type { OrderPlace, OrderTold, ShopperTold } from './sentinel/order-told.ts'
+export {
+  ENDED_QUIET_MS,
+  forgetOrder,
+  forgetShopperOrder,
+  watchOrderFact,
+  watchShopperFact,
+} from './sentinel/watch-orders.ts'
+export type { IncidentRules } from './sentinel/incident.ts'
 export { forgetCoupon, type SentinelRules, watchCouponFact, watchSnapshot } from './sentinel/watch.ts'
 export { discountOf } from './wallet/discount.ts'
 export { type StockCommand, type StockContext, stockKeeper } from './stock/keep-stock.ts'

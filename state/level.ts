@@ -230,10 +230,10 @@ export class LevelDatabase implements StateBackend {
     }
   }
 
-  /** Writes all tables anew, without what was deleted or replaced. The disk holds both for a while. */
-  async compact(): Promise<void> {
+  /** Writes tables anew, all or those over the range, without what was deleted or replaced. The disk holds both for a while. */
+  async compact({ gte, lt }: KeyRange = { gte: Buffer.alloc(0), lt: endOfKeys }): Promise<void> {
     try {
-      await this.#db.compactRange(Buffer.alloc(0), endOfKeys)
+      await this.#db.compactRange(gte, lt)
     } catch (error) {
       throw asStateError(error, this.dir)
     }

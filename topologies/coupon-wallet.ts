@@ -45,6 +45,7 @@ export const couponUseStore = keyValueStore<CouponUseState, [userId: string, ord
   key: keys.tuple(keys.string, keys.string),
   value: stateSerde(couponUseStateSchema),
   version: couponUseStateSchema.version,
+  upcast: upcastOf(couponUseStateSchema),
   indexes: {
     /** Uses whose coupon is not there yet, the first asked for first. */
     waiting: {

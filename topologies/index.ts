@@ -11,7 +11,9 @@ export {
   shardPartition,
 } from './coupon-issuance.ts'
 export { couponUseStore, WALLET, wallet, walletStore } from './coupon-wallet.ts'
-export { answerStore, sentinel, SENTINEL, type SentinelOptions } from './sentinel.ts'
+export { answerStore, sentinel, SENTINEL } from './sentinel.ts'
+export type { SentinelOptions } from './sentinel-options.ts'
+export { ORDER_SENTINEL, orderSentinel, orderWatchStore, shopperOrderStore } from './order-sentinel.ts'
 export { bestSellers, type BestSellerOptions, type BestSellers } from './best-sellers.ts'
 export { orderStockStore, stock, stockAdjustmentStore, stockLevelStore } from './stock.ts'
 export {

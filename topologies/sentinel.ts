@@ -1,5 +1,6 @@
 /**
- * Checks the invariants on the facts, live, and tells incidents. It reads what others say and what they were asked, and
+ * Checks the invariants of coupons and boards on the facts, live, and tells incidents; those of orders are
+ * `order-sentinel.ts`'s. It reads what others say and what they were asked, and
  * decides nothing; the rules are those that the property tests run.
  *
  * Inputs of a partition come in any interleaving. None of them is put aside again: what cannot be read is the concern of
@@ -22,11 +23,10 @@ import {
   type CouponWatch,
   couponWatchSchema,
   type Incident,
-  type IncidentState,
-  incidentStateSchema,
   type RankingSnapshot,
   stateSerde,
   topics,
+  upcastOf,
   type WatchedRequest,
   watchedRequestSchema,
   type WatchedUser,
@@ -34,18 +34,9 @@ import {
 } from '../schemas/index.ts'
 import { keys, keyValueStore } from '../state/index.ts'
 import { processor, shape, type Topology, topology } from '../streams/index.ts'
-
-export interface SentinelOptions {
-  /** Whether an incident asks its campaign to pause; not unless told. */
-  readonly pauseCampaigns?: boolean
-  /** Of users and requestIds one in so many is watched for I2 and I4, 1 for all; 16 unless told. */
-  readonly watchOneIn?: number
-  /** Wall time without a further occurrence after which an incident is resolved, milliseconds; a day unless told. */
-  readonly resolveAfterMs?: number
-}
+import { incidentStore, type SentinelOptions, sentinelRules, watchedSource } from './sentinel-options.ts'
 
 export const SENTINEL = 'sentinel'
-const DAY_MS = 86_400_000
 
 /** Whether the requests of a partition are answered once each; one row per task. */
 export const answerStore = keyValueStore<AnswerWatch>({
@@ -59,6 +50,7 @@ const couponStore = keyValueStore<CouponWatch>({
   name: 'sentinel-coupons',
   value: stateSerde(couponWatchSchema),
   version: couponWatchSchema.version,
+  upcast: upcastOf(couponWatchSchema),
 })
 
 /** What watched users were seen to get, by (couponId, userId). */
@@ -86,42 +78,26 @@ const boardStore = keyValueStore<BoardWatch>({
   version: boardWatchSchema.version,
 })
 
-function incidentStore(name: string) {
-  return keyValueStore<IncidentState>({
-    name,
-    value: stateSerde(incidentStateSchema),
-    version: incidentStateSchema.version,
-  })
-}
-
-/** A null is no verdict, and a time that cannot be is nobody's business here. */
-const source = { onUndecodable: 'skip', onBadTimestamp: 'accept' } as const
-
 /** Declares the sentinel. Throws a `RangeError` for options that cannot be. */
 export function sentinel(options: SentinelOptions = {}): Topology {
-  const { pauseCampaigns = false, watchOneIn = 16, resolveAfterMs = DAY_MS } = options
-  if (!Number.isSafeInteger(watchOneIn) || watchOneIn < 1)
-    throw new RangeError(`watchOneIn ${watchOneIn} is not 1 or more`)
-  if (!Number.isSafeInteger(resolveAfterMs) || resolveAfterMs < 1)
-    throw new RangeError(`resolveAfterMs ${resolveAfterMs} is no duration`)
-  const rules: SentinelRules = Object.freeze({ pauseCampaigns, watchOneIn, resolveAfterMs })
+  const rules = sentinelRules(options)
   const coupons = couponWatcher(rules)
   const boards = boardWatcher(rules)
   return topology(SENTINEL, (t) => {
     const campaigns = t
-      .stream(topics.couponCampaign, source)
+      .stream(topics.couponCampaign, watchedSource)
       .mapValues((value): CouponFact => ({ kind: 'CAMPAIGN', value }), { name: 'campaigns' })
     const quotas = t
-      .stream(topics.couponQuota, source)
+      .stream(topics.couponQuota, watchedSource)
       .mapValues((value): CouponFact => ({ kind: 'QUOTA', value }), { name: 'quotas' })
     const requests = t
-      .stream(topics.couponIssueRequested, source)
+      .stream(topics.couponIssueRequested, watchedSource)
       .mapValues((value): CouponFact => ({ kind: 'REQUEST', value }), { name: 'requests' })
     const issued = t
-      .stream(topics.couponIssued, source)
+      .stream(topics.couponIssued, watchedSource)
       .mapValues((value): CouponFact => ({ kind: 'ISSUED', value }), { name: 'issued' })
     const rejected = t
-      .stream(topics.couponIssueRejected, source)
+      .stream(topics.couponIssueRejected, watchedSource)
       .mapValues((value): CouponFact => ({ kind: 'REJECTED', value }), { name: 'rejected' })
     const watched = campaigns.merge(quotas, requests, issued, rejected).process(coupons)
     watched.incidents.to(topics.opsIncident, { name: 'coupon-incidents' })
@@ -129,7 +105,7 @@ export function sentinel(options: SentinelOptions = {}): Topology {
       headers: [['actor', Buffer.from(SENTINEL)]],
     })
 
-    t.stream(topics.rankingSnapshot, { ...source, onNullValue: 'pass' })
+    t.stream(topics.rankingSnapshot, { ...watchedSource, onNullValue: 'pass' })
       .process(boards)
       .incidents.to(topics.opsIncident, { name: 'board-incidents' })
   })

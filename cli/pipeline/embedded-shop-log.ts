@@ -3,13 +3,15 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { HealthCheck } from '../../api/index.ts'
 import { type Config, ConfigError } from '../../config/index.ts'
-import { SENTINEL } from '../../topologies/index.ts'
+import { systemClock } from '../../streams/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
 import { refuseMigrated } from './migration/directory-mark.ts'
+import { EmbeddedEraser } from './privacy/embedded-eraser.ts'
 import { embeddedMasterKeys } from './privacy/master-key.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
+import { watchers } from './topologies.ts'
 
 const MODE = 'cli.mode'
 const CURSOR_SECRET = 'cli.cursor-secret'
@@ -27,15 +29,25 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
   })
   try {
     await refuseMigrated(log)
-    // Switched off, it must not hold records for ever; on again, it begins with what is there.
-    if (!config.sentinel.enabled) await forgetSentinel(log)
+    // Switched off, the sentinel must not hold records for ever; on again, it begins with what is there.
+    await forgetWatchers(log, config)
+    const eraser = new EmbeddedEraser({
+      log,
+      directory: config.dataDir,
+      clock: systemClock,
+      onFault: (err) =>
+        telemetry.logger.warn({ err }, 'deleted keys are not swept; the next start tries again'),
+    })
     return {
       mode: await settleMode(log, options.mode),
       cursorSecret: await cursorSecret(log),
-      sealing: { masterKeys: await embeddedMasterKeys(config), eraser: undefined },
+      sealing: { masterKeys: await embeddedMasterKeys(config), eraser },
       openLog: () => Promise.resolve(shopLog(log, config)),
       backup: (directory) => log.backup(directory),
-      close: () => log.close(),
+      async close() {
+        await eraser.close()
+        await log.close()
+      },
     }
   } catch (error) {
     await log.close()
@@ -43,10 +55,15 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
   }
 }
 
-/** It has no topics of its own, and reads nothing that it writes. */
-async function forgetSentinel(log: EmbeddedLog): Promise<void> {
-  const request = { topology: SENTINEL, internalTopics: [], intermediateTopics: [] }
-  await log.resetTopology(request, { dryRun: false })
+async function forgetWatchers(log: EmbeddedLog, config: Config): Promise<void> {
+  for (const { name: topology, internalTopics } of watchers(config).off) {
+    const request = {
+      topology,
+      internalTopics: internalTopics.map(({ name }) => name),
+      intermediateTopics: [],
+    }
+    await log.resetTopology(request, { dryRun: false })
+  }
 }
 
 /** Throws a `DirectoryError` where there is no data directory: a command that looks at one must not make it. */

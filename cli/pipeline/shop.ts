@@ -131,6 +131,7 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const behind = pipelineOf(base, streams, closing)
   streams.run()
   gate.open(behind.pipeline)
+  if (config.orders.enabled) await sealing.eraser?.resume()
   // Again: who still asks is answered before what answers goes.
   closing.add('HTTP', () => doors.shut())
   telemetry.logger.info({ url, dataDir: config.dataDir, mode }, 'ready')

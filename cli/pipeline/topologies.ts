@@ -11,6 +11,7 @@ import {
   couponIssuance,
   deliverySandbox,
   orders,
+  orderSentinel,
   paymentSandbox,
   points,
   privacy,
@@ -25,7 +26,7 @@ export interface ShopTopologies {
   readonly all: readonly Topology[]
   /** Those that run in this process. */
   readonly here: readonly Topology[]
-  /** Those that writers and readers of a topic wait for: all that decide, not the one that watches. */
+  /** Those that writers and readers of a topic wait for: all that decide, not those that watch. */
   readonly deciding: readonly Topology[]
   /** Its stores depend on the configuration; those of the others do not. */
   readonly ranking: BestSellers
@@ -40,9 +41,19 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const wallets = wallet({ ...keepingOf(config), waitMs: config.orders.couponWaitMs })
   const taking = config.orders.enabled ? orderTopologies(config) : []
   const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
-  const { enabled, ...options } = config.sentinel
-  const all = enabled ? [...deciding, withSerdes(sentinel(options))] : deciding
+  const all = [...deciding, ...watchers(config).on.map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
+}
+
+/** The topologies of the sentinel: orders are watched where they are taken. */
+export function watchers({ sentinel: settings, orders: { enabled: taking } }: Config): {
+  readonly on: readonly Topology[]
+  readonly off: readonly Topology[]
+} {
+  const { enabled, ...options } = settings
+  const [shop, desk] = [sentinel(options), orderSentinel(options)]
+  if (!enabled) return { on: [], off: [shop, desk] }
+  return taking ? { on: [shop, desk], off: [] } : { on: [shop], off: [desk] }
 }
 
 /** Services did their part before the order ended: what may be returned they know for longer than the order does. */

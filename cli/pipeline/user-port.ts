@@ -3,6 +3,7 @@ import type { PrivacyPort, UserPort } from '../../api/index.ts'
 import type { MasterKeys } from '../../schemas/index.ts'
 import { carts, cartStore, privacy, privacyKeyStore, profileStore, users } from '../../topologies/index.ts'
 import type { PortParts } from './port.ts'
+import type { EmbeddedEraser } from './privacy/embedded-eraser.ts'
 import { type Eraser, keyPort } from './privacy/key-port.ts'
 import { queriesOf } from './queries.ts'
 
@@ -19,7 +20,7 @@ export interface Sealing {
   /** Absent: this process was given none. */
   readonly masterKeys: MasterKeys | undefined
   /** Absent where the log is not in the data directory. */
-  readonly eraser: Eraser | undefined
+  readonly eraser: (Eraser & Pick<EmbeddedEraser, 'resume'>) | undefined
 }
 
 export function privacyPort({ streams, replica, clock }: PortParts, sealing: Sealing): PrivacyPort {

@@ -71,7 +71,7 @@ export const sentinel = Type.Object(
       default: 16,
       env: 'MILLRACE_SENTINEL_WATCH_ONE_IN',
       description:
-        'Of users and requestIds one in so many is watched for I2 and I4; the other invariants are checked on everything.',
+        'Of users and requestIds one in so many is watched for I2, I4, I10 and I21; the other invariants are checked on everything.',
     }),
     resolveAfterMs: milliseconds(
       'MILLRACE_SENTINEL_RESOLVE_AFTER_MS',

@@ -1,6 +1,6 @@
 /**
- * I1, I2, I5, I6, I7, I9 and I15 of one coupon. Pure: its row and a fact come in; the row after it and what it proves
- * go out.
+ * I1, I2, I5, I6, I7, I9 and I15 of one coupon, with I8 of `quota-shards.ts`. Pure: its row and a fact come in; the row
+ * after it and what it proves go out.
  *
  * A verdict says by which revision of the campaign it was decided. So whatever arrives first, verdict or campaign, the
  * two are compared once both are there, and never with a revision that was not in force. Until then a revision's row
@@ -10,6 +10,7 @@ import type { Campaign, CouponIssued, CouponWatch, QuotaState, RevisionWatch } f
 import { digestOf } from './digest.ts'
 import type { CouponFact, Place } from './facts.ts'
 import { ofCoupon, type Violation } from './invariants.ts'
+import { watchShard, watchSplit } from './quota-shards.ts'
 import { revisionOf, sameQuotaOrLess, withRevision } from './revisions.ts'
 
 export const unseenCoupon: CouponWatch = Object.freeze({
@@ -21,6 +22,8 @@ export const unseenCoupon: CouponWatch = Object.freeze({
   quotaRead: -1,
   quotaRevision: 0,
   quotaDigest: '',
+  splits: [],
+  reports: [],
 })
 
 /** What else is known where a verdict is judged. */
@@ -41,9 +44,13 @@ interface Watched {
 export function watchCoupon(watch: CouponWatch, fact: CouponFact, around: Surroundings): Watched {
   switch (fact.kind) {
     case 'CAMPAIGN':
-      return watchCampaign(watch, fact.value, around.place)
+      return both(watchCampaign(watch, fact.value, around.place), (row) =>
+        watchSplit(row, fact.value, around.place),
+      )
     case 'QUOTA':
-      return watchQuota(watch, fact.value, around.place)
+      return both(watchQuota(watch, fact.value, around.place), (row) =>
+        watchShard(row, fact.value, around.place),
+      )
     case 'ISSUED':
       return watchIssue(watch, fact.value, around)
     case 'REJECTED': {
@@ -55,6 +62,11 @@ export function watchCoupon(watch: CouponWatch, fact: CouponFact, around: Surrou
     case 'REQUEST':
       return { watch, found: [] }
   }
+}
+
+function both(first: Watched, next: (watch: CouponWatch) => Watched): Watched {
+  const { watch, found } = next(first.watch)
+  return { watch, found: [...first.found, ...found] }
 }
 
 // --- campaigns and reports

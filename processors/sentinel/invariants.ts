@@ -6,13 +6,34 @@
  */
 
 /** Labels of the metric; `docs/sentinel.md` lists them, and a test holds it to this. */
-export const watchedInvariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I9', 'I15', 'I23'] as const
+export const watchedInvariants = [
+  'I1',
+  'I2',
+  'I3',
+  'I4',
+  'I5',
+  'I6',
+  'I7',
+  'I8',
+  'I9',
+  'I10',
+  'I11',
+  'I12',
+  'I13',
+  'I14',
+  'I15',
+  'I17',
+  'I19',
+  'I20',
+  'I21',
+  'I23',
+] as const
 
 export type WatchedInvariant = (typeof watchedInvariants)[number]
 
 export interface Violation {
   readonly invariant: WatchedInvariant
-  /** A couponId, a board's key, or `topic-partition`. */
+  /** A couponId, a board's key, `topic-partition`, or `orders-partition`. */
   readonly subject: string
   /** The campaign that it concerns, if it is one. */
   readonly couponId: string | null
@@ -22,4 +43,12 @@ export interface Violation {
 
 export function ofCoupon(invariant: WatchedInvariant, couponId: string, detail: string): Violation {
   return { invariant, subject: couponId, couponId, detail }
+}
+
+/**
+ * Of an order. Orders are many, and a fault that hits all of them is one incident per partition: the detail names the
+ * order that was found last.
+ */
+export function ofOrder(invariant: WatchedInvariant, partition: number, detail: string): Violation {
+  return { invariant, subject: `orders-${partition}`, couponId: null, detail }
 }

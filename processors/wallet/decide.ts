@@ -48,6 +48,7 @@ export const initialUse: CouponUseState = Object.freeze({
   askedAt: 0,
   waiting: false,
   discountAmount: 0,
+  command: null,
   reason: null,
 })
 
@@ -78,7 +79,7 @@ export function decideUse(
 /** The coupon that a use waits for has come. */
 export function settle(coupon: UserCoupon, orderId: string, asked: CouponUseState): UseDecision {
   const { orderAmount, askedAt } = asked
-  const use = { ...asked, waiting: false }
+  const use = { ...asked, waiting: false, command: null }
   const { discount } = coupon
   const reason = refusal(coupon, orderAmount, askedAt)
   if (reason !== undefined || discount === null) {
@@ -91,7 +92,7 @@ export function settle(coupon: UserCoupon, orderId: string, asked: CouponUseStat
 
 /** The coupon that a use waited for has not come in time. */
 export function giveUp(asked: CouponUseState): { readonly answer: UseAnswer; readonly use: CouponUseState } {
-  const use = { ...asked, waiting: false, reason: 'UNKNOWN_COUPON' }
+  const use = { ...asked, waiting: false, command: null, reason: 'UNKNOWN_COUPON' }
   return { answer: { status: 'REJECTED', discountAmount: null, reason: 'UNKNOWN_COUPON' }, use }
 }
 
@@ -123,7 +124,12 @@ export function decideRestore(
   if (undoKind(use, epoch) === 'ALREADY') return { status: 'ALREADY', use, coupon }
   const undone: CouponUseState = { ...use, userCouponId: use.userCouponId || userCouponId, undone: epoch }
   if (use.waiting) {
-    return { status: 'RESTORED', use: { ...undone, waiting: false }, coupon, answer: cancelled }
+    return {
+      status: 'RESTORED',
+      use: { ...undone, waiting: false, command: null },
+      coupon,
+      answer: cancelled,
+    }
   }
   if (!isUsed(use) || coupon === undefined) return { status: 'RESTORED', use: undone, coupon }
   const status = coupon.revoked ? 'REVOKED' : isOver(coupon, at) ? 'EXPIRED' : 'ISSUED'

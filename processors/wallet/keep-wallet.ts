@@ -14,7 +14,8 @@ import type {
   UserCoupon,
 } from '../../schemas/index.ts'
 import type { KeyValueStore, Scan, TimerHandle } from '../../state/index.ts'
-import type { StreamRecord } from '../../streams/index.ts'
+import { pastCauseOf } from '../../streams/kit/index.ts'
+import type { LogRecord, PastCause, StreamRecord } from '../../streams/index.ts'
 import { type Fault, idFault, keyFault } from '../ids.ts'
 import { type Keeping, pairKey, parsePair, tooOld } from '../keeping.ts'
 import {
@@ -63,6 +64,7 @@ export interface WalletContext {
   }
   readonly wallTime: number
   deadLetter(reason: string, message: string): void
+  causedBy(cause: PastCause): void
   dropped(reason: string): void
 }
 
@@ -82,7 +84,7 @@ export function waitingFor(userId: string, userCouponId: string): string {
 
 export function walletKeeper(rules: WalletRules): WalletKeeper {
   return {
-    *process({ key: userId, value, timestamp }, context) {
+    *process({ key: userId, value, timestamp, origin }, context) {
       const old = value.kind === 'ISSUED' ? undefined : tooOld(rules, timestamp, context.wallTime)
       const fault = messageFault(userId, value) ?? old
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
@@ -90,7 +92,7 @@ export function walletKeeper(rules: WalletRules): WalletKeeper {
         case 'ISSUED':
           return yield* keep(rules, value.message, context)
         case 'USE':
-          return use(rules, value.message, timestamp, context)
+          return use(rules, value.message, { at: timestamp, origin }, context)
         case 'RESTORE':
           return restore(rules, value.message, timestamp, context)
         case 'REVOKE':
@@ -107,6 +109,7 @@ export function walletKeeper(rules: WalletRules): WalletKeeper {
       const asked = context.stores.uses.get(orderKey)
       if (asked?.waiting !== true) return
       const { answer, use: after } = giveUp(asked)
+      if (asked.command !== null) context.causedBy(asked.command)
       keepUse(rules, orderKey, after, context)
       answerUse(orderKey, after, answer, context)
     },
@@ -149,19 +152,28 @@ function* useWaiting(
     const rows = yield* uses.index('waiting').top(waitingFor(userId, userCouponId), PAGE_ROWS)
     for (const { key, value } of rows) {
       const coupon = wallet.get([userId, userCouponId])
+      if (value.command !== null) context.causedBy(value.command)
       if (coupon !== undefined) apply(rules, key, coupon, settle(coupon, key[1], value), context)
     }
     if (rows.length < PAGE_ROWS) return
   }
 }
 
-function use(rules: WalletRules, command: CouponUse, at: number, context: WalletContext): void {
+function use(
+  rules: WalletRules,
+  command: CouponUse,
+  { at, origin }: { readonly at: number; readonly origin: LogRecord },
+  context: WalletContext,
+): void {
   const { wallet, uses } = context.stores
   const key: OrderKey = [command.userId, command.orderId]
   const before = uses.get(key) ?? initialUse
   const coupon = wallet.get([command.userId, command.userCouponId])
   const decision = decideUse(coupon, before, command, at)
-  if (decision.use !== before) return apply(rules, key, coupon, decision, context)
+  if (decision.use !== before) {
+    const asked = decision.use.waiting ? { ...decision.use, command: pastCauseOf(origin) } : decision.use
+    return apply(rules, key, coupon, { ...decision, use: asked }, context)
+  }
   // A use that waits, asked for again, is answered once, when its wait ends.
   const { answer } = decision
   const told = { ...before, epoch: command.epoch, userCouponId: command.userCouponId }
@@ -205,9 +217,12 @@ function restore(rules: WalletRules, command: CouponRestore, at: number, context
   const { status, use: after, coupon: restored, answer } = decideRestore(coupon, before, command, at)
   if (after !== before) keepUse(rules, key, after, context)
   if (restored !== undefined && restored !== coupon) wallet.put([userId, restored.userCouponId], restored)
-  if (answer !== undefined) answerUse(key, before, answer, context)
   const about = { orderId, step: 'COUPON', lineNo: null, returnId: null, productId: null } as const
   context.emit.restored(orderId, { ...about, status, reason: null, epoch, shortfall: 0 })
+  if (answer === undefined) return
+  // It answers the use that waited.
+  if (before.command !== null) context.causedBy(before.command)
+  answerUse(key, before, answer, context)
 }
 
 function revokeCoupon({ userId, userCouponId }: CouponRevoke, context: WalletContext): void {

@@ -500,6 +500,14 @@ export interface ClawBack {
   readonly shortfall: number
 }
 
+/** The sale, as order.confirmed told it. */
+export interface ConfirmedWatch {
+  readonly finalAmount: number
+  /** Where the payment lies that it was made from; -1 = from something else. */
+  readonly partition: number
+  readonly offset: number
+}
+
 /** What an order has of a coupon, and the answer to its use. */
 export interface CouponUseState {
   /** Of the use that was decided last, or waits; -1 = none yet. */
@@ -515,11 +523,13 @@ export interface CouponUseState {
   readonly discountAmount: number
   /** Why the use was rejected; null = it was not. */
   readonly reason: string | null
+  /** Of a use that waits: what its answer is about. */
+  readonly command: PastCauseState | null
 }
 
 export const couponUseStateSchema: RecordSchema<CouponUseState> = {
   name: 'millrace.state.CouponUseState',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "CouponUseState",
@@ -558,6 +568,54 @@ export const couponUseStateSchema: RecordSchema<CouponUseState> = {
         "type": ["null", "string"],
         "default": null,
         "doc": "Why the use was rejected; null = it was not."
+      },
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "Of a use that waits: what its answer is about."
+      }
+    ]
+  },
+}
+
+/** Which orders used a coupon of a watched user. */
+export interface CouponUseWatch {
+  /** The last 16. */
+  readonly orderIds: readonly string[]
+}
+
+export const couponUseWatchSchema: RecordSchema<CouponUseWatch> = {
+  name: 'millrace.state.CouponUseWatch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "CouponUseWatch",
+    "namespace": "millrace.state",
+    "doc": "Which orders used a coupon of a watched user.",
+    "fields": [
+      {
+        "name": "orderIds",
+        "type": {"type": "array", "items": "string"},
+        "default": [],
+        "doc": "The last 16."
       }
     ]
   },
@@ -579,11 +637,15 @@ export interface CouponWatch {
   readonly quotaRead: number
   readonly quotaRevision: number
   readonly quotaDigest: string
+  /** By command, ascending; the newest 4. */
+  readonly splits: readonly SplitWatch[]
+  /** The last report of each shard; 64 at most. */
+  readonly reports: readonly ShardWatch[]
 }
 
 export const couponWatchSchema: RecordSchema<CouponWatch> = {
   name: 'millrace.state.CouponWatch',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "CouponWatch",
@@ -691,9 +753,72 @@ export const couponWatchSchema: RecordSchema<CouponWatch> = {
         "doc": "Offset of the last record read of coupon.quota."
       },
       {"name": "quotaRevision", "type": "long", "default": 0},
-      {"name": "quotaDigest", "type": "string", "default": ""}
+      {"name": "quotaDigest", "type": "string", "default": ""},
+      {
+        "name": "splits",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "SplitWatch",
+            "namespace": "millrace.state",
+            "doc": "How the quota of a campaign was divided on its shards by one command.",
+            "fields": [
+              {"name": "command", "type": "long", "doc": "Offset of the command."},
+              {
+                "name": "quota",
+                "type": "long",
+                "default": -1,
+                "doc": "Of the campaign; -1 = not read yet."
+              },
+              {"name": "shards", "type": "int", "default": 1},
+              {
+                "name": "parts",
+                "type": {
+                  "type": "array",
+                  "items": {
+                    "type": "record",
+                    "name": "ShardWatch",
+                    "namespace": "millrace.state",
+                    "doc": "The quota of a shard, as a report told it.",
+                    "fields": [
+                      {"name": "shard", "type": "int"},
+                      {"name": "quota", "type": "long"},
+                      {"name": "revision", "type": "long"}
+                    ]
+                  }
+                },
+                "default": []
+              }
+            ]
+          }
+        },
+        "default": [],
+        "doc": "By command, ascending; the newest 4."
+      },
+      {
+        "name": "reports",
+        "type": {"type": "array", "items": "millrace.state.ShardWatch"},
+        "default": [],
+        "doc": "The last report of each shard; 64 at most."
+      }
     ]
   },
+}
+
+/** How an order was said to have ended. */
+export interface EndWatch {
+  /** COMPLETED, FAILED, CANCELLED, or TAKEN_BACK: a confirmed order that ended as one of the last two. */
+  readonly end: string
+  /** Lowest of the statuses that say so; -1 = none does. */
+  readonly revision: number
+}
+
+/** Something that may happen once, and the event that told it. */
+export interface EventWatch {
+  /** Digest. */
+  readonly key: string
+  readonly eventId: string
 }
 
 /** What goes back to a customer besides the order's own undo: a return, or a payment that is not the order's. */
@@ -978,6 +1103,19 @@ export const mergeProgressSchema: RecordSchema<MergeProgress> = {
       }
     ]
   },
+}
+
+/** A sum of money. */
+export interface MoneyWatch {
+  /** Digest of what it may be counted by once. */
+  readonly key: string
+  /** Digest of the payment that it is of; empty = of none. */
+  readonly of: string
+  /** Minor units; -1 = a payment that failed. */
+  readonly amount: number
+  /** A payment's place; the place of the payment that caused a refund; -1 = not known. */
+  readonly partition: number
+  readonly offset: number
 }
 
 /** An incident that was told and is not resolved. */
@@ -1771,6 +1909,231 @@ export const orderStockSchema: RecordSchema<OrderStock> = {
   },
 }
 
+/** What was told of an order. */
+export interface OrderWatch {
+  /** Wall time of the last change. Epoch milliseconds. */
+  readonly heardAt: number
+  /** Latest time that a record of it bears. Epoch milliseconds. */
+  readonly lastAt: number
+  /** By revision, ascending; the newest 16. */
+  readonly statuses: readonly StatusWatch[]
+  /** One for each end that was told. */
+  readonly ends: readonly EndWatch[]
+  /** Of services, by step, product and epoch; 256 at most. */
+  readonly answers: readonly StepWatch[]
+  /** Undos that were answered RESTORED; 256 at most. */
+  readonly restored: readonly EventWatch[]
+  /** Amounts that payment was asked for, each once. */
+  readonly asked: readonly number[]
+  /** What payment.result told, by its place; 64 at most. */
+  readonly payments: readonly MoneyWatch[]
+  /** Refunds that were asked for, by refundId; 64 at most. */
+  readonly refunds: readonly MoneyWatch[]
+  /** Refunds that order.returned and order.cancelled told; 64 at most. */
+  readonly given: readonly MoneyWatch[]
+  readonly confirmed: ConfirmedWatch | null
+}
+
+export const orderWatchSchema: RecordSchema<OrderWatch> = {
+  name: 'millrace.state.OrderWatch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "OrderWatch",
+    "namespace": "millrace.state",
+    "doc": "What was told of an order.",
+    "fields": [
+      {
+        "name": "heardAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Wall time of the last change."
+      },
+      {
+        "name": "lastAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Latest time that a record of it bears."
+      },
+      {
+        "name": "statuses",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "StatusWatch",
+            "namespace": "millrace.state",
+            "doc": "A status of an order.",
+            "fields": [
+              {"name": "revision", "type": "long"},
+              {"name": "state", "type": "string"},
+              {"name": "digest", "type": "string", "doc": "Of everything that it says."}
+            ]
+          }
+        },
+        "default": [],
+        "doc": "By revision, ascending; the newest 16."
+      },
+      {
+        "name": "ends",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "EndWatch",
+            "namespace": "millrace.state",
+            "doc": "How an order was said to have ended.",
+            "fields": [
+              {
+                "name": "end",
+                "type": "string",
+                "doc": "COMPLETED, FAILED, CANCELLED, or TAKEN_BACK: a confirmed order that ended as one of the last two."
+              },
+              {
+                "name": "revision",
+                "type": "long",
+                "default": -1,
+                "doc": "Lowest of the statuses that say so; -1 = none does."
+              }
+            ]
+          }
+        },
+        "default": [],
+        "doc": "One for each end that was told."
+      },
+      {
+        "name": "answers",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "StepWatch",
+            "namespace": "millrace.state",
+            "doc": "What a service answered to a step of an order, in one epoch.",
+            "fields": [
+              {"name": "key", "type": "string", "doc": "Digest of step, product and epoch."},
+              {
+                "name": "digest",
+                "type": "string",
+                "default": "",
+                "doc": "Of the answer; empty = none but CANCELLED."
+              },
+              {"name": "stockRefused", "type": "boolean", "default": false},
+              {
+                "name": "partition",
+                "type": "int",
+                "default": -1,
+                "doc": "Of the commands; -1 = not known."
+              },
+              {
+                "name": "decided",
+                "type": "long",
+                "default": -1,
+                "doc": "Highest offset of a command that was answered so."
+              },
+              {
+                "name": "cancelled",
+                "type": "long",
+                "default": -1,
+                "doc": "Lowest offset of a command that was answered CANCELLED."
+              }
+            ]
+          }
+        },
+        "default": [],
+        "doc": "Of services, by step, product and epoch; 256 at most."
+      },
+      {
+        "name": "restored",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "EventWatch",
+            "namespace": "millrace.state",
+            "doc": "Something that may happen once, and the event that told it.",
+            "fields": [
+              {"name": "key", "type": "string", "doc": "Digest."},
+              {"name": "eventId", "type": "string"}
+            ]
+          }
+        },
+        "default": [],
+        "doc": "Undos that were answered RESTORED; 256 at most."
+      },
+      {
+        "name": "asked",
+        "type": {"type": "array", "items": "long"},
+        "default": [],
+        "doc": "Amounts that payment was asked for, each once."
+      },
+      {
+        "name": "payments",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "MoneyWatch",
+            "namespace": "millrace.state",
+            "doc": "A sum of money.",
+            "fields": [
+              {"name": "key", "type": "string", "doc": "Digest of what it may be counted by once."},
+              {
+                "name": "of",
+                "type": "string",
+                "doc": "Digest of the payment that it is of; empty = of none."
+              },
+              {"name": "amount", "type": "long", "doc": "Minor units; -1 = a payment that failed."},
+              {
+                "name": "partition",
+                "type": "int",
+                "default": -1,
+                "doc": "A payment's place; the place of the payment that caused a refund; -1 = not known."
+              },
+              {"name": "offset", "type": "long", "default": -1}
+            ]
+          }
+        },
+        "default": [],
+        "doc": "What payment.result told, by its place; 64 at most."
+      },
+      {
+        "name": "refunds",
+        "type": {"type": "array", "items": "millrace.state.MoneyWatch"},
+        "default": [],
+        "doc": "Refunds that were asked for, by refundId; 64 at most."
+      },
+      {
+        "name": "given",
+        "type": {"type": "array", "items": "millrace.state.MoneyWatch"},
+        "default": [],
+        "doc": "Refunds that order.returned and order.cancelled told; 64 at most."
+      },
+      {
+        "name": "confirmed",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "ConfirmedWatch",
+            "namespace": "millrace.state",
+            "doc": "The sale, as order.confirmed told it.",
+            "fields": [
+              {"name": "finalAmount", "type": "long"},
+              {
+                "name": "partition",
+                "type": "int",
+                "default": -1,
+                "doc": "Where the payment lies that it was made from; -1 = from something else."
+              },
+              {"name": "offset", "type": "long", "default": -1}
+            ]
+          }
+        ],
+        "default": null
+      }
+    ]
+  },
+}
+
 /** How far one ranker partition is, as a merge task knows it. */
 export interface PartitionProgress {
   readonly partition: number
@@ -2466,6 +2829,88 @@ export const sandboxRefundSchema: RecordSchema<SandboxRefund> = {
       }
     ]
   },
+}
+
+/** The quota of a shard, as a report told it. */
+export interface ShardWatch {
+  readonly shard: number
+  readonly quota: number
+  readonly revision: number
+}
+
+/** What was told of an order of a watched user. */
+export interface ShopperOrderWatch {
+  /** Wall time of the last change. Epoch milliseconds. */
+  readonly heardAt: number
+  /** The coupon that it used; empty = none. */
+  readonly userCouponId: string
+  readonly completed: boolean
+  /** eventId of the points that it earned; empty = none. */
+  readonly earned: string
+}
+
+export const shopperOrderWatchSchema: RecordSchema<ShopperOrderWatch> = {
+  name: 'millrace.state.ShopperOrderWatch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "ShopperOrderWatch",
+    "namespace": "millrace.state",
+    "doc": "What was told of an order of a watched user.",
+    "fields": [
+      {
+        "name": "heardAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Wall time of the last change."
+      },
+      {
+        "name": "userCouponId",
+        "type": "string",
+        "default": "",
+        "doc": "The coupon that it used; empty = none."
+      },
+      {"name": "completed", "type": "boolean", "default": false},
+      {
+        "name": "earned",
+        "type": "string",
+        "default": "",
+        "doc": "eventId of the points that it earned; empty = none."
+      }
+    ]
+  },
+}
+
+/** How the quota of a campaign was divided on its shards by one command. */
+export interface SplitWatch {
+  /** Offset of the command. */
+  readonly command: number
+  /** Of the campaign; -1 = not read yet. */
+  readonly quota: number
+  readonly shards: number
+  readonly parts: readonly ShardWatch[]
+}
+
+/** A status of an order. */
+export interface StatusWatch {
+  readonly revision: number
+  readonly state: string
+  /** Of everything that it says. */
+  readonly digest: string
+}
+
+/** What a service answered to a step of an order, in one epoch. */
+export interface StepWatch {
+  /** Digest of step, product and epoch. */
+  readonly key: string
+  /** Of the answer; empty = none but CANCELLED. */
+  readonly digest: string
+  readonly stockRefused: boolean
+  /** Of the commands; -1 = not known. */
+  readonly partition: number
+  /** Highest offset of a command that was answered so. */
+  readonly decided: number
+  /** Lowest offset of a command that was answered CANCELLED. */
+  readonly cancelled: number
 }
 
 /** How much there is of a product: available + reserved + sold = received. */

@@ -12,7 +12,7 @@ import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEar
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -513,12 +513,184 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.CouponUseState',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "CouponUseState",
+      "namespace": "millrace.state",
+      "doc": "What an order has of a coupon, and the answer to its use.",
+      "fields": [
+        {
+          "name": "epoch",
+          "type": "int",
+          "default": -1,
+          "doc": "Of the use that was decided last, or waits; -1 = none yet."
+        },
+        {
+          "name": "undone",
+          "type": "int",
+          "default": -1,
+          "doc": "Of the last undo: uses of this epoch and of earlier ones are cancelled; -1 = none."
+        },
+        {"name": "userCouponId", "type": "string"},
+        {"name": "orderAmount", "type": "long", "default": 0},
+        {
+          "name": "askedAt",
+          "type": {"type": "long", "logicalType": "timestamp-millis"},
+          "default": 0,
+          "doc": "Append time of the use."
+        },
+        {
+          "name": "waiting",
+          "type": "boolean",
+          "default": false,
+          "doc": "For a coupon that is not in the wallet yet."
+        },
+        {"name": "discountAmount", "type": "long", "default": 0},
+        {
+          "name": "reason",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "Why the use was rejected; null = it was not."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.CouponUseState',
+    version: 2,
     definition: couponUseStateSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.CouponUseWatch',
+    version: 1,
+    definition: couponUseWatchSchema.definition,
   },
   {
     id: null,
     name: 'millrace.state.CouponWatch',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "CouponWatch",
+      "namespace": "millrace.state",
+      "doc": "What was seen of a coupon.",
+      "fields": [
+        {
+          "name": "revisions",
+          "type": {
+            "type": "array",
+            "items": {
+              "type": "record",
+              "name": "RevisionWatch",
+              "namespace": "millrace.state",
+              "doc": "A revision of a campaign: what it promised, once it was read, and what was decided by it.",
+              "fields": [
+                {"name": "revision", "type": "long"},
+                {
+                  "name": "known",
+                  "type": "boolean",
+                  "default": false,
+                  "doc": "The campaign's state of this revision was read."
+                },
+                {"name": "quota", "type": "long", "default": 0},
+                {"name": "perUserLimit", "type": "long", "default": 0},
+                {
+                  "name": "opensAt",
+                  "type": {"type": "long", "logicalType": "timestamp-millis"},
+                  "default": 0
+                },
+                {
+                  "name": "closesAt",
+                  "type": {"type": "long", "logicalType": "timestamp-millis"},
+                  "default": 0
+                },
+                {
+                  "name": "digest",
+                  "type": "string",
+                  "default": "",
+                  "doc": "Of the campaign's state."
+                },
+                {
+                  "name": "topSequence",
+                  "type": "long",
+                  "default": 0,
+                  "doc": "Highest sequence issued by it."
+                },
+                {
+                  "name": "topOfUser",
+                  "type": "long",
+                  "default": 0,
+                  "doc": "Most coupons that a watched user had when one was issued by it."
+                },
+                {
+                  "name": "firstIssuedAt",
+                  "type": {"type": "long", "logicalType": "timestamp-millis"},
+                  "default": 0
+                },
+                {
+                  "name": "lastIssuedAt",
+                  "type": {"type": "long", "logicalType": "timestamp-millis"},
+                  "default": 0
+                },
+                {
+                  "name": "lastIssued",
+                  "type": "long",
+                  "default": -1,
+                  "doc": "Highest offset of a request that got one."
+                },
+                {
+                  "name": "firstSoldOut",
+                  "type": "long",
+                  "default": -1,
+                  "doc": "Lowest offset of a request that was SOLD_OUT."
+                }
+              ]
+            }
+          },
+          "default": [],
+          "doc": "Ascending; the newest 16."
+        },
+        {
+          "name": "sequence",
+          "type": "long",
+          "default": 0,
+          "doc": "Of the last coupon issued; 0 = none seen."
+        },
+        {
+          "name": "sequenceBefore",
+          "type": "long",
+          "default": 0,
+          "doc": "Highest sequence issued by revisions that are not kept any more."
+        },
+        {
+          "name": "campaignRead",
+          "type": "long",
+          "default": -1,
+          "doc": "Offset of the last record read of coupon.campaign."
+        },
+        {
+          "name": "campaignRevision",
+          "type": "long",
+          "default": 0,
+          "doc": "Highest revision of the campaign that was read."
+        },
+        {
+          "name": "quotaRead",
+          "type": "long",
+          "default": -1,
+          "doc": "Offset of the last record read of coupon.quota."
+        },
+        {"name": "quotaRevision", "type": "long", "default": 0},
+        {"name": "quotaDigest", "type": "string", "default": ""}
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.CouponWatch',
+    version: 2,
     definition: couponWatchSchema.definition,
   },
   {
@@ -878,6 +1050,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.OrderWatch',
+    version: 1,
+    definition: orderWatchSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.PointAccount',
     version: 1,
     definition: pointAccountSchema.definition,
@@ -1104,6 +1282,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.SandboxRefund',
     version: 2,
     definition: sandboxRefundSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.ShopperOrderWatch',
+    version: 1,
+    definition: shopperOrderWatchSchema.definition,
   },
   {
     id: null,

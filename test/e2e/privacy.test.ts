@@ -2,11 +2,15 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { SWEEP_DUE } from '../../cli/pipeline/privacy/embedded-eraser.ts'
+import { eraseAgain, ERASURES_FILE } from '../../cli/pipeline/privacy/erasures.ts'
 import { MASTER_KEY_FILE } from '../../cli/pipeline/privacy/master-key.ts'
 import type { Shop } from '../../cli/pipeline/shop.ts'
 import { MasterKeys, type PrivacyKey, type Topic, topics, unseal } from '../../schemas/index.ts'
-import { freshDirectory } from './command.ts'
+import { freshDirectory, run } from './command.ts'
 import { call, openShop, orderIn, WAIT } from './order-shop.ts'
+import { openEmbeddedLog } from '../../transports/embedded/index.ts'
+import { filesWith, middleOf, rowsOf } from '../support/directory-bytes.ts'
 import { valuesOf } from '../support/read-all.ts'
 
 const profile = { email: 'ann.secret@hidden.example', locale: 'en-ZW-hidden' }
@@ -67,3 +71,96 @@ test('a profile is kept over a restart, and read with the same key', async () =>
     body: { code: 'MASTER_KEY_MISSING' },
   })
 }, 120_000)
+
+/** The wrapped key of the only user. */
+async function keyIn(shop: Shop): Promise<Buffer> {
+  const [key] = await values(shop, topics.privacyKey)
+  return (key as PrivacyKey).key
+}
+
+test('an erasure takes the key out of every file; what it sealed stays and cannot be read', async () => {
+  const dataDir = freshDirectory()
+  const shop = await openShop(on, dataDir)
+  await stock(shop)
+  await call(shop, 'PUT', '/v1/users/ann', profile)
+  const items = [{ productId: 'mug', quantity: 1 }]
+  const placed = await call(shop, 'POST', '/v1/orders', { userId: 'ann', items, shipTo })
+  const orderId = placed.body['orderId'] as string
+  await orderIn(shop, orderId, 'COMPLETED')
+  const key = await keyIn(shop)
+  expect(await filesWith(dataDir, middleOf(key))).not.toEqual([])
+
+  const erased = await call(shop, 'DELETE', '/v1/users/ann/personal-data')
+  expect(erased).toMatchObject({ status: 200, body: { userId: 'ann', status: 'ERASED' } })
+  expect((await call(shop, 'GET', '/v1/users/ann')).body).toEqual({ userId: 'ann', erased: true })
+  await expect.poll(() => filesWith(dataDir, middleOf(key)), WAIT).toEqual([])
+  expect(await values(shop, topics.privacyKey)).toEqual([])
+  expect(await values(shop, topics.opsAudit)).toContainEqual(
+    expect.objectContaining({ action: 'user.erase', target: 'ann' }),
+  )
+  const [created] = await values(shop, topics.orderCreated)
+  expect(created?.shipTo).not.toBeNull()
+  // Nothing that was decided changes.
+  expect(await orderIn(shop, orderId, 'COMPLETED')).toMatchObject({ amounts: { final: 300 } })
+  const again = await call(shop, 'PUT', '/v1/users/ann', { email: 'new@hidden.example' })
+  expect(again.status).toBe(200)
+  await shop.close()
+  expect((await rowsOf(dataDir)).some((row) => row.includes(key))).toBe(false)
+  const reopened = await openShop(on, dataDir)
+  expect((await call(reopened, 'GET', '/v1/users/ann')).body).toEqual({
+    userId: 'ann',
+    email: 'new@hidden.example',
+  })
+}, 120_000)
+
+test('what a crash left of a deleted key, the next start takes out', async () => {
+  const dataDir = freshDirectory()
+  const shop = await openShop(on, dataDir)
+  await call(shop, 'PUT', '/v1/users/ann', profile)
+  const key = await keyIn(shop)
+  await shop.close()
+  const log = await openEmbeddedLog({
+    directory: dataDir,
+    application: 'millrace',
+    housekeepingIntervalMs: 0,
+  })
+  await eraseAgain(log, [{ userId: 'ann', at: Date.now() }])
+  await log.putSetting(SWEEP_DUE, true)
+  await log.close()
+  expect(await filesWith(dataDir, middleOf(key))).not.toEqual([])
+  const again = await openShop(on, dataDir)
+  await expect.poll(() => filesWith(dataDir, middleOf(key)), WAIT).toEqual([])
+  expect((await call(again, 'GET', '/v1/users/ann')).body).toEqual({ userId: 'ann', erased: true })
+}, 120_000)
+
+test('a backup from before an erasure brings the person back, unless the list of erasures is given', async () => {
+  const dataDir = freshDirectory()
+  const [backup, back, gone] = [freshDirectory(), freshDirectory(), freshDirectory()]
+  const key = 'cd'.repeat(32)
+  const settings = { ...on, 'privacy.masterKeys': key }
+  const shop = await openShop(settings, dataDir)
+  for (const user of ['ann', 'bob']) await call(shop, 'PUT', `/v1/users/${user}`, profile)
+  const made = await run(['backup', backup, '--data-dir', dataDir])
+  expect(made.code).toBe(0)
+  await call(shop, 'DELETE', '/v1/users/ann/personal-data')
+  await shop.close()
+
+  const without = await run(['restore', backup, '--data-dir', back])
+  expect([without.code, without.stdout + without.stderr]).toEqual([0, expect.stringContaining('--erasures')])
+  const list = join(dataDir, ERASURES_FILE)
+  const restored = await run(['restore', backup, '--data-dir', gone, '--erasures', list, '--json'])
+  expect([restored.code, JSON.parse(restored.stdout)]).toEqual([0, expect.objectContaining({ erased: 1 })])
+  const wrong = await run(['restore', backup, '--data-dir', freshDirectory(), '--erasures', backup])
+  expect(wrong.code).not.toBe(0)
+
+  const open = async (directory: string, user: string) => {
+    const again = await openShop(settings, directory)
+    const { body } = await call(again, 'GET', `/v1/users/${user}`)
+    await again.close()
+    return body
+  }
+  expect(await open(back, 'ann')).toEqual({ userId: 'ann', ...profile })
+  expect(await open(gone, 'bob')).toEqual({ userId: 'bob', ...profile })
+  expect(await open(gone, 'ann')).toEqual({ userId: 'ann', erased: true })
+  expect(readFileSync(join(gone, ERASURES_FILE), 'utf8')).toBe(readFileSync(list, 'utf8'))
+}, 180_000)

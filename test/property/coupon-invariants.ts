@@ -47,6 +47,7 @@ export const invariants: Readonly<Record<string, (played: Played) => void>> = {
   'I5 between two raises nobody earlier is SOLD_OUT while a later one is issued': holds('I5'),
   'I6 sequence numbers are dense 1..n per shard': holds('I6'),
   'I7 none outside [opensAt, closesAt) by the append time': holds('I7'),
+  "I8 the shards' quotas add up to the campaign's": holds('I8'),
   'I9 an edit never lowers the quota below what is issued': holds('I9'),
   'I15 a revision strictly grows': holds('I15'),
   'a revision grows by one with every campaign state, and with every report of a quota': (played) => {

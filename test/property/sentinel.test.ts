@@ -261,6 +261,21 @@ const faultyIssuers: readonly [string, WatchedInvariant, () => Faults][] = [
       ),
   ],
   [
+    'gives a shard more than the campaign has',
+    'I8',
+    () =>
+      says((emit) => ({ quota: (key, report) => emit.quota(key, { ...report, quota: report.quota + 1 }) })),
+  ],
+  [
+    'lowers the quota of a shard without a command',
+    'I8',
+    () =>
+      says((emit) => ({
+        quota: (key, report) =>
+          emit.quota(key, report.revision === 3 ? { ...report, quota: report.quota - 1 } : report),
+      })),
+  ],
+  [
     'lets an edit go below what is issued',
     'I9',
     () =>

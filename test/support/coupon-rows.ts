@@ -5,7 +5,7 @@ export function couponRows(): CouponRows {
   return { answers: rowMap(), coupons: rowMap(), users: rowMap(), requests: rowMap() }
 }
 
-function rowMap<K, V>(): Rows<K, V> {
+export function rowMap<K, V>(): Rows<K, V> {
   const rows = new Map<string, V>()
   return {
     get: (key) => rows.get(JSON.stringify(key)),

@@ -136,6 +136,30 @@ describe.each(modes)('I10 a coupon, %s', (_, mode) => {
     await purse.service.close()
   })
 
+  test('is answered for the use that asked for it, also when the answer comes by another record or by a timer', async () => {
+    const purse = await Purse.open(mode)
+    await purse.send(couponUseRequested, use({ orderId: 'comes' }))
+    await purse.send(couponUseRequested, use({ orderId: 'undone', userCouponId: 'spring-8' }))
+    await purse.send(couponUseRequested, use({ orderId: 'late', userCouponId: 'spring-9' }))
+    await purse.issue()
+    await purse.send(couponRestoreRequested, undo({ orderId: 'undone', userCouponId: 'spring-8' }))
+    await purse.service.driver.advanceWallTime(WAIT, WAIT)
+    const { driver } = purse.service
+    const asked = new Map(
+      driver.read(couponUseRequested).map(({ value, record }) => [value?.orderId, record]),
+    )
+    const answers = driver.read(topics.couponUseResult)
+    expect(new Set(answers.map(({ value }) => value?.orderId))).toEqual(new Set(asked.keys()))
+    for (const { value, record } of answers) {
+      const { topic, partition, offset, timestamp, lineage } = asked.get(value?.orderId) ?? record
+      const cause = { topic, partition, offset, timestamp }
+      expect(record.lineage).toMatchObject({ cause, causationId: lineage?.eventId })
+    }
+    const [restored] = driver.read(topics.restoreResult)
+    expect(restored?.record.lineage?.cause?.topic).toBe(couponRestoreRequested.name)
+    await purse.service.close()
+  })
+
   test('expires in its time, and when it comes back after it', async () => {
     const purse = await Purse.open(mode)
     await purse.issue({ expiresAt: START + 10_000 })

@@ -18,6 +18,7 @@ import type { Hold } from './holds.ts'
 import type { HousekeepingReport } from './housekeeping.ts'
 import { holdKey, journalRange, settingKey } from './keys.ts'
 import { LogPort } from './log-port.ts'
+import { purge, type PurgeRequest } from './purge.ts'
 import { rebuildInto, type RebuildReport } from './rebuild.ts'
 import { regrow, type RegrowRequest } from './regrow.ts'
 import { planReset, type ResetReport, type ResetRequest, resetTopology } from './reset.ts'
@@ -212,6 +213,15 @@ export class EmbeddedLog extends LogPort {
     this.checkOpen()
     await (await this.parts.storage.ready()).compact()
     await this.parts.disk.measure()
+  }
+
+  /**
+   * Takes what was deleted or replaced in a compacted topic, and in the stores that a topology keeps of it, out of every
+   * file of the directory. Only of what all readers of the topic have processed. Throws `UNKNOWN_TOPIC`.
+   */
+  async purge(request: PurgeRequest): Promise<void> {
+    this.checkOpen()
+    await purge(this.parts, request)
   }
 
   /**

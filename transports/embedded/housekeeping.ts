@@ -66,6 +66,27 @@ export class Housekeeper {
     return this.#round
   }
 
+  /**
+   * Compacts all partitions of one topic, however little of them is new, as of `now`; after the round that is under way.
+   * Throws `LOG_RECORD_CORRUPT`.
+   */
+  async compactTopic(topic: string, now: number): Promise<HousekeepingReport> {
+    while (this.#round !== undefined) await this.#round.catch(() => undefined)
+    this.#round = this.#compactTopic(topic, now).finally(() => (this.#round = undefined))
+    return this.#round
+  }
+
+  async #compactTopic(topic: string, now: number): Promise<HousekeepingReport> {
+    const report = { deletedRows: 0, compactedRecords: 0, deletedJournals: 0 }
+    const { partitions } = this.#parts.catalog.topic(topic)
+    for (const partition of partitions) {
+      // Nothing of it counts as clean.
+      this.#compactions.delete(partition)
+      report.compactedRecords += await this.#compact(partition, now)
+    }
+    return report
+  }
+
   /** Ends the round that is under way after its slice. */
   async stop(): Promise<void> {
     this.#stopping = true

@@ -109,6 +109,11 @@ export class TailCache {
     while (this.#bytes > this.#maxBytes) this.#evict()
   }
 
+  /** Every row leaves; the disk has them all, as compaction left them. */
+  clear(): void {
+    while (this.#bytes > 0) this.#evict()
+  }
+
   #evict(): void {
     const { tail, cost } = this.#arrivals[this.#first] as Arrival
     this.#arrivals[this.#first++] = undefined

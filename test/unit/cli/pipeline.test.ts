@@ -119,6 +119,16 @@ describe('back-pressure', () => {
     expect(topics).not.toContain('coupon.issue.requested')
   })
 
+  test('orders are watched where they are taken, and hold nobody up either', () => {
+    const names = (settings: Record<string, string>) => {
+      const { all, deciding } = shopTopologies(configOf({ 'sentinel.enabled': 'true', ...settings }))
+      return [all, deciding].map((some) => some.some(({ name }) => name === 'order-sentinel'))
+    }
+    expect(names({ 'orders.enabled': 'true' })).toEqual([true, false])
+    expect(names({ 'orders.enabled': 'false' })).toEqual([false, false])
+    expect(names({ 'orders.enabled': 'true', 'sentinel.enabled': 'false' })).toEqual([false, false])
+  })
+
   test('a sentinel that is behind holds nobody up', () => {
     const { all, deciding } = shopTopologies(configOf({ 'sentinel.enabled': 'true' }))
     expect(all.map(({ name }) => name)).toContain('sentinel')
