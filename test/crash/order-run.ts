@@ -86,7 +86,7 @@ export class OrderRun {
       const complaints = judgeShop(log, rows, { rateBp: RATE_BP, graceMs: 0 })
       const records = engine.log.stats().partitions.reduce((sum, { start, end: to }) => sum + to - start, 0)
       return {
-        complaints: [...complaints, ...(await judgeJournals(engine))],
+        complaints: [...complaints, ...(await judgeJournals(engine, retained(engine)))],
         states: countStates(log),
         records,
       }
@@ -140,6 +140,14 @@ async function settled(engine: Engine): Promise<ShopLog> {
     if (isSettled(log) || Date.now() > until) return log
     await delay(LOOK_EVERY_MS)
   }
+}
+
+/** Tasks whose inputs are all there still: what is compacted cannot be decided again. */
+function retained({ tasks, streams }: Engine): Engine['tasks'] {
+  return tasks.filter(({ topology, subTopology }) => {
+    const sources = streams.runner(topology).topology.subTopologies[subTopology]?.sources ?? []
+    return sources.every(({ topic }) => topic.cleanup === 'delete')
+  })
 }
 
 async function logOf(engine: Engine): Promise<ShopLog> {

@@ -18,13 +18,6 @@ test(
     run.startLoad()
     const engines = []
     for (let kill = 0; kill < kills; kill++) {
-      // Every third dies between the end of a transaction and its databases.
-      if (kill % 3 === 2) {
-        const mortal = run.start('a', { diesAfterCommit: 1 + random.below(12) })
-        engines.push(mortal)
-        await mortal.child.exited
-        continue
-      }
       const engine = run.start('a')
       engines.push(engine)
       await engine.stage('ready')

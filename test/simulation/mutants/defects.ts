@@ -20,9 +20,9 @@ export const DEFECTS: readonly Defect[] = [
   // --- the commit
   {
     name: 'positions run ahead of what was processed',
-    file: 'streams/task.ts',
-    find: 'offset: input.position,',
-    replace: 'offset: input.position + 1,',
+    file: 'streams/task-inputs.ts',
+    find: 'partition, offset: position }',
+    replace: 'partition, offset: position + 1 }',
     within: 50,
   },
   {
