@@ -56,14 +56,14 @@ export const couponUseStore = keyValueStore<CouponUseState, [userId: string, ord
 })
 
 /** What coupons of a campaign take off an order, by couponId. */
-const termsStore = keyValueStore<CampaignTerms>({
+export const campaignTermsStore = keyValueStore<CampaignTerms>({
   name: 'campaign-terms',
   value: stateSerde(campaignTermsSchema),
   version: campaignTermsSchema.version,
 })
 
 /** Coupons that wait for the terms of their campaign, by (couponId, userCouponId). */
-const heldStore = keyValueStore<CouponIssued, [couponId: string, userCouponId: string]>({
+export const heldCouponStore = keyValueStore<CouponIssued, [couponId: string, userCouponId: string]>({
   name: 'held-coupons',
   key: keys.tuple(keys.string, keys.string),
   value: stateSerde(couponIssuedSchema),
@@ -120,7 +120,7 @@ function issuedByUser(t: TopologyBuilder) {
 const termsJoiner = processor({
   name: 'terms-joiner',
   input: shape<string, TermsFact>(),
-  stores: { terms: termsStore, held: heldStore },
+  stores: { terms: campaignTermsStore, held: heldCouponStore },
   outputs: { issued: shape<string, CouponIssued>() },
   process: joinTerms,
 })

@@ -10,7 +10,14 @@ export {
   requestStore,
   shardPartition,
 } from './coupon-issuance.ts'
-export { couponUseStore, WALLET, wallet, walletStore } from './coupon-wallet.ts'
+export {
+  campaignTermsStore,
+  heldCouponStore,
+  couponUseStore,
+  WALLET,
+  wallet,
+  walletStore,
+} from './coupon-wallet.ts'
 export { answerStore, sentinel, SENTINEL } from './sentinel.ts'
 export type { SentinelOptions } from './sentinel-options.ts'
 export { ORDER_SENTINEL, orderSentinel, orderWatchStore, shopperOrderStore } from './order-sentinel.ts'

@@ -61,11 +61,11 @@ describe('the topics of a shop', () => {
   })
 
   test('that cannot become what they should stay as they are', async () => {
-    const overrides = '{"coupon.issued":{"partitions":3},"order.cancelled":{"retentionMs":5}}'
+    const overrides = '{"coupon.issue.rejected":{"partitions":3},"order.cancelled":{"retentionMs":5}}'
     const args = ['topics', 'apply', '--kafka', cluster().bootstrap]
     const { code, stdout, stderr } = await run([...args, '--set', `topics.overrides=${overrides}`])
-    expect(stdout).toMatch(/coupon\.issued +mismatch +partitions 6, not 3/)
-    expect(stderr).toContain('nothing was changed: coupon.issued')
+    expect(stdout).toMatch(/coupon\.issue\.rejected +mismatch +partitions 6, not 3/)
+    expect(stderr).toContain('nothing was changed: coupon.issue.rejected')
     expect(code).toBe(3)
     expect((await plan()).code).toBe(0)
   })
@@ -187,7 +187,7 @@ describe('the demo', () => {
     async () => {
       const { code, stdout } = await run(['demo', '--exit', '--kafka'])
       expect(stdout).not.toContain('failed')
-      expect(stdout.match(/^ {2}ok /gm)).toHaveLength(10)
+      expect(stdout.match(/^ {2}ok /gm)).toHaveLength(22)
       expect(code).toBe(0)
     },
     DEMO_TIMEOUT_MS,

@@ -2,24 +2,35 @@
 import { type AnyStoreSpec, timerStoreName } from '../../../state/index.ts'
 import {
   campaignStore,
+  campaignTermsStore,
+  cartStore,
   claimStore,
   commandStore,
   counterStore,
+  couponUseStore,
+  heldCouponStore,
+  privacyKeyStore,
   productStore,
+  profileStore,
   requestStore,
   walletStore,
 } from '../../../topologies/index.ts'
+import { parsePair } from '../../../processors/index.ts'
 import { CheckError } from '../../errors.ts'
 
 /** Their keys are, or begin with, the key of the records that they were made from. */
 const TELLING: ReadonlySet<string> = new Set([
-  ...[campaignStore, claimStore, commandStore, counterStore, productStore, requestStore, walletStore].map(
-    ({ name }) => name,
-  ),
+  ...[campaignStore, claimStore, commandStore, counterStore, requestStore].map(({ name }) => name),
+  ...[campaignTermsStore, heldCouponStore, walletStore, couponUseStore].map(({ name }) => name),
+  ...[productStore, cartStore, profileStore, privacyKeyStore].map(({ name }) => name),
   'order-sales',
 ])
 /** Timers that are set for such a key, with the processors that set them. */
 const TELLING_TIMERS: ReadonlySet<string> = new Set(['issuer/quota', 'sales-deriver/forget'])
+/** Those that are set for a pair of ids, the first of which is the record's key. */
+const PAIR_TIMERS: ReadonlySet<string> = new Set(
+  ['expiry', 'wait', 'use'].map((name) => `wallet-keeper/${name}`),
+)
 /** Clock, name, zero byte, key. */
 const TIMER = /^[sw]([\x21-\x7e]+)\x00(.*)$/s
 
@@ -41,6 +52,8 @@ export function recordKeyOf(specs: readonly AnyStoreSpec[], store: string, key: 
 
 function timerKey(bytes: string): Buffer {
   const [, name = '', key = ''] = TIMER.exec(bytes) ?? []
-  if (!TELLING_TIMERS.has(name)) throw new CheckError(`a timer ${name} is set for no record's key`)
-  return Buffer.from(key, 'latin1')
+  const bytesOfKey = Buffer.from(key, 'latin1')
+  if (TELLING_TIMERS.has(name)) return bytesOfKey
+  if (PAIR_TIMERS.has(name)) return Buffer.from(parsePair(bytesOfKey.toString())[0])
+  throw new CheckError(`a timer ${name} is set for no record's key`)
 }

@@ -6,11 +6,14 @@ import { timerStoreName } from '../../../state/index.ts'
 import {
   bestSellers,
   campaignStore,
+  carts,
   catalog,
   claimStore,
   couponIssuance,
-  wallet,
+  privacy,
   sentinel,
+  users,
+  wallet,
 } from '../../../topologies/index.ts'
 
 const deciding = [couponIssuance, wallet(), catalog, bestSellers()]
@@ -53,7 +56,16 @@ describe('the record that a row belongs to', () => {
     expect(keyOf('campaigns', campaignStore.key.encode('spring'))).toBe('spring')
     expect(keyOf('claims', claimStore.key.encode(['spring', 'ann']))).toBe('spring')
     expect(keyOf(timerStoreName, 'wissuer/quota\x00spring')).toBe('spring')
+    const ofPair = Buffer.from('["änn","c-1"]').toString('latin1')
+    expect(keyOf(timerStoreName, `wwallet-keeper/expiry\x00${ofPair}`)).toBe('änn')
   })
+
+  test.each([wallet(), carts, users, privacy, catalog, couponIssuance])(
+    'is told by all keys of $name',
+    ({ subTopologies }) => {
+      expect(subTopologies.flatMap(({ stores }) => stores.filter((spec) => !tells(spec)))).toEqual([])
+    },
+  )
 
   test('is not told by every key', () => {
     expect(() => keyOf(timerStoreName, 'wranker/send\x00hour|5')).toThrow('set for no record')
