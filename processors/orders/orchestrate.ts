@@ -119,7 +119,7 @@ function create(rules: OrderRules, turn: OrderTurn, order: OrderCreated, context
   heard(turn.order({ kind: 'begin', data: newOrder(order) }), context)
 }
 
-/** What changed nothing is counted, by why. */
+/** What changed nothing is counted, by why. What was done late needs nobody here: `paid` gives late money back. */
 function heard({ notices }: SagaRun<unknown>, context: OrderContext): void {
   for (const notice of notices) if (notice.kind === 'ignored') context.dropped(`${notice.why}Answer`)
 }

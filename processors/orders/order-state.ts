@@ -14,7 +14,10 @@ import { currentStep, type SagaCause, type SagaProgress, type SagaStep } from '.
 
 export type OrderProgress = SagaProgress<OrderData>
 
-/** States on the way forward, each with the step that brings it: begun, or done. Steps without work bring none. */
+/**
+ * States on the way forward, each with the step that brings it: begun, or done. Steps without work bring none. PAID and
+ * CONFIRMED are one moment; where there is nothing to pay, only the second is told.
+ */
 const MILESTONES: readonly (readonly [OrderState, step: string, 'BEGUN' | 'DONE'])[] = [
   ['STOCK_RESERVED', 'stock', 'DONE'],
   ['POINTS_DEDUCTED', 'points', 'DONE'],

@@ -195,6 +195,7 @@ export class OrderTurn {
     this.#sent.push(...sendingsOf(of, run.after, commands))
   }
 
+  /** The moment is kept with the order: facts of this turn have the same time, later ones look it up. */
   #confirm(order: OrderProgress): void {
     if (!isPaid(order) || order.data.confirmedAt !== null) return
     this.#change({ order: { ...order, data: { ...order.data, confirmedAt: this.#now } } })
