@@ -152,7 +152,10 @@ function restored(turn: OrderTurn, answer: RestoreResult, context: OrderContext)
 }
 
 function paid(turn: OrderTurn, value: PaymentResult, context: OrderContext): void {
-  const { order } = turn.book
+  const { order, givenBack } = turn.book
+  // Told again while the order waits for its payment: this one went back, and pays nothing.
+  const wentBack = givenBack.some(({ data }) => data.kind === 'STRAY' && data.id === value.paymentKey)
+  if (wentBack && value.status === 'SUCCESS') return context.dropped('RepeatedAnswer')
   const right = order !== null && value.amount === finalAmount(order.data)
   if (value.status !== 'SUCCESS' || right) {
     const answer = { value, at: context.wallTime }

@@ -267,6 +267,20 @@ describe.each(modes)('an order that cannot be, %s', (_, mode) => {
     await desk.close()
   })
 
+  test('I17, I20: a payment that came too early went back, and pays nothing when it is told again', async () => {
+    const desk = await OrderDesk.open(mode)
+    await desk.create()
+    await desk.paid(700, 'p0')
+    expect(desk.news.at(-1)).toBe('refund 700 of p0')
+    await desk.reserved('tea milk')
+    expect(desk.news).toEqual(['pay 700'])
+    await desk.paid(700, 'p0')
+    expect([desk.news, desk.status?.state]).toEqual([[], 'AWAITING_PAYMENT'])
+    await desk.paid(700, 'p1')
+    expect(desk.news).toEqual(['deliver to ann'])
+    await desk.close()
+  })
+
   test('I19: a payment of an unknown order is refunded', async () => {
     const desk = await OrderDesk.open(mode)
     await desk.paid(500, 'p9', 'o9')
