@@ -21,22 +21,28 @@ type Task = Streams['runners'][number]['tasks'][number]
 /** Rows of a user's list that one call looks at in each task, whether they are wanted or not. */
 const USER_LOOKS = 1_000
 
-const LIVE: readonly OrderState[] = [
-  'PENDING',
-  'STOCK_RESERVED',
-  'POINTS_DEDUCTED',
-  'COUPON_USED',
-  'AWAITING_PAYMENT',
-  'PAID',
-  'CONFIRMED',
-  'DELIVERY_REQUESTED',
-  'SHIPPED',
-  'COMPENSATING',
-  'CANCELLING',
-  'REFUNDING',
-  'NEEDS_ATTENTION',
-]
-const ENDED: readonly OrderState[] = ['COMPLETED', 'CANCELLED', 'FAILED']
+/** Whether an order that is in this state stays there. */
+const ENDS: Readonly<Record<OrderState, boolean>> = {
+  // Of a later program, as this one reads it.
+  UNKNOWN: false,
+  PENDING: false,
+  STOCK_RESERVED: false,
+  POINTS_DEDUCTED: false,
+  COUPON_USED: false,
+  AWAITING_PAYMENT: false,
+  PAID: false,
+  CONFIRMED: false,
+  DELIVERY_REQUESTED: false,
+  SHIPPED: false,
+  COMPENSATING: false,
+  CANCELLING: false,
+  REFUNDING: false,
+  NEEDS_ATTENTION: false,
+  COMPLETED: true,
+  CANCELLED: true,
+  FAILED: true,
+}
+const STATES = Object.keys(ENDS) as OrderState[]
 
 /** What one list of one task has, in the list's order. */
 interface Part {
@@ -80,8 +86,9 @@ async function partsOfTask(task: Task, query: OrderQuery): Promise<readonly Orde
 async function partsOf(task: Task, query: OrderQuery): Promise<readonly Part[]> {
   const { state, userId, stuckSince } = query
   if (userId !== undefined) return [await userPart(task, userId, query)]
-  const states = stuckSince === undefined ? [...LIVE, ...ENDED] : LIVE
-  const wanted = states.filter((one) => state === undefined || state === one)
+  const wanted = STATES.filter((one) => {
+    return (state === undefined || state === one) && (stuckSince === undefined || !ENDS[one])
+  })
   return Promise.all(wanted.map((one) => statePart(task, one, query)))
 }
 
@@ -116,5 +123,5 @@ function partOf(
 
 function isWanted({ state, since }: { state: OrderState; since: number }, query: OrderQuery): boolean {
   if (query.state !== undefined && state !== query.state) return false
-  return query.stuckSince === undefined || (since <= query.stuckSince && !ENDED.includes(state))
+  return query.stuckSince === undefined || (since <= query.stuckSince && !ENDS[state])
 }
