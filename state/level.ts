@@ -230,7 +230,10 @@ export class LevelDatabase implements StateBackend {
     }
   }
 
-  /** Writes tables anew, all or those over the range, without what was deleted or replaced. The disk holds both for a while. */
+  /**
+   * Writes tables anew, all or those over the range, without what was deleted or replaced. The disk holds both for a
+   * while.
+   */
   async compact({ gte, lt }: KeyRange = { gte: Buffer.alloc(0), lt: endOfKeys }): Promise<void> {
     try {
       await this.#db.compactRange(gte, lt)

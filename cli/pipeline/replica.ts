@@ -1,6 +1,7 @@
 /**
- * What this process knows of the campaigns, boards, titles and data keys that belong to tasks of others: the topics on which their
- * owners say what became of them, read along. For when an owner cannot be asked, and for titles, which are small.
+ * What this process knows of the campaigns, boards, titles and data keys that belong to tasks of others: the topics on
+ * which their owners say what became of them, read along. For when an owner cannot be asked, and for titles, which are
+ * small.
  *
  * It is behind its owners; see `CopyPort`.
  */

@@ -1,8 +1,9 @@
 /**
  * Erasures of a shop whose log is in its data directory: the list that a restore needs, and the bytes that must go.
  *
- * The list (`erasures.ts`) is a file of its own beside the database, so that no backup of the log holds it. A line is synced before the
- * key is deleted; a key whose deletion did not follow is erased by a restore all the same, which is what was asked for.
+ * The list (`erasures.ts`) is a file of its own beside the database, so that no backup of the log holds it. A line is
+ * synced before the key is deleted; a key whose deletion did not follow is erased by a restore all the same, which is
+ * what was asked for.
  */
 import type { Clock } from '../../../streams/index.ts'
 import { topics } from '../../../schemas/index.ts'
