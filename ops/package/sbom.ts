@@ -21,6 +21,7 @@ const LICENCES: ReadonlySet<string> = new Set([
   'BSD-3-Clause',
   'ISC',
   'MIT',
+  'MIT-0',
   'Zlib',
 ])
 /** Packages whose manifest names none, as their licence file says. */

@@ -43,7 +43,14 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   connectors: {
     ...none,
     imports: ['schemas', 'streams', 'streams/kit'],
-    packages: ['undici', '@kafkajs/confluent-schema-registry'],
+    packages: [
+      'undici',
+      '@kafkajs/confluent-schema-registry',
+      'nodemailer',
+      'pg',
+      '@electric-sql/pglite',
+      'jsonata',
+    ],
   },
   api: {
     ...none,
