@@ -29,12 +29,14 @@ import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { orderHistoryRoutes } from './routes/order-history.ts'
+import { requestEventRoutes } from './routes/request-events.ts'
 import { orderListRoutes } from './routes/order-list.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { orderRepairRoutes } from './routes/order-repairs.ts'
 import { orderRequestRoutes } from './routes/order-requests.ts'
 import { pointRoutes } from './routes/points.ts'
 import { productRoutes } from './routes/products.ts'
+import { rankingEventRoutes } from './routes/ranking-events.ts'
 import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { userRoutes } from './routes/users.ts'
@@ -260,6 +262,7 @@ class Server implements Api {
 const ROUTES = [
   campaignRoutes,
   requestRoutes,
+  requestEventRoutes,
   walletRoutes,
   pointRoutes,
   userRoutes,
@@ -270,6 +273,7 @@ const ROUTES = [
   orderHistoryRoutes,
   orderRequestRoutes,
   rankingRoutes,
+  rankingEventRoutes,
   eventRoutes,
   operationRoutes,
   incidentRoutes,

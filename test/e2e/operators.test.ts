@@ -100,6 +100,7 @@ async function act(shop: Shop, random: Random, orders: string[]): Promise<void> 
     quota: 5 + random.below(50),
     opensAt: '2020-01-01T00:00:00Z',
     closesAt: '2099-01-01T00:00:00Z',
+    discount: { kind: 'AMOUNT', value: 100 },
   }
   const deed = random.pick<readonly [method: string, path: string, body?: object]>([
     ['PUT', `/coupons/c${id}`, campaign],
