@@ -45,7 +45,7 @@ export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
       return {
         value: timelineOf(
           value.map(([, event]) => event),
-          MAX_EVENTS,
+          { maxEvents: MAX_EVENTS, isOrder: known.value !== undefined },
         ),
         positions: known.positions,
       }
