@@ -18,6 +18,7 @@ import type {
   UserCoupon,
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
+import type { ConnectorPort } from './connector-port.ts'
 import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
 import type { PrivacyPort, UserPort } from './user-ports.ts'
 
@@ -32,6 +33,7 @@ export interface Pipeline
     UserPort,
     PrivacyPort,
     OperationsPort,
+    ConnectorPort,
     DeadLetterPort {
   /** Absent where one process has everything. */
   readonly copies?: CopyPort | undefined
