@@ -5,7 +5,7 @@ import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, couponRestoreSchema, couponRevokeSchema, couponUseResultSchema, couponUseSchema, couponUsedSchema, quotaStateSchema } from './coupon.ts'
 import { deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
 import { mailRequestedSchema, mailSentSchema } from './mail.ts'
-import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
+import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
@@ -454,6 +454,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.privacy.PrivacyKey',
     version: 1,
     definition: privacyKeySchema.definition,
+  },
+  {
+    id: 59,
+    name: 'millrace.ops.ConnectorSwitch',
+    version: 1,
+    definition: connectorSwitchSchema.definition,
   },
   {
     id: null,
