@@ -74,6 +74,7 @@ describe('schema ids', () => {
       '52 millrace.stock.StockRestore v1',
       '53 millrace.coupon.CouponIssued v3',
       '58 millrace.privacy.PrivacyKey v1',
+      '59 millrace.dataplatform.OrderLine v1',
     ])
   })
 
