@@ -3,34 +3,34 @@ import type { Topics } from '../../schemas/index.ts'
 import type { Connector, DeliveryPolicy } from '../frame/connector.ts'
 import type { Database } from './database.ts'
 import { migrate } from './migrations.ts'
-import type { PositionsOptions } from './positions.ts'
+import { SharedDatabase } from './shared-database.ts'
 import { allTables } from './tables.ts'
 import { DataPlatformTarget, reachable } from './target.ts'
 
-export const DATA_PLATFORM = 'data-platform'
-
-export interface DataPlatformOptions extends PositionsOptions {
+export interface DataPlatformOptions {
+  readonly application: string
   readonly topics: Topics
-  /** The caller's, who closes it after the connector. */
-  readonly database: Database
+  /** Called when a task needs one and none of the others has it open. */
+  readonly database: () => Database
   readonly delivery?: Partial<DeliveryPolicy> | undefined
 }
 
-export function dataPlatform({ topics, database, delivery, ...positions }: DataPlatformOptions): Connector {
+export function dataPlatform({ application, topics, database, delivery }: DataPlatformOptions): Connector {
   const tableOf = new Map(allTables.map((table) => [topics[table.topic].name, table]))
-  let migrated: Promise<void> | undefined
+  const shared = new SharedDatabase(database)
   return {
-    name: DATA_PLATFORM,
+    name: 'data-platform',
     inputs: allTables.map(({ topic }) => topics[topic]),
     delivery,
-    async open({ partitions }) {
-      migrated ??= migrate(database)
-      // Whoever opens next tries it again.
-      await reachable(() => migrated as Promise<void>).catch((error: unknown) => {
-        migrated = undefined
+    async open({ partitions, topicId }) {
+      const share = shared.share()
+      try {
+        await reachable(() => migrate(share))
+        return await DataPlatformTarget.open({ application, topicId, database: share, tableOf, partitions })
+      } catch (error) {
+        await share.close()
         throw error
-      })
-      return DataPlatformTarget.open({ ...positions, database, tableOf, partitions })
+      }
     },
   }
 }

@@ -16,8 +16,10 @@ export interface Table<V = never> {
   readonly name: TableName
   readonly topic: keyof Topics
   readonly columns: readonly Column<V>[]
-  /** Columns that tell its rows apart; in this order rows of one time are exported. */
+  /** Columns that tell its rows apart. */
   readonly identity: readonly string[]
+  /** Columns that add up. */
+  readonly measures: readonly string[]
 }
 
 export const tableNames = ['order_line', 'coupon_use', 'point_entry'] as const
@@ -54,6 +56,7 @@ export const orderLineTable: Table<OrderLine> = {
     ...SOURCE,
   ],
   identity: ['order_id', 'line_no', 'kind', 'return_id'],
+  measures: ['quantity', 'amount'],
 }
 
 export const couponUseTable: Table<CouponUsed> = {
@@ -69,6 +72,7 @@ export const couponUseTable: Table<CouponUsed> = {
     ...SOURCE,
   ],
   identity: ['order_id', 'user_coupon_id'],
+  measures: ['discount_amount'],
 }
 
 export const pointEntryTable: Table<PointEarned> = {
@@ -85,6 +89,7 @@ export const pointEntryTable: Table<PointEarned> = {
     ...SOURCE,
   ],
   identity: ['user_id', 'order_id', 'kind'],
+  measures: ['points'],
 }
 
 export const tables = { order_line: orderLineTable, coupon_use: couponUseTable, point_entry: pointEntryTable }
@@ -95,16 +100,18 @@ export type AnyTable = Table<any>
 export const allTables: readonly AnyTable[] = Object.values(tables)
 
 /**
- * One statement for any number of rows: a parameter for each column, an array each. A row that is there already stays as
- * it is: a line that the log has twice is one.
+ * One statement for any number of rows: a parameter for each column, an array each. What is there already is written
+ * over: a line that the log has twice is one, and a backfill fills columns that came later.
  */
-export function insertStatement({ name, columns }: AnyTable): string {
-  const names = columns.map((each) => each.name).join(', ')
-  return `INSERT INTO ${name} (${names}) SELECT ${selected(columns)} FROM ${unnested(columns)} ON CONFLICT DO NOTHING`
+export function insertStatement({ name, columns, identity }: AnyTable): string {
+  const names = columns.map((each) => each.name)
+  const values = names.filter((each) => !identity.includes(each)).map((each) => `${each} = excluded.${each}`)
+  return `INSERT INTO ${name} (${names.join(', ')}) SELECT ${selected(columns)} FROM ${unnested(columns)}
+    ON CONFLICT (${identity.join(', ')}) DO UPDATE SET ${values.join(', ')}`
 }
 
 /** The columns of rows that `unnested` makes. */
-export function selected(columns: AnyTable['columns']): string {
+function selected(columns: AnyTable['columns']): string {
   return columns
     .map(({ type }, index) => (type === 'timestamptz' ? `to_timestamp(c${index} / 1000.0)` : `c${index}`))
     .join(', ')
@@ -117,7 +124,26 @@ export function unnested(columns: AnyTable['columns']): string {
   return `unnest(${arrays}) AS given (${types.map((_, index) => `c${index}`).join(', ')})`
 }
 
-/** An array for each column. */
-export function parametersOf({ columns }: AnyTable, records: readonly Incoming[]): readonly unknown[] {
-  return columns.map((each) => records.map((record) => each.of(record.value, record)))
+/** An array for each column; of records with one identity the last counts. */
+export function parametersOf(table: AnyTable, records: readonly Incoming[]): readonly unknown[] {
+  const last = [...new Map(records.map((record) => [identityOf(table, record), record])).values()]
+  return table.columns.map((each) => last.map((record) => each.of(record.value, record)))
+}
+
+/** Why no row can be made of a record. PostgreSQL has no word for the character NUL. */
+export function refusalOf({ columns }: AnyTable, record: Incoming): string | undefined {
+  for (const { name, of } of columns) {
+    const value = of(record.value, record)
+    if (typeof value === 'string' && value.includes('\0')) return `${name} has the character NUL`
+  }
+  return undefined
+}
+
+/** As text. */
+export function identityOf(table: AnyTable, record: Incoming): string {
+  return JSON.stringify(identityColumns(table).map(({ of }) => of(record.value, record)))
+}
+
+export function identityColumns({ columns, identity }: AnyTable): AnyTable['columns'] {
+  return columns.filter(({ name }) => identity.includes(name))
 }

@@ -10,14 +10,16 @@
  */
 import type { Position, TopicPartition } from '../../streams/index.ts'
 import { type Batch, type Delivered, type Incoming, type Target, Unavailable } from '../frame/connector.ts'
+import { DeliveryStuck } from '../frame/failures.ts'
 import { type Database, isDataFault, transaction } from './database.ts'
 import { loadPositions, movePositions, placeOf, type PositionsOptions, type Step } from './positions.ts'
-import { type AnyTable, insertStatement, parametersOf } from './tables.ts'
+import { type AnyTable, insertStatement, parametersOf, refusalOf } from './tables.ts'
 
 /** Positions that move each time they are looked at are somebody else's: wait. */
 const MAX_LOOKS = 3
 
 export interface TargetOptions extends PositionsOptions {
+  /** Closed with the target. */
   readonly database: Database
   /** By the name of its topic. */
   readonly tableOf: ReadonlyMap<string, AnyTable>
@@ -57,9 +59,12 @@ export class DataPlatformTarget implements Target {
     throw new Unavailable('the positions in the database move: another process has these partitions')
   }
 
+  rejects(record: Incoming): string | undefined {
+    return refusalOf(this.#tableOf(record.topic), record)
+  }
+
   close(): Promise<void> {
-    // The database is the connector's, shared by its tasks.
-    return Promise.resolve()
+    return this.#options.database.close()
   }
 
   #stepsTo(next: readonly Position[]): readonly Step[] {
@@ -91,7 +96,7 @@ export class DataPlatformTarget implements Target {
     const found = byPartition(await reachable(() => loadPositions(database, this.#options, partitions)))
     for (const [place, offset] of this.#known)
       if ((found.get(place) ?? 0) < offset)
-        throw new Unavailable(`the database went back behind ${offset} of ${place}: start the process anew`)
+        throw new DeliveryStuck(`the database went back behind ${offset} of ${place}`)
     this.#known = found
   }
 

@@ -5,6 +5,7 @@ import { dataPlatform } from '../../connectors/data-platform/connector.ts'
 import type { Database, Row } from '../../connectors/data-platform/database.ts'
 import { inSession } from '../../connectors/data-platform/database.ts'
 import { type Batch, type Incoming, type Target, Unavailable } from '../../connectors/frame/connector.ts'
+import { DeliveryStuck } from '../../connectors/frame/failures.ts'
 import { type OrderLine, topics } from '../../schemas/index.ts'
 import { NO_HEADERS } from '../../streams/index.ts'
 
@@ -79,8 +80,10 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
 
     function open(partitions = [0]): Promise<Target> {
       const life = topicId
-      const connector = dataPlatform({ application: 'shop', topicId: () => life, topics, database })
+      const kept = { ...database, close: () => Promise.resolve() }
+      const connector = dataPlatform({ application: 'shop', topics, database: () => kept })
       return connector.open({
+        topicId: () => life,
         partitions: connector.inputs.flatMap((topic) =>
           partitions.map((partition) => ({ topic: topic.name, partition })),
         ),
@@ -208,6 +211,8 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
     test('a value that no column holds is the fault of its record, and nothing of the batch is there', async () => {
       const target = await open()
       const bad = incoming(1, orderLine('o2', { userId: 'a\0b' }))
+      expect(target.rejects?.(incoming(0, orderLine('o1')))).toBeUndefined()
+      expect(target.rejects?.(bad)).toBe('user_id has the character NUL')
       const failed = await deliver(target, incoming(0, orderLine('o1')), bad).catch((error: unknown) => error)
       expect(failed).toBeInstanceOf(Error)
       expect(failed).not.toBeInstanceOf(Unavailable)
@@ -217,6 +222,15 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
       await deliver(target, incoming(0, orderLine('o1')))
       await deliver(target, incoming(2, orderLine('o3')))
       expect(await orders()).toEqual(['o1', 'o3'])
+    })
+
+    test('a line that the log has twice is one, within a batch and over batches', async () => {
+      const target = await open()
+      await deliver(target, incoming(0, orderLine('o1')), incoming(1, orderLine('o1', { productId: 'milk' })))
+      await deliver(target, incoming(2, orderLine('o1', { productId: 'bread' })))
+      expect(await rows('SELECT product_id, source_offset FROM order_line')).toEqual([
+        { product_id: 'bread', source_offset: 2 },
+      ])
     })
 
     test('a topic that was made again is read from its beginning, and no line is there twice', async () => {
@@ -233,7 +247,8 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
       await deliver(target, incoming(0, orderLine('o1')), incoming(1, orderLine('o2')))
       await rows('UPDATE millrace_position SET next_offset = 1')
       await rows(`DELETE FROM order_line WHERE order_id = 'o2'`)
-      await expect(deliver(target, incoming(2, orderLine('o3')))).rejects.toBeInstanceOf(Unavailable)
+      // The frame opens another then.
+      await expect(deliver(target, incoming(2, orderLine('o3')))).rejects.toBeInstanceOf(DeliveryStuck)
       expect(await orders()).toEqual(['o1'])
       expect((await open()).positions).toEqual([{ topic: lineTopic, partition: 0, offset: 1 }])
     })
