@@ -1,4 +1,27 @@
 /** The outside world: a schema registry. */
+export {
+  checkTogether,
+  type CompiledBinding,
+  type CompiledProfile,
+  compileProfile,
+  type ExternalUse,
+} from './bindings/compile.ts'
+export { bindingConnector } from './bindings/connector.ts'
+export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
+export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export { loadProfile } from './bindings/load.ts'
+export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export {
+  type Binding,
+  defineBinding,
+  defineProfile,
+  type Expression,
+  type ExternalTopic,
+  type Item,
+  type Message,
+  type Profile,
+  type Write,
+} from './bindings/profile.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
 export { type Compatibility, RegistryClient, type RegistryClientOptions } from './registry/client.ts'
