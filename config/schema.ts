@@ -9,6 +9,7 @@ import { auth, http, peers } from './sections/http.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
 import { privacy } from './sections/privacy.ts'
+import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
 import { backpressure, deadLetters, sentinel } from './sections/care.ts'
 import { logging, metrics } from './sections/watching.ts'
@@ -63,6 +64,7 @@ export const configSchema = Type.Object(
     orders,
     points,
     privacy,
+    bindings,
     log,
     backpressure,
     deadLetters,

@@ -11,6 +11,7 @@ export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
 export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
 export { loadProfile } from './bindings/load.ts'
 export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export { readSample, type Sample } from './bindings/sample.ts'
 export {
   type Binding,
   defineBinding,

@@ -4,7 +4,7 @@
  * Its job: finding everything that is wrong before anything runs, and saying where. Not its job: messages (`map.ts`).
  */
 import type { AvroSchema, Topic as OwnTopic, Topics } from '../../schemas/index.ts'
-import { type AnyTopic, topicsOf, type Topology } from '../../streams/index.ts'
+import type { AnyTopic } from '../../streams/index.ts'
 import { shapeProblems } from './check-shape.ts'
 import { ProfileError, type ProfileProblem } from './errors.ts'
 import { type Compiled, compileExpression } from './expression.ts'
@@ -17,6 +17,8 @@ export interface CompiledProfile {
   readonly bindings: readonly CompiledBinding[]
   /** In the log, with what the profile says of them. */
   readonly external: readonly ExternalUse[]
+  /** The shop's name of a topic → the log's. */
+  readonly names: ReadonlyMap<string, string>
   /** Topics that expressions look into. */
   readonly views: readonly OwnTopic<unknown>[]
 }
@@ -92,6 +94,7 @@ class Compiler {
       file: this.#file,
       bindings: compiled,
       external: [...this.#external.values()],
+      names: new Map([...this.#external].map(([name, { topic }]) => [name, topic.name])),
       views: viewed,
     }
   }
@@ -225,25 +228,22 @@ function isList(type: AvroSchema): boolean {
   return 'type' in type ? type.type === 'array' : type.some(isList)
 }
 
-/** Throws a `ProfileError` where profiles that run together do not go together. */
-export function checkTogether(profiles: readonly CompiledProfile[], topologies: readonly Topology[]): void {
-  const taken = new Set(topologies.flatMap(topicsOf).map(({ name }) => name))
+/** Throws a `ProfileError` where profiles do not go together. */
+export function checkTogether(profiles: readonly CompiledProfile[]): void {
   const names = new Set<string>()
   const writers = new Map<string, string>()
   for (const { file, shop, bindings } of profiles) {
-    const problems: ProfileProblem[] = []
     for (const { name, direction, writes } of bindings) {
-      if (names.has(name)) problems.push({ path: 'shop', message: `another profile has a binding ${name}` })
+      const message = `another profile has a binding ${name}`
+      if (names.has(name)) throw new ProfileError(file, [{ path: 'shop', message }])
       names.add(name)
       if (direction === 'out') for (const { to } of writes) writers.set(to.name, `${shop} (${file})`)
     }
-    if (problems.length > 0) throw new ProfileError(file, problems)
   }
-  for (const { file, external, bindings } of profiles) {
+  for (const { file, bindings } of profiles) {
     const read = bindings.filter(({ direction }) => direction === 'in').map(({ from }) => from.name)
-    const problems = external.flatMap(({ topic: { name } }) => {
-      if (taken.has(name)) return [{ path: `topics.${name}`, message: 'a topology uses it' }]
-      const writer = read.includes(name) ? writers.get(name) : undefined
+    const problems = read.flatMap((name) => {
+      const writer = writers.get(name)
       return writer === undefined ? [] : [{ path: `topics.${name}`, message: `${writer} writes it: a loop` }]
     })
     if (problems.length > 0) throw new ProfileError(file, problems)
