@@ -6,6 +6,7 @@ import { addSchemas, addTopics, addUp } from './program-cluster.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
 import { addOrder } from './program-order.ts'
+import { addPrivacy } from './program-privacy.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
 import { addBackup, addMigrate, addRepartition, addReset, addRestore, addState } from './program-state.ts'
 
@@ -34,6 +35,7 @@ export function buildProgram(context: Context): Command {
   addRestore(program, context)
   addReset(program, context)
   addState(program, context)
+  addPrivacy(program, context)
   addMigrate(program, context)
   addRepartition(program, context)
   addConfig(program, context)
