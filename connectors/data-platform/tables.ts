@@ -9,7 +9,7 @@ export interface Column<V> {
   readonly type: ColumnType
   /** The record's field; absent: the column is not one of the record's own. */
   readonly field?: keyof V & string
-  of(value: V, record: Incoming): string | number | null
+  readonly of: (value: V, record: Incoming) => string | number | null
 }
 
 export interface Table<V = never> {
