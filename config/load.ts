@@ -125,7 +125,9 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 
   function resolvePath(key: ConfigKey, { value, origin }: Given): void {
     try {
-      given.set(key.path, { value: containedPath(value as string, input.cwd), origin })
+      const inside = (path: string): string => containedPath(path, input.cwd)
+      const paths = key.list ? (value as readonly string[]).map(inside) : inside(value as string)
+      given.set(key.path, { value: paths, origin })
     } catch (error) {
       problems.push({ key: key.path, origin, message: (error as Error).message })
     }

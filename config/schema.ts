@@ -10,6 +10,7 @@ import { dataPlatform } from './sections/data-platform.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
 import { privacy } from './sections/privacy.ts'
+import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
 import { backpressure, deadLetters, sentinel } from './sections/care.ts'
 import { logging, metrics } from './sections/watching.ts'
@@ -65,6 +66,7 @@ export const configSchema = Type.Object(
     points,
     dataPlatform,
     privacy,
+    bindings,
     log,
     backpressure,
     deadLetters,

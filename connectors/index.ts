@@ -1,6 +1,6 @@
 /** The outside world: a schema registry, and connectors to everything else. */
 export { forgetPositions } from './data-platform/backfill.ts'
-export { dataPlatform, type DataPlatformOptions } from './data-platform/connector.ts'
+export { DATA_PLATFORM, dataPlatform, type DataPlatformOptions } from './data-platform/connector.ts'
 export type { Database, Row } from './data-platform/database.ts'
 export { pgliteDatabase } from './data-platform/pglite-database.ts'
 export { postgresDatabase, type PostgresOptions } from './data-platform/postgres-database.ts'
@@ -13,6 +13,30 @@ export {
   reconcile,
 } from './data-platform/reconcile.ts'
 export { type AnyTable, allTables, type TableName, tableNames, tables } from './data-platform/tables.ts'
+export {
+  checkTogether,
+  type CompiledBinding,
+  type CompiledProfile,
+  compileProfile,
+  type ExternalUse,
+} from './bindings/compile.ts'
+export { bindingConnector } from './bindings/connector.ts'
+export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
+export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export { loadProfile } from './bindings/load.ts'
+export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export { readSample, type Sample } from './bindings/sample.ts'
+export {
+  type Binding,
+  defineBinding,
+  defineProfile,
+  type Expression,
+  type ExternalTopic,
+  type Item,
+  type Message,
+  type Profile,
+  type Write,
+} from './bindings/profile.ts'
 export type { BreakerState } from './frame/breaker.ts'
 export {
   type Batch,

@@ -69,9 +69,11 @@ export {
   type MailStatus,
 } from './generated/mail.ts'
 export {
+  connectorSwitchSchema,
   incidentSchema,
   opsAuditSchema,
   redriveSchema,
+  type ConnectorSwitch,
   type Incident,
   type IncidentStatus,
   type OpsAudit,

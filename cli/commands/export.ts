@@ -12,8 +12,8 @@ import { csvHeader, csvLine } from '../export/csv.ts'
 import { writeParquet } from '../export/parquet.ts'
 import type { ExportFlags } from '../flags.ts'
 import { count } from '../output.ts'
-import { platformDatabase } from '../pipeline/data-platform.ts'
 import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
+import { platformDatabase } from '../pipeline/platform-connector.ts'
 
 /** Writes rows of a table into a file, which is there once it is whole. Throws a `UsageError` for a time that is none. */
 export async function exportTable(context: Context, flags: ExportFlags): Promise<void> {

@@ -1,51 +1,16 @@
-/** The data platform by configuration: its database, its connector, and what commands on it need. */
-import { join } from 'node:path'
+/** The data platform as commands need it: its database, and the log behind it. */
 import type { Config } from '../../config/index.ts'
-import {
-  allTables,
-  type Connector,
-  type Database,
-  dataPlatform,
-  pgliteDatabase,
-  postgresDatabase,
-} from '../../connectors/index.ts'
+import { allTables, type Database } from '../../connectors/index.ts'
 import { type Topics, topics as catalogue } from '../../schemas/index.ts'
 import type { Log } from '../../streams/index.ts'
 import { createLogger } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
 import type { Context } from '../context.ts'
-import { UsageError } from '../errors.ts'
 import { openOfflineLog } from './embedded-shop-log.ts'
 import { openToolLog } from './kafka-topics.ts'
+import { platformDatabase } from './platform-connector.ts'
 import { openTopics } from './shop-topics.ts'
 import { topicSpecs } from './topic-specs.ts'
-
-/** Throws a `UsageError` where there is none. Opens nothing. */
-export function platformDatabase({ dataPlatform: settings, dataDir }: Config): Database {
-  const { target, url, tls, tlsCaFile: caFile, connections, statementTimeoutMs } = settings
-  if (target === 'pglite') return pgliteDatabase(join(dataDir, 'data-platform'))
-  if (target === 'off' || url === undefined)
-    throw new UsageError('there is no data platform: set dataPlatform.target to pglite or postgres')
-  return postgresDatabase({
-    url: url.reveal(),
-    connections,
-    statementTimeoutMs,
-    ...(tls ? { tls: { caFile } } : {}),
-  })
-}
-
-/** Nothing where it is off. */
-export function platformConnector(config: Config, topics: Topics): Connector | undefined {
-  const { target, batchRecords, statementTimeoutMs } = config.dataPlatform
-  if (target === 'off') return undefined
-  return dataPlatform({
-    application: config.application,
-    topics,
-    database: () => platformDatabase(config),
-    // Some statements make a delivery.
-    delivery: { batchRecords, timeoutMs: 4 * statementTimeoutMs },
-  })
-}
 
 export interface OpenedPlatform {
   readonly config: Config

@@ -6,7 +6,7 @@ import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, 
 import { orderLineSchema } from './dataplatform.ts'
 import { deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
 import { mailRequestedSchema, mailSentSchema } from './mail.ts'
-import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
+import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
@@ -458,6 +458,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: 59,
+    name: 'millrace.ops.ConnectorSwitch',
+    version: 1,
+    definition: connectorSwitchSchema.definition,
+  },
+  {
+    id: 70,
     name: 'millrace.dataplatform.OrderLine',
     version: 1,
     definition: orderLineSchema.definition,
