@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import type { Context } from './context.ts'
 import { addBindings } from './program-bindings.ts'
 import { addSchemas, addTopics, addUp } from './program-cluster.ts'
+import { addDataPlatform, addExport } from './program-data-platform.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
 import { addOrder } from './program-order.ts'
@@ -38,6 +39,8 @@ export function buildProgram(context: Context): Command {
   addPrivacy(program, context)
   addMigrate(program, context)
   addRepartition(program, context)
+  addDataPlatform(program, context)
+  addExport(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addBindings(program, context)
