@@ -74,6 +74,8 @@ describe('schema ids', () => {
       '52 millrace.stock.StockRestore v1',
       '53 millrace.coupon.CouponIssued v3',
       '58 millrace.privacy.PrivacyKey v1',
+      '59 millrace.ops.ConnectorSwitch v1',
+      '70 millrace.dataplatform.OrderLine v1',
     ])
   })
 
@@ -115,6 +117,7 @@ describe('the catalogue', () => {
       'user.profile',
       'privacy.key',
       'ops.incident',
+      'ops.connector',
       'ops.redrive',
     ])
   })
