@@ -1,4 +1,5 @@
 /** Profiles of shops with topics of their own, as this deployment runs them: their topics, what they look into, their connectors. */
+import type { PrivacyPort } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import {
   bindingConnector,
@@ -11,7 +12,7 @@ import {
   type OpenAddress,
 } from '../../connectors/index.ts'
 import { toJson, type Topics } from '../../schemas/index.ts'
-import type { Clock, Log, TopicSpec } from '../../streams/index.ts'
+import type { AnyTopic, Clock, Log, TopicSpec } from '../../streams/index.ts'
 import { topicSpecs } from './topic-specs.ts'
 import { TopicView } from './topic-view.ts'
 
@@ -45,6 +46,22 @@ export function bindingTopicSpecs(
     if (!external.has(use.name)) return spec
     return { ...spec, partitions: external.get(use.name) ?? spec.partitions, external: true }
   })
+}
+
+/** Opens addresses with the keys of their users; nothing of an order whose address was never here. */
+export function addressesBy(opener: PrivacyPort['opener']): OpenAddress {
+  return async (orderId, customerId, sealed) => {
+    if (sealed.length === 0) return undefined
+    const text = opener(customerId)({ kind: 'order.shipTo', orderId }, sealed)
+    return text === undefined ? undefined : (JSON.parse(text) as unknown)
+  }
+}
+
+/** What shops write themselves. */
+export function externalTopics(profiles: readonly CompiledProfile[]): readonly AnyTopic[] {
+  return profiles.flatMap(({ bindings }) =>
+    bindings.flatMap(({ direction, from }) => (direction === 'in' ? from : [])),
+  )
 }
 
 export interface BindingsOptions {

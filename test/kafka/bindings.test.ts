@@ -29,40 +29,35 @@ async function theirTopics(profile: string): Promise<readonly TopicSpec[]> {
   const specs = bindingTopicSpecs(config, await loadProfiles(config, topics))
   return specs
     .filter(({ external }) => external)
-    .map(({ external: _, ...spec }) => ({ ...spec, retentionMs: 3_600_000 }))
+    .map((spec) => ({ ...spec, external: undefined, retentionMs: 3_600_000 }))
 }
 
 // A broker for each: what one shop has is nothing to another.
-describe.each(SHOP_FLOWS.map((flow) => [flow.shop, flow] as const))(
-  'shop %s',
-  (name, { profile, topologies, run }) => {
-    const cluster = oneBroker()
-    const application = `shop-${name}`
+describe.each(SHOP_FLOWS.map((flow) => [flow.shop, flow] as const))('shop %s', (name, flow) => {
+  const { profile } = flow
+  const cluster = oneBroker()
+  const application = `shop-${name}`
 
-    async function open(): Promise<BoundShop> {
-      const log = await openLog(cluster().bootstrap, application)
-      const directory = join(await scratchDirectory(application), 'state')
-      const stateDirectory = new TaskDatabases({ directory, application })
-      const parts = { log, application, openAddress, stateDirectory }
-      return BoundShop.open({ ...parts, profiles: [profile], topologies: topologies() })
-    }
+  async function open(): Promise<BoundShop> {
+    const log = await openLog(cluster().bootstrap, application)
+    const directory = join(await scratchDirectory(application), 'state')
+    const stateDirectory = new TaskDatabases({ directory, application })
+    const parts = { log, application, openAddress, stateDirectory }
+    return BoundShop.open({ ...parts, profiles: [profile], topologies: flow.topologies() })
+  }
 
-    test.runIf(name === 'a')(
-      'whose topics are not there is not started: nobody else makes them',
-      async () => {
-        await expect(open()).rejects.toThrow(/it belongs to others, who have to make it/)
-      },
-    )
+  test.runIf(name === 'a')('whose topics are not there is not started: nobody else makes them', async () => {
+    await expect(open()).rejects.toThrow(/it belongs to others, who have to make it/)
+  })
 
-    test("every message counts once, and is answered in the shop's own words", async () => {
-      const theirs = await openLog(cluster().bootstrap, 'theirs')
-      const made = await theirTopics(profile)
-      await theirs.ensureTopics(made)
-      const shop = await open()
-      onTestFinished(() => shop.close())
-      await run(shop, () => Promise.resolve())
-      // They are as the shop has made them.
-      expect(new Set((await theirs.planTopics(made)).map(({ action }) => action))).toEqual(new Set(['ok']))
-    })
-  },
-)
+  test("every message counts once, and is answered in the shop's own words", async () => {
+    const theirs = await openLog(cluster().bootstrap, 'theirs')
+    const made = await theirTopics(profile)
+    await theirs.ensureTopics(made)
+    const shop = await open()
+    onTestFinished(() => shop.close())
+    await flow.run(shop, () => Promise.resolve())
+    // They are as the shop has made them.
+    expect(new Set((await theirs.planTopics(made)).map(({ action }) => action))).toEqual(new Set(['ok']))
+  })
+})
