@@ -8,10 +8,12 @@
  */
 import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
+import type { CompiledProfile } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
+import { addressesBy, Bindings, bindingTopicSpecs, externalTopics, loadProfiles } from './bindings.ts'
 import { connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
@@ -120,17 +122,22 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const schemas = await openTopics(config, telemetry, signal)
   closing.add('schemas', () => schemas.close())
   const { topics } = schemas
+  const profiles = await loadProfiles(config, topics)
   const topologies = shopTopologies(config, topics)
 
   const gate = pipelineGate(telemetry)
   const { pipeline } = gate
-  const doors = await openDoors({ config, version, directory, topics, pipeline, telemetry, clock }, closing)
+  const external = externalTopics(profiles)
+  const doors = await openDoors(
+    { config, version, directory, topics, external, pipeline, telemetry, clock },
+    closing,
+  )
   const { url } = doors
   const shopLog = await directory.openLog(url)
   const { sealing } = directory
-  const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
+  const base: ShopBase = { config, topologies, topics, profiles, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const connectors = await openConnectors(base, closing)
+  const connectors = await openConnectors(base, (userId) => pipeline.opener(userId), closing)
   const behind = pipelineOf(base, streams, connectors, closing)
   streams.run()
   gate.open(behind.pipeline)
@@ -157,6 +164,7 @@ interface ShopBase {
   readonly config: Config
   readonly topologies: ShopTopologies
   readonly topics: Topics
+  readonly profiles: readonly CompiledProfile[]
   readonly shopLog: ShopLog
   readonly sealing: Sealing
   readonly telemetry: Telemetry
@@ -189,11 +197,17 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
 }
 
 /** They deliver as soon as it is known which of them are paused. */
-async function openConnectors(base: ShopBase, closing: Closing): Promise<RunningConnectors> {
+async function openConnectors(
+  base: ShopBase,
+  opener: Pipeline['opener'],
+  closing: Closing,
+): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
+  const bindings = await openBindings(base, opener)
+  closing.add('bindings', () => bindings.close())
   const connectors = await RunningConnectors.open({
     application: config.application,
-    connectors: connectorsOf({ config, topics }),
+    connectors: [...connectorsOf({ config, topics }), ...bindings.connectors],
     log: shopLog.log,
     topics,
     clock,
@@ -202,6 +216,20 @@ async function openConnectors(base: ShopBase, closing: Closing): Promise<Running
   })
   closing.add('connectors', () => connectors.close())
   return connectors
+}
+
+async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise<Bindings> {
+  const { config, profiles, shopLog, telemetry, clock } = base
+  const { log } = shopLog
+  await log.ensureTopics(bindingTopicSpecs(config, profiles))
+  return new Bindings({
+    profiles,
+    log,
+    clock,
+    openAddress: addressesBy(opener),
+    onFault: (topic, fault) =>
+      telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
+  })
 }
 
 /** Never off without a word. */
