@@ -1,4 +1,5 @@
 /** The HTTP API and the port it needs of the pipeline. */
+export type { Page, PageRequest, WaitOptions } from './asking.ts'
 export type { Role, TokenSpec } from './access.ts'
 export type { ConnectorPort, ConnectorReport, ConnectorTaskReport } from './connector-port.ts'
 export { ApiError, apiErrorTable, type ApiErrorCode, type FieldProblem, type Problem } from './errors.ts'
@@ -46,8 +47,6 @@ export type {
   LogPort,
   MetricsPage,
   OperationsPort,
-  Page,
-  PageRequest,
   PausedTask,
   Pipeline,
   Probe,
@@ -60,7 +59,6 @@ export type {
   Refusal,
   RequestQueue,
   TimeReport,
-  WaitOptions,
 } from './ports.ts'
 export type { Open, PrivacyPort, Seal, SealedFor, UserPort } from './user-ports.ts'
 export { masterKeyMissing, personalDataOff } from './privacy-errors.ts'

@@ -21,7 +21,7 @@ export {
   type Reaction,
   type StreamsErrorCode,
 } from './errors.ts'
-export { EventIdMaker, formatUuid7 } from './event-id.ts'
+export { EventIdMaker, EventIdMakers, formatUuid7 } from './event-id.ts'
 export {
   deadLetterTopic,
   findStore,

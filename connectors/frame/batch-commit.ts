@@ -1,7 +1,7 @@
 /** What a part of a batch leaves in the log: outputs, dead letters, positions, and how it came about, as one commit. */
 import {
   type Checkpoint,
-  EventIdMaker,
+  EventIdMakers,
   type InputRun,
   type Log,
   OutputCollector,
@@ -28,7 +28,7 @@ export type PartCommit = Omit<TaskCommit, 'epoch'>
 export class BatchCommits {
   readonly #task: TaskId
   readonly #outputs: OutputCollector
-  readonly #makers = new Map<string, EventIdMaker>()
+  readonly #ids: EventIdMakers
   readonly #now: () => number
   readonly #onRejected: (topic: string, reason: string) => void
   #last: Checkpoint
@@ -43,6 +43,7 @@ export class BatchCommits {
   }) {
     this.#task = options.task
     this.#outputs = new OutputCollector(options.log)
+    this.#ids = new EventIdMakers(taskName(options.task))
     this.#last = options.last
     this.#now = options.now
     this.#onRejected = options.onRejected
@@ -91,7 +92,7 @@ export class BatchCommits {
 
   #emit({ record, refusal }: Taken, produced: readonly Produced[], rejected: string | undefined): void {
     this.#outputs.begin({
-      ids: this.#ids(record.topic),
+      ids: this.#ids.of(record.topic),
       origin: record,
       placeHigh: record.partition,
       placeLow: record.offset,
@@ -111,14 +112,6 @@ export class BatchCommits {
   #deadLetter(topic: string, reason: string, cause: unknown): void {
     this.#outputs.deadLetter(reason, cause)
     this.#onRejected(topic, reason)
-  }
-
-  #ids(topic: string): EventIdMaker {
-    const known = this.#makers.get(topic)
-    if (known !== undefined) return known
-    const made = new EventIdMaker(`${taskName(this.#task)}|${topic}`)
-    this.#makers.set(topic, made)
-    return made
   }
 }
 
