@@ -32,13 +32,23 @@ type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 export type Config = DeepReadonly<
   Omit<
     ConfigValues,
-    'auth' | 'topics' | 'ranking' | 'points' | 'deadLetters' | 'kafka' | 'registry' | 'peers' | 'privacy'
+    | 'auth'
+    | 'topics'
+    | 'ranking'
+    | 'points'
+    | 'deadLetters'
+    | 'kafka'
+    | 'registry'
+    | 'peers'
+    | 'privacy'
+    | 'mail'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
+  readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -183,7 +193,19 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, points, deadLetters, kafka, registry, peers, privacy, ...rest } = values
+  const {
+    auth: _,
+    topics,
+    ranking,
+    points,
+    deadLetters,
+    kafka,
+    registry,
+    peers,
+    privacy,
+    mail,
+    ...rest
+  } = values
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -193,6 +215,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
+    mail: withSecret(mail, 'password'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

@@ -8,6 +8,7 @@ import { kafka, registry } from './sections/kafka.ts'
 import { auth, http, peers } from './sections/http.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { mail } from './sections/mail.ts'
 import { privacy } from './sections/privacy.ts'
 import { log, topics } from './sections/log.ts'
 import { backpressure, deadLetters, sentinel } from './sections/care.ts'
@@ -63,6 +64,7 @@ export const configSchema = Type.Object(
     orders,
     points,
     privacy,
+    mail,
     log,
     backpressure,
     deadLetters,

@@ -63,9 +63,12 @@ export {
 export {
   mailRequestedSchema,
   mailSentSchema,
+  mailSuppressedSchema,
+  type MailItem,
   type MailRequested,
   type MailSent,
   type MailStatus,
+  type MailSuppressed,
 } from './generated/mail.ts'
 export {
   connectorSwitchSchema,
@@ -167,6 +170,7 @@ export {
   couponWatchSchema,
   hourTallySchema,
   incidentStateSchema,
+  mailMarkSchema,
   listedOrderSchema,
   mergeProgressSchema,
   orderEarningsSchema,
@@ -221,6 +225,7 @@ export {
   type HeldStock,
   type HourTally,
   type IncidentState,
+  type MailMark,
   type ListedOrder,
   type MergeProgress,
   type OrderEarnings,

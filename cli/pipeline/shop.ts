@@ -12,7 +12,7 @@ import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
-import { connectorsOf } from './connectors.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
@@ -130,8 +130,10 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const { sealing } = directory
   const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const connectors = await openConnectors(base, closing)
+  let keysKnown = (): boolean => false
+  const connectors = await openConnectors(base, { clock, pipeline, keysKnown: () => keysKnown() }, closing)
   const behind = pipelineOf(base, streams, connectors, closing)
+  keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
   if (config.orders.enabled) await sealing.eraser?.resume()
@@ -189,11 +191,15 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
 }
 
 /** They deliver as soon as it is known which of them are paused. */
-async function openConnectors(base: ShopBase, closing: Closing): Promise<RunningConnectors> {
+async function openConnectors(
+  base: ShopBase,
+  shop: ConnectorShop,
+  closing: Closing,
+): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
   const connectors = await RunningConnectors.open({
     application: config.application,
-    connectors: connectorsOf({ config, topics }),
+    connectors: connectorsOf({ config, topics, shop }),
     log: shopLog.log,
     topics,
     clock,
@@ -214,6 +220,8 @@ function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPol
 
 interface ShopPipeline {
   readonly pipeline: Pipeline
+  /** As `ConnectorShop`. */
+  readonly keysKnown: () => boolean
   readonly admission: Admission
 }
 
@@ -268,7 +276,7 @@ function pipelineOf(
     board: (query) => boards.board(query),
     copies: replica,
   }
-  return { pipeline, admission }
+  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */

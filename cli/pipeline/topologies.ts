@@ -10,6 +10,7 @@ import {
   catalog,
   couponIssuance,
   deliverySandbox,
+  mailer,
   orders,
   orderSentinel,
   paymentSandbox,
@@ -21,6 +22,7 @@ import {
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
+import { sendsMail } from './mail.ts'
 
 export interface ShopTopologies {
   readonly all: readonly Topology[]
@@ -76,7 +78,14 @@ function orderTopologies(config: Config): readonly Topology[] {
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },
   })
   const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
-  return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+  const mails = sendsMail(config) ? [mailerOf(config)] : []
+  const others = [...mails, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+  return [orchestrator, ...services, users, carts, privacy, ...others]
+}
+
+/** It is known that a mail was asked for for as long as services know what came to nothing, and longer than it is news. */
+function mailerOf({ shop, mail: { maxAgeMs }, orders: { keepMs } }: Config): Topology {
+  return mailer({ currency: shop.currency, maxAgeMs, keepMs: Math.max(keepMs, 2 * maxAgeMs) })
 }
 
 /** A payment provider and a courier that do what test users ask for. */
