@@ -144,3 +144,13 @@ export interface RedriveFlags extends DeadLetterFlags {
   readonly dryRun?: true
   readonly ignoreEarlier?: true
 }
+
+export interface BindingsFlags {
+  readonly json?: true
+}
+
+export interface BindingsTryFlags extends BindingsFlags {
+  readonly topic: string
+  readonly samples?: string
+  readonly views?: string
+}

@@ -1,6 +1,7 @@
 /** The commands. Groups of them with their flags are in `program-*.ts`; what each does is in `commands/`, loaded when it is asked for. */
 import { Command } from 'commander'
 import type { Context } from './context.ts'
+import { addBindings } from './program-bindings.ts'
 import { addSchemas, addTopics, addUp } from './program-cluster.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
@@ -37,6 +38,7 @@ export function buildProgram(context: Context): Command {
   addRepartition(program, context)
   addConfig(program, context)
   addSchemas(program, context)
+  addBindings(program, context)
   addUp(program, context)
   return program
 }

@@ -42,6 +42,7 @@ export type Config = DeepReadonly<
     | 'peers'
     | 'privacy'
     | 'mail'
+    | 'dataPlatform'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
@@ -49,6 +50,7 @@ export type Config = DeepReadonly<
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
   readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
+  readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -125,7 +127,9 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 
   function resolvePath(key: ConfigKey, { value, origin }: Given): void {
     try {
-      given.set(key.path, { value: containedPath(value as string, input.cwd), origin })
+      const inside = (path: string): string => containedPath(path, input.cwd)
+      const paths = key.list ? (value as readonly string[]).map(inside) : inside(value as string)
+      given.set(key.path, { value: paths, origin })
     } catch (error) {
       problems.push({ key: key.path, origin, message: (error as Error).message })
     }
@@ -204,6 +208,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     peers,
     privacy,
     mail,
+    dataPlatform,
     ...rest
   } = values
   const overrides = Object.entries(topics.overrides).map(
@@ -216,6 +221,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
     mail: withSecret(mail, 'password'),
+    dataPlatform: withSecret(dataPlatform, 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

@@ -1,4 +1,28 @@
 /** The outside world: a schema registry, and connectors to everything else. */
+export {
+  checkTogether,
+  type CompiledBinding,
+  type CompiledProfile,
+  compileProfile,
+  type ExternalUse,
+} from './bindings/compile.ts'
+export { bindingConnector } from './bindings/connector.ts'
+export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
+export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export { loadProfile } from './bindings/load.ts'
+export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export { readSample, type Sample } from './bindings/sample.ts'
+export {
+  type Binding,
+  defineBinding,
+  defineProfile,
+  type Expression,
+  type ExternalTopic,
+  type Item,
+  type Message,
+  type Profile,
+  type Write,
+} from './bindings/profile.ts'
 export type { BreakerState } from './frame/breaker.ts'
 export {
   type Batch,

@@ -3,6 +3,7 @@ export { type CartContext, keepCart } from './carts/keep-cart.ts'
 export { type CatalogContext, keepProduct } from './catalog/keep-product.ts'
 export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
+export { type LineContext, lineReporter } from './dataplatform/report-lines.ts'
 export { parsePair, type Keeping, keepingOf } from './keeping.ts'
 export {
   completedMail,

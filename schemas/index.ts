@@ -48,6 +48,7 @@ export {
   type QuotaState,
   type RejectReason,
 } from './generated/coupon.ts'
+export { orderLineSchema, type OrderLine, type OrderLineKind } from './generated/dataplatform.ts'
 export {
   deliveryCancelResultSchema,
   deliveryCancelSchema,
@@ -182,6 +183,7 @@ export {
   orderRowSchema,
   privacyKeysSchema,
   rankerProgressSchema,
+  reportedOrderSchema,
   requestStateSchema,
   saleStateSchema,
   sandboxDeliverySchema,
@@ -223,6 +225,7 @@ export {
   type HeldLine,
   type HeldReversal,
   type HeldStock,
+  type HeldTime,
   type HourTally,
   type IncidentState,
   type MailMark,
@@ -247,6 +250,7 @@ export {
   type PrivacyKeys,
   type RankerProgress,
   type RecordPlace,
+  type ReportedOrder,
   type RequestState,
   type ReversalKind,
   type RevisionWatch,

@@ -14,6 +14,7 @@ import {
   type CouponUsed,
   type CouponUseResult,
 } from './generated/coupon.ts'
+import { orderLineSchema, type OrderLine } from './generated/dataplatform.ts'
 import {
   deliveryCancelResultSchema,
   deliveryCancelSchema,
@@ -140,6 +141,11 @@ export function orderTopics(topic: TopicMaker) {
     mailSuppressed: topic<MailSuppressed>('mail.suppressed', mailSuppressedSchema, {
       ...byUser,
       cleanup: 'compact',
+      eventTime: (value) => value.at,
+    }),
+    /** Lines of sales, cancels and returns, for the data platform. */
+    dataplatformOrder: topic<OrderLine>('dataplatform.order', orderLineSchema, {
+      ...byOrder,
       eventTime: (value) => value.at,
     }),
   }

@@ -3,6 +3,7 @@
 import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, couponRestoreSchema, couponRevokeSchema, couponUseResultSchema, couponUseSchema, couponUsedSchema, quotaStateSchema } from './coupon.ts'
+import { orderLineSchema } from './dataplatform.ts'
 import { deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
 import { mailRequestedSchema, mailSentSchema, mailSuppressedSchema } from './mail.ts'
 import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
@@ -12,7 +13,7 @@ import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEar
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -512,6 +513,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     definition: mailSuppressedSchema.definition,
   },
   {
+    id: 70,
+    name: 'millrace.dataplatform.OrderLine',
+    version: 1,
+    definition: orderLineSchema.definition,
+  },
+  {
     id: null,
     name: 'millrace.state.Adjustment',
     version: 1,
@@ -766,6 +773,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.ListedOrder',
     version: 1,
     definition: listedOrderSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.MailMark',
+    version: 1,
+    definition: mailMarkSchema.definition,
   },
   {
     id: null,
@@ -1136,6 +1149,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
   },
   {
     id: null,
+    name: 'millrace.state.ReportedOrder',
+    version: 1,
+    definition: reportedOrderSchema.definition,
+  },
+  {
+    id: null,
     name: 'millrace.state.RequestState',
     version: 1,
     definition: {
@@ -1412,11 +1431,5 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.WindowSum',
     version: 1,
     definition: windowSumSchema.definition,
-  },
-  {
-    id: null,
-    name: 'millrace.state.MailMark',
-    version: 1,
-    definition: mailMarkSchema.definition,
   },
 ]

@@ -75,6 +75,7 @@ describe('schema ids', () => {
       '53 millrace.coupon.CouponIssued v3',
       '58 millrace.privacy.PrivacyKey v1',
       '59 millrace.ops.ConnectorSwitch v1',
+      '70 millrace.dataplatform.OrderLine v1',
     ])
   })
 
