@@ -44,7 +44,8 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const wallets = wallet({ ...keepingOf(config), waitMs: config.orders.couponWaitMs })
   const taking = config.orders.enabled ? orderTopologies(config) : []
   const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
-  const telling = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const lines = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const telling = [...lines, ...(sendsMail(config) ? [mailerOf(config)] : [])]
   const all = [...deciding, ...[...telling, ...watchers(config).on].map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
 }
@@ -80,9 +81,7 @@ function orderTopologies(config: Config): readonly Topology[] {
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },
   })
   const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
-  const mails = sendsMail(config) ? [mailerOf(config)] : []
-  const others = [...mails, ...(rules.sandboxes ? sandboxes(keeping) : [])]
-  return [orchestrator, ...services, users, carts, privacy, ...others]
+  return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
 }
 
 /** It is known that a mail was asked for for as long as services know what came to nothing, and longer than it is news. */
