@@ -41,6 +41,7 @@ export type Config = DeepReadonly<
     | 'registry'
     | 'peers'
     | 'privacy'
+    | 'mail'
     | 'dataPlatform'
   >
 > & {
@@ -48,6 +49,7 @@ export type Config = DeepReadonly<
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
+  readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
   readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
@@ -205,6 +207,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry,
     peers,
     privacy,
+    mail,
     dataPlatform,
     ...rest
   } = values
@@ -217,6 +220,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
+    mail: withSecret(mail, 'password'),
     dataPlatform: withSecret(dataPlatform, 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },

@@ -9,6 +9,7 @@ import { auth, http, peers } from './sections/http.ts'
 import { dataPlatform } from './sections/data-platform.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { mail } from './sections/mail.ts'
 import { privacy } from './sections/privacy.ts'
 import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
@@ -66,6 +67,7 @@ export const configSchema = Type.Object(
     points,
     dataPlatform,
     privacy,
+    mail,
     bindings,
     log,
     backpressure,

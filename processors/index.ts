@@ -5,6 +5,23 @@ export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
 export { type LineContext, lineReporter } from './dataplatform/report-lines.ts'
 export { parsePair, type Keeping, keepingOf } from './keeping.ts'
+export {
+  completedMail,
+  couponMail,
+  failedMail,
+  givesMoneyBack,
+  mailSubject,
+  type MailTemplate,
+  mailTemplates,
+  refundMail,
+  templateOf,
+} from './mail/mails.ts'
+export {
+  type MailContext,
+  type MailMessage,
+  mailRequester,
+  type MailRules,
+} from './mail/request-mail.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
 export { MAX_EVENTS } from './orders/order-events.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'

@@ -64,9 +64,12 @@ export {
 export {
   mailRequestedSchema,
   mailSentSchema,
+  mailSuppressedSchema,
+  type MailItem,
   type MailRequested,
   type MailSent,
   type MailStatus,
+  type MailSuppressed,
 } from './generated/mail.ts'
 export {
   connectorSwitchSchema,
@@ -168,6 +171,7 @@ export {
   couponWatchSchema,
   hourTallySchema,
   incidentStateSchema,
+  mailMarkSchema,
   listedOrderSchema,
   mergeProgressSchema,
   orderEarningsSchema,
@@ -224,6 +228,7 @@ export {
   type HeldTime,
   type HourTally,
   type IncidentState,
+  type MailMark,
   type ListedOrder,
   type MergeProgress,
   type OrderEarnings,

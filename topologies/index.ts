@@ -48,4 +48,11 @@ export {
   sandboxRefundStore,
 } from './payment-sandbox.ts'
 export { privacy, privacyKeyStore } from './privacy.ts'
+export {
+  mailAddressStore,
+  mailer,
+  type MailerOptions,
+  mailStore,
+  mailSuppressionStore,
+} from './mailer.ts'
 export { profileStore, users } from './users.ts'

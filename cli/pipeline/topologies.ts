@@ -10,6 +10,7 @@ import {
   catalog,
   couponIssuance,
   deliverySandbox,
+  mailer,
   orderLines,
   orders,
   orderSentinel,
@@ -22,6 +23,7 @@ import {
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
+import { sendsMail } from './mail.ts'
 
 export interface ShopTopologies {
   readonly all: readonly Topology[]
@@ -42,7 +44,8 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const wallets = wallet({ ...keepingOf(config), waitMs: config.orders.couponWaitMs })
   const taking = config.orders.enabled ? orderTopologies(config) : []
   const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
-  const telling = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const lines = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const telling = [...lines, ...(sendsMail(config) ? [mailerOf(config)] : [])]
   const all = [...deciding, ...[...telling, ...watchers(config).on].map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
 }
@@ -79,6 +82,11 @@ function orderTopologies(config: Config): readonly Topology[] {
   })
   const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
   return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+}
+
+/** It is known that a mail was asked for for as long as services know what came to nothing, and longer than it is news. */
+function mailerOf({ shop, mail: { maxAgeMs }, orders: { keepMs } }: Config): Topology {
+  return mailer({ currency: shop.currency, maxAgeMs, keepMs: Math.max(keepMs, 2 * maxAgeMs) })
 }
 
 /** A payment provider and a courier that do what test users ask for. */

@@ -90,8 +90,12 @@ describe('orders', () => {
     const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     const rest = ['catalog', 'best-sellers']
-    expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest])
-    expect(namesOf({ 'orders.sandboxes': 'false' })).toEqual([...coupons, ...services, ...rest])
+    expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest, 'mailer'])
+    expect(namesOf({ 'orders.sandboxes': 'false', 'mail.transport': 'off' })).toEqual([
+      ...coupons,
+      ...services,
+      ...rest,
+    ])
     expect(namesOf({ 'orders.enabled': 'false' })).toEqual([...coupons, ...rest])
   })
 
