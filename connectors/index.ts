@@ -10,3 +10,10 @@ export {
 } from './registry/errors.ts'
 export { openRegistrySchemas, RegistrySchemas, type RegistrySchemasOptions } from './registry/schemas.ts'
 export { type Subject, subjectOf, subjectsOf, type WrittenTopic } from './registry/subjects.ts'
+export {
+  type AddressOpener,
+  courierConnector,
+  type CourierConnectorOptions,
+} from './courier/courier-connector.ts'
+export { paymentConnector, type PaymentConnectorOptions } from './payment/payment-connector.ts'
+export type { ProviderOptions } from './providers/connector.ts'

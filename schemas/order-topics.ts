@@ -15,10 +15,14 @@ import {
   type CouponUseResult,
 } from './generated/coupon.ts'
 import {
+  deliveryCallResultSchema,
+  deliveryCallSchema,
   deliveryCancelResultSchema,
   deliveryCancelSchema,
   deliveryRequestedSchema,
   deliveryResultSchema,
+  type DeliveryCall,
+  type DeliveryCallResult,
   type DeliveryCancel,
   type DeliveryCancelResult,
   type DeliveryRequested,
@@ -50,10 +54,14 @@ import {
   type RestoreResult,
 } from './generated/order.ts'
 import {
+  paymentCallResultSchema,
+  paymentCallSchema,
   paymentRefundResultSchema,
   paymentRefundSchema,
   paymentRequestedSchema,
   paymentResultSchema,
+  type PaymentCall,
+  type PaymentCallResult,
   type PaymentRefund,
   type PaymentRefundResult,
   type PaymentRequested,
@@ -167,6 +175,9 @@ export function portTopics(topic: TopicMaker) {
       paymentRefundResultSchema,
       byOrder,
     ),
+    /** Internal: the gateway to its connector, and what the provider says. See `docs/providers.md`. */
+    paymentCallRequested: topic<PaymentCall>('payment.call.requested', paymentCallSchema, toOrder),
+    paymentCallResult: topic<PaymentCallResult>('payment.call.result', paymentCallResultSchema, toOrder),
     deliveryRequested: topic<DeliveryRequested>('delivery.requested', deliveryRequestedSchema, toOrder),
     deliveryResult: topic<DeliveryResult>('delivery.result', deliveryResultSchema, byOrder),
     deliveryCancelRequested: topic<DeliveryCancel>(
@@ -179,5 +190,7 @@ export function portTopics(topic: TopicMaker) {
       deliveryCancelResultSchema,
       byOrder,
     ),
+    deliveryCallRequested: topic<DeliveryCall>('delivery.call.requested', deliveryCallSchema, toOrder),
+    deliveryCallResult: topic<DeliveryCallResult>('delivery.call.result', deliveryCallResultSchema, toOrder),
   }
 }
