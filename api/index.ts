@@ -1,4 +1,5 @@
 /** The HTTP API and the port it needs of the pipeline. */
+export type { Page, PageRequest, WaitOptions } from './asking.ts'
 export type { Role, TokenSpec } from './access.ts'
 export { ApiError, apiErrorTable, type ApiErrorCode, type FieldProblem, type Problem } from './errors.ts'
 export { type Ids, uuid7Ids } from './ids.ts'
@@ -45,8 +46,6 @@ export type {
   LogPort,
   MetricsPage,
   OperationsPort,
-  Page,
-  PageRequest,
   PausedTask,
   Pipeline,
   Probe,
@@ -59,7 +58,6 @@ export type {
   Refusal,
   RequestQueue,
   TimeReport,
-  WaitOptions,
 } from './ports.ts'
 export type { Open, PrivacyPort, Seal, SealedFor, UserPort } from './user-ports.ts'
 export { masterKeyMissing, personalDataOff } from './privacy-errors.ts'
