@@ -14,7 +14,7 @@ import type { Cursors } from './cursor.ts'
 import type { Gate, Work } from './gate.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
-import type { OrderTerms } from './options.ts'
+import type { OrderTerms, Webhooks } from './options.ts'
 import type { Hop } from './peer-proof.ts'
 import type { Peers } from './peers.ts'
 import type { Pipeline } from './ports.ts'
@@ -26,6 +26,8 @@ export interface ApiContext {
   readonly currency: string
   /** Absent: the shop takes no orders. */
   readonly orders: OrderTerms | undefined
+  /** Absent: none are taken. */
+  readonly webhooks: Webhooks | undefined
   readonly ids: Ids
   readonly cursors: Cursors
   readonly gate: Gate

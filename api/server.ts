@@ -39,6 +39,7 @@ import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { userRoutes } from './routes/users.ts'
 import { walletRoutes } from './routes/wallets.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { answerClientError } from './socket-errors.ts'
 import { validatorCompiler } from './validation.ts'
 
@@ -100,6 +101,7 @@ class Server implements Api {
       topics: options.topics ?? embeddedTopics,
       currency: options.currency,
       orders: options.orders,
+      webhooks: options.webhooks,
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),
       gate: this.#gate,
@@ -271,6 +273,7 @@ const ROUTES = [
   orderRequestRoutes,
   rankingRoutes,
   eventRoutes,
+  webhookRoutes,
   operationRoutes,
   incidentRoutes,
   orderRepairRoutes,

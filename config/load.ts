@@ -28,17 +28,33 @@ type DeepReadonly<T> = T extends Secret
     : T
 type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
+type ProviderConfig<T> = DeepReadonly<
+  Omit<T, 'token' | 'webhookSecrets'> & { token?: Secret; webhookSecrets?: Secret }
+>
+
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
 export type Config = DeepReadonly<
   Omit<
     ConfigValues,
-    'auth' | 'topics' | 'ranking' | 'points' | 'deadLetters' | 'kafka' | 'registry' | 'peers' | 'privacy'
+    | 'auth'
+    | 'topics'
+    | 'ranking'
+    | 'points'
+    | 'payments'
+    | 'deliveries'
+    | 'deadLetters'
+    | 'kafka'
+    | 'registry'
+    | 'peers'
+    | 'privacy'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
+  readonly payments: ProviderConfig<ConfigValues['payments']>
+  readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -183,7 +199,8 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, points, deadLetters, kafka, registry, peers, privacy, ...rest } = values
+  const { auth: _, topics, ranking, points, deadLetters, ...others } = values
+  const { payments, deliveries, kafka, registry, peers, privacy, ...rest } = others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -193,6 +210,8 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
+    payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
+    deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

@@ -8,6 +8,7 @@ import { kafka, registry } from './sections/kafka.ts'
 import { auth, http, peers } from './sections/http.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { deliveries, payments } from './sections/providers.ts'
 import { privacy } from './sections/privacy.ts'
 import { log, topics } from './sections/log.ts'
 import { backpressure, deadLetters, sentinel } from './sections/care.ts'
@@ -62,6 +63,8 @@ export const configSchema = Type.Object(
     sentinel,
     orders,
     points,
+    payments,
+    deliveries,
     privacy,
     log,
     backpressure,

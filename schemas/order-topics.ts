@@ -177,7 +177,7 @@ export function portTopics(topic: TopicMaker) {
     ),
     /** Internal: the gateway to its connector, and what the provider says. See `docs/providers.md`. */
     paymentCallRequested: topic<PaymentCall>('payment.call.requested', paymentCallSchema, toOrder),
-    paymentCallResult: topic<PaymentCallResult>('payment.call.result', paymentCallResultSchema, toOrder),
+    paymentCallResult: topic<PaymentCallResult>('payment.call.result', paymentCallResultSchema, byOrder),
     deliveryRequested: topic<DeliveryRequested>('delivery.requested', deliveryRequestedSchema, toOrder),
     deliveryResult: topic<DeliveryResult>('delivery.result', deliveryResultSchema, byOrder),
     deliveryCancelRequested: topic<DeliveryCancel>(
@@ -191,6 +191,6 @@ export function portTopics(topic: TopicMaker) {
       byOrder,
     ),
     deliveryCallRequested: topic<DeliveryCall>('delivery.call.requested', deliveryCallSchema, toOrder),
-    deliveryCallResult: topic<DeliveryCallResult>('delivery.call.result', deliveryCallResultSchema, toOrder),
+    deliveryCallResult: topic<DeliveryCallResult>('delivery.call.result', deliveryCallResultSchema, byOrder),
   }
 }

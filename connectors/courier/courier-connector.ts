@@ -48,7 +48,8 @@ export function courierConnector(options: CourierConnectorOptions): Connector {
     },
     answer: deliveryAnswer,
   })
-  return providerConnector({ name: 'courier', input: deliveryCallRequested, options, maker })
+  const topics = { input: deliveryCallRequested, output: deliveryCallResult }
+  return providerConnector({ name: 'courier', ...topics, options, maker })
 }
 
 /** What is known without a call, where its address does not open. */

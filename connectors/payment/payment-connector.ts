@@ -25,7 +25,8 @@ export function paymentConnector(options: PaymentConnectorOptions): Connector {
     make: (call, signal) => client.call(requestOf(call), signal),
     answer: paymentAnswer,
   })
-  return providerConnector({ name: 'payment', input: paymentCallRequested, options, maker })
+  const topics = { input: paymentCallRequested, output: paymentCallResult }
+  return providerConnector({ name: 'payment', ...topics, options, maker })
 }
 
 function requestOf(call: PaymentCall): ProviderRequest {

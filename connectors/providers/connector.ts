@@ -15,6 +15,7 @@ export interface ProviderOptions extends ProviderAddress {
 interface ProviderConnector<C, R> {
   readonly name: string
   readonly input: AnyTopic
+  readonly output: AnyTopic
   readonly options: ProviderOptions
   readonly maker: (client: ProviderClient) => CallMaker<C, R>
 }
@@ -26,6 +27,7 @@ const MAX_BACKOFF_MS = 30_000
 export function providerConnector<C extends { readonly orderId: string; readonly expiresAt: number }, R>({
   name,
   input,
+  output,
   options,
   maker,
 }: ProviderConnector<C, R>): Connector {
@@ -33,6 +35,7 @@ export function providerConnector<C extends { readonly orderId: string; readonly
   return {
     name,
     inputs: [input],
+    outputs: [output],
     delivery: {
       batchRecords: connections,
       lingerMs: 0,

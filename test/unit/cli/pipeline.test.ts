@@ -92,6 +92,12 @@ describe('orders', () => {
     const rest = ['catalog', 'best-sellers']
     expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest])
     expect(namesOf({ 'orders.sandboxes': 'false' })).toEqual([...coupons, ...services, ...rest])
+    const [payment, courier] = ['payment-gateway', 'delivery-gateway']
+    const url = 'https://pay.example/v1'
+    const paid = namesOf({ 'payments.url': url })
+    expect(paid).toEqual([...coupons, ...services, payment, 'delivery-sandbox', ...rest])
+    const both = { 'payments.url': url, 'deliveries.url': url, 'orders.sandboxes': 'false' }
+    expect(namesOf(both)).toEqual([...coupons, ...services, payment, courier, ...rest])
     expect(namesOf({ 'orders.enabled': 'false' })).toEqual([...coupons, ...rest])
   })
 

@@ -74,6 +74,10 @@ describe('schema ids', () => {
       '52 millrace.stock.StockRestore v1',
       '53 millrace.coupon.CouponIssued v3',
       '58 millrace.privacy.PrivacyKey v1',
+      '74 millrace.delivery.DeliveryCallResult v1',
+      '75 millrace.delivery.DeliveryCall v1',
+      '76 millrace.payment.PaymentCallResult v1',
+      '77 millrace.payment.PaymentCall v1',
     ])
   })
 
