@@ -25,6 +25,7 @@ const table = {
   UNKNOWN_USER: { status: 404, title: 'There is no such user' },
   UNKNOWN_ORDER: { status: 404, title: 'There is no such order' },
   UNKNOWN_WINDOW: { status: 404, title: 'There is no such window' },
+  UNKNOWN_CONNECTOR: { status: 404, title: 'There is no such connector' },
   UNKNOWN_DEAD_LETTER: { status: 404, title: 'There is no such dead letter' },
   UNKNOWN_TASK: { status: 404, title: 'There is no such task, or it is not paused' },
   UNKNOWN_TOPIC: { status: 404, title: 'No such topic takes events' },

@@ -19,6 +19,7 @@ import type {
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
 import type { Page, PageRequest, WaitOptions } from './asking.ts'
+import type { ConnectorPort } from './connector-port.ts'
 import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
 import type { PrivacyPort, UserPort } from './user-ports.ts'
 
@@ -33,6 +34,7 @@ export interface Pipeline
     UserPort,
     PrivacyPort,
     OperationsPort,
+    ConnectorPort,
     DeadLetterPort {
   /** Absent where one process has everything. */
   readonly copies?: CopyPort | undefined

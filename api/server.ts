@@ -27,6 +27,7 @@ import { campaignRoutes } from './routes/campaigns.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
+import { connectorRoutes } from './routes/connectors.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { orderHistoryRoutes } from './routes/order-history.ts'
 import { orderListRoutes } from './routes/order-list.ts'
@@ -278,6 +279,7 @@ const ROUTES = [
   incidentRoutes,
   orderRepairRoutes,
   deadLetterRoutes,
+  connectorRoutes,
 ] as const
 
 function routeOf(request: FastifyRequest): string {

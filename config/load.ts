@@ -47,6 +47,7 @@ export type Config = DeepReadonly<
     | 'registry'
     | 'peers'
     | 'privacy'
+    | 'dataPlatform'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
@@ -55,6 +56,7 @@ export type Config = DeepReadonly<
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
   readonly payments: ProviderConfig<ConfigValues['payments']>
   readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
+  readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -200,7 +202,7 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
   const { auth: _, topics, ranking, points, deadLetters, ...others } = values
-  const { payments, deliveries, kafka, registry, peers, privacy, ...rest } = others
+  const { payments, deliveries, kafka, registry, peers, privacy, dataPlatform, ...rest } = others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -212,6 +214,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     privacy: withSecret(privacy, 'masterKeys'),
     payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
     deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
+    dataPlatform: withSecret(dataPlatform, 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

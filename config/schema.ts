@@ -6,6 +6,7 @@
 import Type, { type Static } from 'typebox'
 import { kafka, registry } from './sections/kafka.ts'
 import { auth, http, peers } from './sections/http.ts'
+import { dataPlatform } from './sections/data-platform.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
 import { deliveries, payments } from './sections/providers.ts'
@@ -65,6 +66,7 @@ export const configSchema = Type.Object(
     points,
     payments,
     deliveries,
+    dataPlatform,
     privacy,
     log,
     backpressure,

@@ -48,6 +48,7 @@ export {
   type QuotaState,
   type RejectReason,
 } from './generated/coupon.ts'
+export { orderLineSchema, type OrderLine, type OrderLineKind } from './generated/dataplatform.ts'
 export {
   deliveryCallResultSchema,
   deliveryCallSchema,
@@ -74,9 +75,11 @@ export {
   type MailStatus,
 } from './generated/mail.ts'
 export {
+  connectorSwitchSchema,
   incidentSchema,
   opsAuditSchema,
   redriveSchema,
+  type ConnectorSwitch,
   type Incident,
   type IncidentStatus,
   type OpsAudit,
@@ -192,6 +195,7 @@ export {
   orderRowSchema,
   privacyKeysSchema,
   rankerProgressSchema,
+  reportedOrderSchema,
   requestStateSchema,
   saleStateSchema,
   sandboxDeliverySchema,
@@ -239,6 +243,7 @@ export {
   type HeldLine,
   type HeldReversal,
   type HeldStock,
+  type HeldTime,
   type HourTally,
   type IncidentState,
   type ListedOrder,
@@ -262,6 +267,7 @@ export {
   type PrivacyKeys,
   type RankerProgress,
   type RecordPlace,
+  type ReportedOrder,
   type RequestState,
   type ReversalKind,
   type RevisionWatch,

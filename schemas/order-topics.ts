@@ -14,6 +14,7 @@ import {
   type CouponUsed,
   type CouponUseResult,
 } from './generated/coupon.ts'
+import { orderLineSchema, type OrderLine } from './generated/dataplatform.ts'
 import {
   deliveryCallResultSchema,
   deliveryCallSchema,
@@ -128,6 +129,11 @@ export function orderTopics(topic: TopicMaker) {
     orderStatus: topic<OrderStatus>('order.status', orderStatusSchema, {
       ...byOrder,
       cleanup: 'compact',
+      eventTime: (value) => value.at,
+    }),
+    /** Lines of sales, cancels and returns, for the data platform. */
+    dataplatformOrder: topic<OrderLine>('dataplatform.order', orderLineSchema, {
+      ...byOrder,
       eventTime: (value) => value.at,
     }),
     mailRequested: topic<MailRequested>('mail.requested', mailRequestedSchema, toOrder),

@@ -2,9 +2,9 @@
  * The running shop: directory, log, engine, metrics and the doors, put together from the configuration.
  *
  * They open in the order in which one needs the other: the directory, so that nobody else works in it; the doors, whose
- * address the log may tell others, with nothing behind them yet; the log; the topologies; then the doors lead to them.
- * They close so that nothing is asked for what is gone: HTTP stops taking requests, the topologies commit what is
- * complete, then the log closes. Every step of closing runs.
+ * address the log may tell others, with nothing behind them yet; the log; the topologies; the connectors; then the doors
+ * lead to all of it. They close so that nothing is asked for what is gone: HTTP stops taking requests, connectors and
+ * topologies commit what is complete, then the log closes. Every step of closing runs.
  */
 import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
@@ -12,6 +12,7 @@ import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
+import { connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
@@ -27,6 +28,7 @@ import { configFor, type DirectoryMode } from './recorded.ts'
 import { Replica } from './replica.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
+import { connectorPort, RunningConnectors } from './running-connectors.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
 import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
 import { privacyPort, type Sealing, userPort } from './user-port.ts'
@@ -128,7 +130,8 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const { sealing } = directory
   const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const behind = pipelineOf(base, streams, closing)
+  const connectors = await openConnectors(base, closing)
+  const behind = pipelineOf(base, streams, connectors, closing)
   streams.run()
   gate.open(behind.pipeline)
   if (config.orders.enabled) await sealing.eraser?.resume()
@@ -192,6 +195,22 @@ function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
   if (said !== '') telemetry.logger.warn(`orders.sandboxes is on: ${said}`)
 }
 
+/** They deliver as soon as it is known which of them are paused. */
+async function openConnectors(base: ShopBase, closing: Closing): Promise<RunningConnectors> {
+  const { config, topics, shopLog, telemetry, clock } = base
+  const connectors = await RunningConnectors.open({
+    application: config.application,
+    connectors: connectorsOf({ config, topics }),
+    log: shopLog.log,
+    topics,
+    clock,
+    random: Math.random,
+    telemetry,
+  })
+  closing.add('connectors', () => connectors.close())
+  return connectors
+}
+
 /** Never off without a word. */
 function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPolicy | 'off' {
   const { breaker, ...policy } = deadLetters
@@ -210,7 +229,12 @@ function breakerCheck({ deadLetters }: Config): readonly HealthCheck[] {
 }
 
 /** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
-function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPipeline {
+function pipelineOf(
+  base: ShopBase,
+  streams: Streams,
+  connectors: RunningConnectors,
+  closing: Closing,
+): ShopPipeline {
   const { config, topologies, topics, shopLog, telemetry, clock } = base
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure
@@ -234,7 +258,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const watermarkMs = (): number | undefined => boards.watermarkMs()
   const orders = config.orders.enabled ? incidents : undefined
   const found = { invariants: judged, orders }
-  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, found }))
+  telemetry.watch(createProbes({ streams, shopLog, connectors, now: () => clock.now(), watermarkMs, found }))
   closing.add('metrics', () => telemetry.watch(undefined))
   const pipeline: Pipeline = {
     ...logPort(parts),
@@ -247,6 +271,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
     ...privacyPort(parts, base.sealing),
     ...operationsPort(parts),
     ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
+    ...connectorPort(connectors),
     board: (query) => boards.board(query),
     copies: replica,
   }

@@ -1,10 +1,16 @@
 /** How the topics of the shop are kept, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
+import { connectorTopics } from '../../connectors/index.ts'
 import { topics as catalogue } from '../../schemas/index.ts'
 import { type Topology, topicsOf, type TopicSpec, topicSpecsOf, type TopicUse } from '../../streams/index.ts'
+import { connectorsOf } from './connectors.ts'
 
 /** Topics of operators, which no topology names. */
-const OPERATIONS: readonly TopicUse[] = [catalogue.opsAudit, catalogue.opsRedrive].map(useOf)
+const OPERATIONS: readonly TopicUse[] = [
+  catalogue.opsAudit,
+  catalogue.opsConnector,
+  catalogue.opsRedrive,
+].map(useOf)
 /** Whatever the age of its records, somebody may have to answer for them. */
 const KEPT: ReadonlySet<string> = new Set([catalogue.opsAudit.name])
 
@@ -34,7 +40,15 @@ export function shopTopicSpecs(
   const { application } = config
   const topicSpec = topicSpecs(config)
   const named = topicSpecsOf({ application, topologies, topicSpec, changelogs })
-  return [...named, ...OPERATIONS.map(topicSpec)]
+  const others = [...OPERATIONS, ...topicsOfConnectors(config)].map(topicSpec)
+  const known = new Set(named.map(({ name }) => name))
+  return [...named, ...others.filter(({ name }) => !known.has(name))]
+}
+
+/** Each once, whoever of them reads it. */
+function topicsOfConnectors(config: Config): readonly TopicUse[] {
+  const uses = connectorsOf({ config, topics: catalogue }).flatMap(connectorTopics)
+  return [...new Map(uses.map((use) => [use.name, use])).values()]
 }
 
 function useOf({ name, cleanup, timestamps }: Omit<TopicUse, 'role'>): TopicUse {
@@ -42,8 +56,10 @@ function useOf({ name, cleanup, timestamps }: Omit<TopicUse, 'role'>): TopicUse 
 }
 
 /** Throws a `ConfigError` for overrides of topics that there are not. */
-export function checkOverrides({ topics }: Config, topologies: readonly Topology[]): void {
-  const names = new Set([...topologies.flatMap(topicsOf), ...OPERATIONS].map(({ name }) => name))
+export function checkOverrides(config: Config, topologies: readonly Topology[]): void {
+  const { topics } = config
+  const uses = [...topologies.flatMap(topicsOf), ...OPERATIONS, ...topicsOfConnectors(config)]
+  const names = new Set(uses.map(({ name }) => name))
   const problems = Object.keys(topics.overrides)
     .filter((name) => !names.has(name))
     .map((name) => {

@@ -11,6 +11,7 @@ import {
   couponIssuance,
   deliveryGateway,
   deliverySandbox,
+  orderLines,
   orders,
   orderSentinel,
   paymentGateway,
@@ -47,7 +48,8 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const wallets = wallet({ ...keepingOf(config), waitMs: config.orders.couponWaitMs })
   const taking = config.orders.enabled ? orderTopologies(config) : []
   const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
-  const all = [...deciding, ...watchers(config).on.map(withSerdes)]
+  const telling = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const all = [...deciding, ...[...telling, ...watchers(config).on].map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
 }
 

@@ -182,7 +182,7 @@ export class ConnectorTaskRun {
 
   /** Throws an `OpenFailure`. */
   async #open(): Promise<Target> {
-    const { connector, going, breaker } = this.#parts
+    const { connector, going, breaker, log } = this.#parts
     const { partition } = this.id
     const { signal } = this.#stopping
     await going.passed(signal)
@@ -190,7 +190,8 @@ export class ConnectorTaskRun {
     signal.throwIfAborted()
     try {
       const partitions = connector.inputs.map(({ name: topic }) => ({ topic, partition }))
-      const target = await connector.open({ partitions, signal: this.#aborted.signal })
+      const topicId = (topic: string): string => log.topicId(topic)
+      const target = await connector.open({ partitions, topicId, signal: this.#aborted.signal })
       breaker.answered()
       return target
     } catch (error) {

@@ -27,6 +27,8 @@ export interface Connector {
 export interface ConnectorTask {
   /** One for each input. */
   readonly partitions: readonly TopicPartition[]
+  /** Names the life of an input: another one once the topic was deleted and made again. */
+  readonly topicId: (topic: string) => string
   /** Fires when the task leaves. */
   readonly signal: AbortSignal
 }

@@ -30,7 +30,7 @@ export class DeliveryTimeout extends Error {
   }
 }
 
-/** A delivery went on although it was told to end: its target is not used any more. */
+/** The target is not to be used any more: a delivery goes on although it was told to end, or what it knows is void. */
 export class DeliveryStuck extends Error {
   override readonly name = 'DeliveryStuck'
   readonly reaction = 'restore'

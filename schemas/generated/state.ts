@@ -1272,6 +1272,14 @@ export interface HeldStock {
   readonly returnIds: readonly string[]
 }
 
+/** When a cancel or return happened that came before its sale. */
+export interface HeldTime {
+  /** `cancel`, or `return:<returnId>`. */
+  readonly reversal: string
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
 /** Deltas of one hour of event time that a ranker partition applied. A longer window's counts are the sums over its hours. */
 export interface HourTally {
   readonly applied: number
@@ -2733,6 +2741,137 @@ export interface RecordPlace {
   readonly offset: number
   /** The record's own. Epoch milliseconds. */
   readonly timestamp: number
+}
+
+/** An order as it is told to the data platform: the deriver's state, and what lines need besides. */
+export interface ReportedOrder {
+  /** Of the sale; empty before it. */
+  readonly userId: string
+  /** Of the sale; empty before it. */
+  readonly currency: string
+  readonly sale: SaleState
+  readonly heldTimes: readonly HeldTime[]
+}
+
+export const reportedOrderSchema: RecordSchema<ReportedOrder> = {
+  name: 'millrace.state.ReportedOrder',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "ReportedOrder",
+    "namespace": "millrace.state",
+    "doc": "An order as it is told to the data platform: the deriver's state, and what lines need besides.",
+    "fields": [
+      {"name": "userId", "type": "string", "default": "", "doc": "Of the sale; empty before it."},
+      {"name": "currency", "type": "string", "default": "", "doc": "Of the sale; empty before it."},
+      {
+        "name": "sale",
+        "type": {
+          "type": "record",
+          "name": "SaleState",
+          "namespace": "millrace.state",
+          "doc": "The deriver's state of an order: the sale once it came, what was taken back of it, and what waits for it.",
+          "fields": [
+            {
+              "name": "confirmedAt",
+              "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+              "default": null,
+              "doc": "null = the sale has not come yet."
+            },
+            {
+              "name": "lines",
+              "type": {
+                "type": "array",
+                "items": {
+                  "type": "record",
+                  "name": "SaleLine",
+                  "namespace": "millrace.state",
+                  "doc": "One line of a sale and how much of it came back.",
+                  "fields": [
+                    {"name": "lineNo", "type": "int"},
+                    {"name": "productId", "type": "string"},
+                    {"name": "categoryId", "type": ["null", "string"], "default": null},
+                    {"name": "quantity", "type": "long"},
+                    {"name": "unitPrice", "type": "long", "doc": "Minor units."},
+                    {
+                      "name": "returned",
+                      "type": "long",
+                      "default": 0,
+                      "doc": "Quantity cancelled or returned so far."
+                    },
+                    {
+                      "name": "counted",
+                      "type": {"type": "array", "items": "string"},
+                      "default": [],
+                      "doc": "Ids of the cancels and returns counted in `returned`."
+                    }
+                  ]
+                }
+              },
+              "default": []
+            },
+            {
+              "name": "held",
+              "type": {
+                "type": "array",
+                "items": {
+                  "type": "record",
+                  "name": "HeldReversal",
+                  "namespace": "millrace.state",
+                  "doc": "A cancel or return that came before its sale.",
+                  "fields": [
+                    {
+                      "name": "kind",
+                      "type": {
+                        "type": "enum",
+                        "name": "ReversalKind",
+                        "symbols": ["UNKNOWN", "CANCEL", "RETURN"],
+                        "default": "UNKNOWN",
+                        "namespace": "millrace.state"
+                      }
+                    },
+                    {"name": "returnId", "type": ["null", "string"], "default": null},
+                    {
+                      "name": "lines",
+                      "type": {
+                        "type": "array",
+                        "items": {
+                          "type": "record",
+                          "name": "HeldLine",
+                          "namespace": "millrace.state",
+                          "doc": "What a held cancel or return takes back of one line.",
+                          "fields": [{"name": "lineNo", "type": "int"}, {"name": "quantity", "type": "long"}]
+                        }
+                      },
+                      "default": []
+                    }
+                  ]
+                }
+              },
+              "default": []
+            }
+          ]
+        }
+      },
+      {
+        "name": "heldTimes",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "HeldTime",
+            "namespace": "millrace.state",
+            "doc": "When a cancel or return happened that came before its sale.",
+            "fields": [
+              {"name": "reversal", "type": "string", "doc": "`cancel`, or `return:<returnId>`."},
+              {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+            ]
+          }
+        },
+        "default": []
+      }
+    ]
+  },
 }
 
 /** The verdict on one (coupon, requestId): with the two, enough to say it again, byte for byte. */

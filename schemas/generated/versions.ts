@@ -3,16 +3,17 @@
 import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, couponRestoreSchema, couponRevokeSchema, couponUseResultSchema, couponUseSchema, couponUsedSchema, quotaStateSchema } from './coupon.ts'
+import { orderLineSchema } from './dataplatform.ts'
 import { deliveryCallResultSchema, deliveryCallSchema, deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
 import { mailRequestedSchema, mailSentSchema } from './mail.ts'
-import { incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
+import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentCallResultSchema, paymentCallSchema, paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -454,6 +455,18 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.privacy.PrivacyKey',
     version: 1,
     definition: privacyKeySchema.definition,
+  },
+  {
+    id: 59,
+    name: 'millrace.ops.ConnectorSwitch',
+    version: 1,
+    definition: connectorSwitchSchema.definition,
+  },
+  {
+    id: 70,
+    name: 'millrace.dataplatform.OrderLine',
+    version: 1,
+    definition: orderLineSchema.definition,
   },
   {
     id: 74,
@@ -1125,6 +1138,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.RankerProgress',
     version: 1,
     definition: rankerProgressSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.ReportedOrder',
+    version: 1,
+    definition: reportedOrderSchema.definition,
   },
   {
     id: null,

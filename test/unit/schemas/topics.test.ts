@@ -74,6 +74,8 @@ describe('schema ids', () => {
       '52 millrace.stock.StockRestore v1',
       '53 millrace.coupon.CouponIssued v3',
       '58 millrace.privacy.PrivacyKey v1',
+      '59 millrace.ops.ConnectorSwitch v1',
+      '70 millrace.dataplatform.OrderLine v1',
       '74 millrace.delivery.DeliveryCallResult v1',
       '75 millrace.delivery.DeliveryCall v1',
       '76 millrace.payment.PaymentCallResult v1',
@@ -119,6 +121,7 @@ describe('the catalogue', () => {
       'user.profile',
       'privacy.key',
       'ops.incident',
+      'ops.connector',
       'ops.redrive',
     ])
   })

@@ -1,0 +1,15 @@
+/** The data platform on a real PostgreSQL. */
+import { onTestFinished } from 'vitest'
+import { postgresDatabase } from '../../connectors/data-platform/postgres-database.ts'
+import { dataPlatformContract } from '../contract/data-platform-contract.ts'
+import { testDatabase } from '../support/postgres/database.ts'
+
+dataPlatformContract({
+  name: 'PostgreSQL',
+  async empty() {
+    const url = await testDatabase()
+    const database = postgresDatabase({ url, connections: 4, statementTimeoutMs: 10_000 })
+    onTestFinished(() => database.close())
+    return database
+  },
+})
