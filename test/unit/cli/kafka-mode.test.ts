@@ -40,7 +40,7 @@ describe('topologies', () => {
     expect(shopTopologies(configOf()).here).toHaveLength(13)
     const { all, here } = shopTopologies(configOf({ topologies: 'catalog,coupon-wallet' }))
     expect(here.map(({ name }) => name)).toEqual(['coupon-wallet', 'catalog'])
-    expect(all).toHaveLength(12)
+    expect(all).toHaveLength(13)
   })
 
   test('that there are not are refused, with the nearest', () => {
