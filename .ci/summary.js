@@ -18,10 +18,11 @@ const SUITES = [
   'crash',
   'types',
   'package',
+  'connectors',
   'kafka',
 ]
 /** Stages that are counted by their tests. */
-const TEST_STAGES = ['tests', 'kafka', 'kafka 3.9']
+const TEST_STAGES = ['tests', 'connectors', 'kafka', 'kafka 3.9']
 
 const [stagesFile, ...reportFiles] = process.argv.slice(2)
 let passed = 0

@@ -1,5 +1,7 @@
 /** The HTTP API and the port it needs of the pipeline. */
+export type { Page, PageRequest, WaitOptions } from './asking.ts'
 export type { Role, TokenSpec } from './access.ts'
+export type { ConnectorPort, ConnectorReport, ConnectorTaskReport } from './connector-port.ts'
 export { ApiError, apiErrorTable, type ApiErrorCode, type FieldProblem, type Problem } from './errors.ts'
 export { type Ids, uuid7Ids } from './ids.ts'
 export { type ApiLimits, defaultLimits } from './limits.ts'
@@ -11,6 +13,7 @@ export {
   type OrderTerms,
   type PeerOptions,
   type PeerRefusal,
+  type Webhooks,
 } from './options.ts'
 export { mergeStretches, type OrderStretch } from './order-list.ts'
 export type {
@@ -45,8 +48,6 @@ export type {
   LogPort,
   MetricsPage,
   OperationsPort,
-  Page,
-  PageRequest,
   PausedTask,
   Pipeline,
   Probe,
@@ -59,7 +60,6 @@ export type {
   Refusal,
   RequestQueue,
   TimeReport,
-  WaitOptions,
 } from './ports.ts'
 export type { Open, PrivacyPort, Seal, SealedFor, UserPort } from './user-ports.ts'
 export { masterKeyMissing, personalDataOff } from './privacy-errors.ts'

@@ -17,7 +17,7 @@ import type {
   UserCoupon,
 } from '../schemas/index.ts'
 import type { Answer } from '../streams/index.ts'
-import type { Page, PageRequest, WaitOptions } from './ports.ts'
+import type { Page, PageRequest, WaitOptions } from './asking.ts'
 
 export interface OrderPort {
   order(orderId: string): Answer<OrderView | undefined>

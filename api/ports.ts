@@ -18,6 +18,8 @@ import type {
   UserCoupon,
 } from '../schemas/index.ts'
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
+import type { Page, PageRequest, WaitOptions } from './asking.ts'
+import type { ConnectorPort } from './connector-port.ts'
 import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
 import type { PrivacyPort, UserPort } from './user-ports.ts'
 
@@ -32,6 +34,7 @@ export interface Pipeline
     UserPort,
     PrivacyPort,
     OperationsPort,
+    ConnectorPort,
     DeadLetterPort {
   /** Absent where one process has everything. */
   readonly copies?: CopyPort | undefined
@@ -150,12 +153,6 @@ export interface Refusal {
   readonly reason: string
 }
 
-export interface WaitOptions {
-  readonly timeoutMs: number
-  /** The client went away or the server closes. */
-  readonly signal?: AbortSignal | undefined
-}
-
 export interface CampaignView {
   readonly campaign: Campaign
   /** Issued so far, over all shards. */
@@ -173,18 +170,6 @@ export interface RequestQueue {
   readonly processed: number
   /** Decisions per second lately; 0 when nothing was measured. */
   readonly ratePerSecond: number
-}
-
-export interface PageRequest {
-  readonly limit: number
-  /** `next` of the page before. Comes back exactly as it was given. */
-  readonly after?: string | undefined
-}
-
-export interface Page<T> {
-  readonly items: readonly T[]
-  /** Where the next page begins; absent on the last one. */
-  readonly next?: string | undefined
 }
 
 export type RankingWindow = 'hour' | 'day' | 'week'

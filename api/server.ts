@@ -27,6 +27,7 @@ import { campaignRoutes } from './routes/campaigns.ts'
 import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
+import { connectorRoutes } from './routes/connectors.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { orderHistoryRoutes } from './routes/order-history.ts'
 import { requestEventRoutes } from './routes/request-events.ts'
@@ -41,6 +42,7 @@ import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { userRoutes } from './routes/users.ts'
 import { walletRoutes } from './routes/wallets.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { answerClientError } from './socket-errors.ts'
 import { validatorCompiler } from './validation.ts'
 
@@ -102,6 +104,8 @@ class Server implements Api {
       topics: options.topics ?? embeddedTopics,
       currency: options.currency,
       orders: options.orders,
+      external: options.external ?? [],
+      webhooks: options.webhooks,
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),
       gate: this.#gate,
@@ -275,10 +279,12 @@ const ROUTES = [
   rankingRoutes,
   rankingEventRoutes,
   eventRoutes,
+  webhookRoutes,
   operationRoutes,
   incidentRoutes,
   orderRepairRoutes,
   deadLetterRoutes,
+  connectorRoutes,
 ] as const
 
 function routeOf(request: FastifyRequest): string {

@@ -28,17 +28,37 @@ type DeepReadonly<T> = T extends Secret
     : T
 type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
+type ProviderConfig<T> = DeepReadonly<
+  Omit<T, 'token' | 'webhookSecrets'> & { token?: Secret; webhookSecrets?: Secret }
+>
+
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
 export type Config = DeepReadonly<
   Omit<
     ConfigValues,
-    'auth' | 'topics' | 'ranking' | 'points' | 'deadLetters' | 'kafka' | 'registry' | 'peers' | 'privacy'
+    | 'auth'
+    | 'topics'
+    | 'ranking'
+    | 'points'
+    | 'payments'
+    | 'deliveries'
+    | 'deadLetters'
+    | 'kafka'
+    | 'registry'
+    | 'peers'
+    | 'privacy'
+    | 'mail'
+    | 'dataPlatform'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
+  readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
+  readonly payments: ProviderConfig<ConfigValues['payments']>
+  readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
+  readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -115,7 +135,9 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 
   function resolvePath(key: ConfigKey, { value, origin }: Given): void {
     try {
-      given.set(key.path, { value: containedPath(value as string, input.cwd), origin })
+      const inside = (path: string): string => containedPath(path, input.cwd)
+      const paths = key.list ? (value as readonly string[]).map(inside) : inside(value as string)
+      given.set(key.path, { value: paths, origin })
     } catch (error) {
       problems.push({ key: key.path, origin, message: (error as Error).message })
     }
@@ -183,7 +205,8 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const { auth: _, topics, ranking, points, deadLetters, kafka, registry, peers, privacy, ...rest } = values
+  const { auth: _, topics, ranking, points, deadLetters, ...others } = values
+  const { payments, deliveries, kafka, registry, peers, privacy, mail, dataPlatform, ...rest } = others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -193,6 +216,10 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
+    mail: withSecret(mail, 'password'),
+    payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
+    deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
+    dataPlatform: withSecret(dataPlatform, 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

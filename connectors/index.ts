@@ -1,4 +1,68 @@
-/** The outside world: a schema registry. */
+/** The outside world: a schema registry, and connectors to everything else. */
+export { forgetPositions } from './data-platform/backfill.ts'
+export { DATA_PLATFORM, dataPlatform, type DataPlatformOptions } from './data-platform/connector.ts'
+export type { Database, Row } from './data-platform/database.ts'
+export { pgliteDatabase } from './data-platform/pglite-database.ts'
+export { postgresDatabase, type PostgresOptions } from './data-platform/postgres-database.ts'
+export { readRows, type RowRange } from './data-platform/read-rows.ts'
+export {
+  type DaySums,
+  type DayDifference,
+  type ComparedRange,
+  type Reconciliation,
+  reconcile,
+} from './data-platform/reconcile.ts'
+export { type AnyTable, allTables, type TableName, tableNames, tables } from './data-platform/tables.ts'
+export {
+  checkTogether,
+  type CompiledBinding,
+  type CompiledProfile,
+  compileProfile,
+  type ExternalUse,
+} from './bindings/compile.ts'
+export { bindingConnector } from './bindings/connector.ts'
+export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
+export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export { loadProfile } from './bindings/load.ts'
+export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export { readSample, type Sample } from './bindings/sample.ts'
+export {
+  type Binding,
+  defineBinding,
+  defineProfile,
+  type Expression,
+  type ExternalTopic,
+  type Item,
+  type Message,
+  type Profile,
+  type Write,
+} from './bindings/profile.ts'
+export type { BreakerState } from './frame/breaker.ts'
+export {
+  type Batch,
+  type Connector,
+  type ConnectorTask,
+  type Delivered,
+  type DeliveryPolicy,
+  type Incoming,
+  type Produced,
+  type Rejected,
+  type Target,
+  Unavailable,
+} from './frame/connector.ts'
+export {
+  ConnectorRunner,
+  type ConnectorRunnerOptions,
+  type ConnectorState,
+  type ConnectorTaskView,
+  type ConnectorView,
+  groupOf,
+} from './frame/connector-runner.ts'
+export type { ConnectorLag } from './frame/connector-task.ts'
+export { eachRecord, type EachRecordOptions, type RecordOutcome } from './frame/each-record.ts'
+export { type ConnectorHooks, type FailureKind, noConnectorHooks } from './frame/hooks.ts'
+export { defaultDelivery } from './frame/policy.ts'
+export { connectorTopics } from './frame/topics.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
 export { type Compatibility, RegistryClient, type RegistryClientOptions } from './registry/client.ts'
@@ -10,3 +74,21 @@ export {
 } from './registry/errors.ts'
 export { openRegistrySchemas, RegistrySchemas, type RegistrySchemasOptions } from './registry/schemas.ts'
 export { type Subject, subjectOf, subjectsOf, type WrittenTopic } from './registry/subjects.ts'
+export { fileTransport } from './mail/files.ts'
+export {
+  type Addressee,
+  type Addressees,
+  mailConnector,
+  type MailConnectorOptions,
+} from './mail/mail-connector.ts'
+export { type MailFacts, renderMail, type Rendered, type RenderOptions } from './mail/render.ts'
+export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
+export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
+export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'
+export {
+  type AddressOpener,
+  courierConnector,
+  type CourierConnectorOptions,
+} from './courier/courier-connector.ts'
+export { paymentConnector, type PaymentConnectorOptions } from './payment/payment-connector.ts'
+export type { ProviderOptions } from './providers/connector.ts'

@@ -15,7 +15,14 @@ import {
   type CouponIssueRequested,
   type QuotaState,
 } from './generated/coupon.ts'
-import { opsAuditSchema, redriveSchema, type OpsAudit, type Redrive } from './generated/ops.ts'
+import {
+  connectorSwitchSchema,
+  opsAuditSchema,
+  redriveSchema,
+  type ConnectorSwitch,
+  type OpsAudit,
+  type Redrive,
+} from './generated/ops.ts'
 import { incidentSchema, type Incident } from './generated/ops.ts'
 import { privacyKeySchema, type PrivacyKey } from './generated/privacy.ts'
 import { productCatalogSchema, type ProductCatalog } from './generated/product.ts'
@@ -106,6 +113,12 @@ export function createTopics(source: SchemaSource) {
     }),
     opsAudit: topic<OpsAudit>('ops.audit', opsAuditSchema, {
       keyOf: (value) => value.actor,
+      eventTime: (value) => value.at,
+    }),
+    /** Connectors that operators have paused. */
+    opsConnector: topic<ConnectorSwitch>('ops.connector', connectorSwitchSchema, {
+      keyOf: (value) => value.connector,
+      cleanup: 'compact',
       eventTime: (value) => value.at,
     }),
     opsRedrive: topic<Redrive>('ops.redrive', redriveSchema, {

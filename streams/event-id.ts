@@ -35,6 +35,24 @@ export class EventIdMaker {
   }
 }
 
+/** The makers of one task, each made once: one for every input and timer. */
+export class EventIdMakers {
+  readonly #task: string
+  readonly #makers = new Map<string, EventIdMaker>()
+
+  constructor(task: string) {
+    this.#task = task
+  }
+
+  of(name: string): EventIdMaker {
+    const known = this.#makers.get(name)
+    if (known !== undefined) return known
+    const made = new EventIdMaker(`${this.#task}|${name}`)
+    this.#makers.set(name, made)
+    return made
+  }
+}
+
 /** UUIDv7 text of a time and 74 of the 96 bits given. */
 export function formatUuid7(timestamp: number, a: number, b: number, c: number): string {
   const time = timestamp > 0 ? timestamp : 0

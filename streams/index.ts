@@ -21,7 +21,7 @@ export {
   type Reaction,
   type StreamsErrorCode,
 } from './errors.ts'
-export { EventIdMaker, formatUuid7 } from './event-id.ts'
+export { EventIdMaker, EventIdMakers, formatUuid7 } from './event-id.ts'
 export {
   deadLetterTopic,
   findStore,
@@ -60,11 +60,13 @@ export type {
   TaskTimes,
   TopicSpec,
 } from './log.ts'
+export { OutputCollector, outputsCrc } from './output-collector.ts'
 export { PartitionChoice } from './partition-choice.ts'
 export { murmur2, partitionFor } from './partitioner.ts'
 export {
   type BreakerPolicy,
   defaultBreaker,
+  defaultSourcePolicies,
   type ErrorAction,
   type ErrorPolicy,
   type SourcePolicies,
@@ -108,6 +110,8 @@ export type { Stream } from './stream.ts'
 export { Streams, type StreamsOptions } from './streams.ts'
 export { systemClock } from './system-clock.ts'
 export { parseTaskName, taskName, type TaskId } from './task-id.ts'
+export { type Head, lowestTimestamp, TaskInput } from './task-input.ts'
+export { NO_CHECKPOINT } from './task-opener.ts'
 export type { AnyTopic, Topic } from './topic.ts'
 export { topicSpecsOf, type TopicSpecsOptions } from './topic-specs.ts'
 export { type ClockIncident, WallClock } from './wall-clock.ts'

@@ -6,7 +6,7 @@
 import type { TaskState } from '../state/index.ts'
 import type { DeferredWork } from './deferred-work.ts'
 import { StreamsError } from './errors.ts'
-import type { EventIdMaker } from './event-id.ts'
+import type { EventIdMakers } from './event-id.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type AnyRecord, type NodeGraph, ProcessorInstance } from './node-graph.ts'
 import type { OutputCollector } from './output-collector.ts'
@@ -22,7 +22,7 @@ export interface RecordHandlerParts {
   readonly outputs: OutputCollector
   readonly deferred: DeferredWork
   readonly hooks: StreamsHooks
-  readonly ids: (maker: string) => EventIdMaker
+  readonly ids: EventIdMakers
 }
 
 export class RecordHandler {
@@ -37,7 +37,7 @@ export class RecordHandler {
     const { record, refusal } = head
     const { outputs, state, ids } = this.#parts
     outputs.begin({
-      ids: ids(record.topic),
+      ids: ids.of(record.topic),
       origin: record,
       placeHigh: record.partition,
       placeLow: record.offset,

@@ -30,6 +30,7 @@ import type { Task } from './task.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import { TaskSet } from './task-set.ts'
 import { TaskTurns } from './task-turns.ts'
+import { Waker } from './waker.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** Milliseconds between looks when nothing wakes the runner. */
@@ -65,6 +66,7 @@ export class TopologyRunner implements GroupListener {
   readonly #standbys: StandbySet
   readonly #turns: TaskTurns
   readonly #commits: Commits
+  readonly #waker: Waker
   #membership: Membership | undefined
   #stepping: Promise<boolean> | undefined
   /** Tasks are being closed: no turn and no commit begins. */
@@ -72,8 +74,6 @@ export class TopologyRunner implements GroupListener {
   #failure: Error | undefined
   /** Why others may have the tasks that are still to be closed. */
   #revoked: Error | undefined
-  #wake: (() => void) | undefined
-  #awake = false
   #loop: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
@@ -81,6 +81,7 @@ export class TopologyRunner implements GroupListener {
     const { topology, log, clock, hooks, stateDirectory } = options
     this.#options = options
     this.topology = topology
+    this.#waker = new Waker(clock)
     this.progress = new Progress(clock)
     this.stores = new StoreTasks({
       topology,
@@ -182,10 +183,8 @@ export class TopologyRunner implements GroupListener {
     while (this.#isUp) {
       const busy = this.#mayWork() && (await (this.#stepping = this.step()))
       if (this.#mayWork() && this.#commits.due(busy)) void this.#commits.begin()
-      if (busy || this.#awake) {
-        this.#awake = false
-        await this.#options.clock.yield()
-      } else await this.#sleep()
+      if (this.#waker.takeCall() || busy) await this.#options.clock.yield()
+      else await this.#waker.sleep(this.#idleMs())
     }
   }
 
@@ -322,24 +321,14 @@ export class TopologyRunner implements GroupListener {
 
   /** Something may have changed: records arrived, a commit ended, the operator thawed the clock. */
   wake(): void {
-    this.#awake = true
-    this.#wake?.()
+    this.#waker.wake()
   }
 
-  async #sleep(): Promise<void> {
+  /** How long nothing is to be done unless something changes. */
+  #idleMs(): number {
     const wall = this.wallClock?.now() ?? 0
     const tasks = this.tasks.map((task) => task.nextWallWork() - wall)
     const commit = this.#mayWork() ? this.#commits.untilDue() : Number.POSITIVE_INFINITY
-    const next = Math.min(...tasks, this.#set.untilReopen(), commit, IDLE_LIMIT_MS)
-    await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(Math.max(1, next), resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-      if (this.#awake) this.#wake()
-    })
-    this.#wake = undefined
-    this.#awake = false
+    return Math.min(...tasks, this.#set.untilReopen(), commit, IDLE_LIMIT_MS)
   }
 }

@@ -7,20 +7,22 @@
 import type { DueTimer, TaskState, TimerClock } from '../state/index.ts'
 import type { DeferredWork } from './deferred-work.ts'
 import { StreamsError } from './errors.ts'
-import type { EventIdMaker } from './event-id.ts'
+import type { EventIdMakers } from './event-id.ts'
+import type { StreamsHooks } from './hooks.ts'
 import type { AnyRecord, NodeGraph, ProcessorInstance } from './node-graph.ts'
 import type { OutputCollector } from './output-collector.ts'
 import { partitionFor } from './partitioner.ts'
 import { type LogRecord, NO_HEADERS } from './record.ts'
+import type { TaskId } from './task-id.ts'
 
 export interface TaskTimersParts {
-  readonly partition: number
+  readonly task: TaskId
   readonly state: TaskState
   readonly nodes: NodeGraph
   readonly outputs: OutputCollector
   readonly deferred: DeferredWork
-  readonly ids: (maker: string) => EventIdMaker
-  readonly dropped: (reason: string) => void
+  readonly ids: EventIdMakers
+  readonly hooks: StreamsHooks
 }
 
 interface Installed {
@@ -74,13 +76,13 @@ export class TaskTimers {
   }
 
   #fire(due: DueTimer, now: number): void {
-    const { nodes, outputs, ids, dropped } = this.#parts
+    const { task, nodes, outputs, ids, hooks } = this.#parts
     const target = nodes.timers.get(due.name)
     // A timer of a processor that the topology no longer has.
-    if (target === undefined) return dropped('UnknownTimer')
+    if (target === undefined) return hooks.onDropped(task, 'UnknownTimer')
     const record = this.#timeRecord(due.key, now)
     const placeHigh = partitionFor(Buffer.from(due.key), 0x7fffffff)
-    outputs.begin({ ids: ids(due.name), origin: record.origin, placeHigh, placeLow: due.at })
+    outputs.begin({ ids: ids.of(due.name), origin: record.origin, placeHigh, placeLow: due.at })
     target.node.fire(target.timer, due.key, due.at, record)
   }
 
@@ -98,7 +100,7 @@ export class TaskTimers {
     for (const ordinal of ordinals) {
       const { node, index } = this.#punctuators[ordinal] as Installed
       const record = this.#timeRecord('', now)
-      const ids = this.#parts.ids(`${node.name}#${index}`)
+      const ids = this.#parts.ids.of(`${node.name}#${index}`)
       this.#parts.outputs.begin({ ids, origin: record.origin, placeHigh: 0, placeLow: now })
       node.punctuate(index, now, record)
       await this.#parts.deferred.run()
@@ -117,7 +119,7 @@ export class TaskTimers {
   #timeRecord(key: string, now: number): AnyRecord {
     const origin: LogRecord = {
       topic: '',
-      partition: this.#parts.partition,
+      partition: this.#parts.task.partition,
       offset: -1,
       key: null,
       value: null,

@@ -3,7 +3,7 @@
  *
  * Its job: take records in the order of their timestamps, run them through its nodes into the overlay, fire timers and
  * punctuators, and hand over sealed batches. Not its job: when to run (`task-turns.ts`) or commit (`commits.ts`),
- * what a commit does (`commit.ts`), where rows and records live (the ports).
+ * what a commit does (`commit.ts`), what nodes may ask for (`node-effects.ts`), where rows and records live (the ports).
  *
  * Invariants:
  * 1. One `run` at a time; between two runs the overlay holds whole records only.
@@ -12,26 +12,27 @@
  *    brought the time, so the journal's few numbers are enough to decide the batch again (`replay`).
  * 4. A failed task touches nothing any more; what was not sealed is lost and comes again from the checkpoint.
  */
-import type { RowWatch, Scan, TaskState } from '../state/index.ts'
+import type { RowWatch, TaskState } from '../state/index.ts'
 import { Batch } from './batch.ts'
 import { type Flood, TaskBreaker } from './breaker.ts'
 import { DeferredWork } from './deferred-work.ts'
 import { leavesStateReadable, StreamsError } from './errors.ts'
-import { EventIdMaker } from './event-id.ts'
+import { EventIdMakers } from './event-id.ts'
 import type { SubTopology } from './graph.ts'
 import type { StreamsHooks } from './hooks.ts'
 import { type Lifecycle, taskLifecycle, type TaskPhase } from './lifecycle.ts'
-import type { BatchJournal, Checkpoint, Log, TaskCommit, TaskTimes } from './log.ts'
-import { type AnyRecord, buildNodeGraph, type NodeHost, type ProcessorInstance } from './node-graph.ts'
-import { OutputCollector, outputsCrc, OutputTooLarge } from './output-collector.ts'
+import type { BatchJournal, Checkpoint, Log, TaskCommit } from './log.ts'
+import { NodeEffects } from './node-effects.ts'
+import { buildNodeGraph } from './node-graph.ts'
+import { OutputCollector, outputsCrc } from './output-collector.ts'
 import type { BreakerPolicy } from './policies.ts'
-import type { Headers, PastCause, Position } from './record.ts'
+import type { Position } from './record.ts'
 import { RecordHandler } from './record-handler.ts'
+import { TaskClock } from './task-clock.ts'
 import { type TaskId, taskName } from './task-id.ts'
 import type { Head, TaskInput } from './task-input.ts'
 import { TaskInputs } from './task-inputs.ts'
 import { TaskTimers } from './task-timers.ts'
-import type { AnyTopic } from './topic.ts'
 
 /** Wall timers that one batch fires at most: after downtime the overdue ones come at this pace. */
 const WALL_TIMERS_PER_BATCH = 1_000
@@ -57,7 +58,7 @@ export interface TaskOptions {
   readonly watches?: RowWatch | undefined
 }
 
-export class Task implements NodeHost {
+export class Task {
   readonly task: TaskId
   readonly name: string
   readonly state: TaskState
@@ -65,12 +66,10 @@ export class Task implements NodeHost {
   readonly #inputs: TaskInputs
   readonly #options: TaskOptions
   readonly #outputs: OutputCollector
-  readonly #deferred: DeferredWork
   readonly #records: RecordHandler
   readonly #timers: TaskTimers
   readonly #breaker: TaskBreaker
-  readonly #makers = new Map<string, EventIdMaker>()
-  #times: TaskTimes
+  readonly #clock: TaskClock
   #epoch: number
   #sequence: number
   #batch: Batch | undefined
@@ -84,19 +83,28 @@ export class Task implements NodeHost {
     this.#epoch = options.epoch
     this.state = state
     this.#options = options
-    this.#times = checkpoint.times
+    this.#clock = new TaskClock(checkpoint.times)
     this.#sequence = checkpoint.sequence
     this.lifecycle = taskLifecycle(this.name, (from, to) => hooks.onTaskState(id, from, to, this.#failure))
     this.#outputs = new OutputCollector(log)
-    this.#deferred = new DeferredWork(state, monotonic)
     this.#breaker = new TaskBreaker(options.breaker, monotonic, (topic, flood) =>
       hooks.onBreaker(id, topic, flood),
     )
-    const nodes = buildNodeGraph(subTopology, this)
-    const ids = (maker: string): EventIdMaker => this.#ids(maker)
-    const shared = { state, nodes, outputs: this.#outputs, deferred: this.#deferred, ids }
-    this.#records = new RecordHandler({ task: id, hooks, ...shared })
-    this.#timers = new TaskTimers({ partition: id.partition, dropped: (why) => this.dropped(why), ...shared })
+    const batched = {
+      task: id,
+      state,
+      outputs: this.#outputs,
+      deferred: new DeferredWork(state, monotonic),
+      hooks,
+    }
+    const effects = new NodeEffects({ ...batched, clock: this.#clock })
+    const parts = {
+      ...batched,
+      nodes: buildNodeGraph(subTopology, effects),
+      ids: new EventIdMakers(this.name),
+    }
+    this.#records = new RecordHandler(parts)
+    this.#timers = new TaskTimers(parts)
     this.#inputs = new TaskInputs({ ...options, partition: id.partition, positions: checkpoint.positions })
   }
 
@@ -125,16 +133,11 @@ export class Task implements NodeHost {
   }
 
   get streamTime(): number {
-    return this.#times.streamTime
+    return this.#clock.streamTime
   }
 
   get wallTime(): number {
-    return this.#times.wallTime
-  }
-
-  get idleMs(): number {
-    const { wallTime, lastRecordAt } = this.#times
-    return lastRecordAt < 0 ? Number.POSITIVE_INFINITY : wallTime - lastRecordAt
+    return this.#clock.wallTime
   }
 
   /** There is something to commit. */
@@ -214,9 +217,9 @@ export class Task implements NodeHost {
     batch.took(topic, partition, offset)
     input.shift()
     this.#breaker.note(topic, this.#outputs.deadLettered)
-    if (head.refusal !== undefined || head.timestamp <= this.#times.streamTime) return undefined
-    const from = this.#times.streamTime
-    this.#times = { ...this.#times, streamTime: head.timestamp }
+    if (head.refusal !== undefined || head.timestamp <= this.#clock.streamTime) return undefined
+    const from = this.#clock.streamTime
+    this.#clock.advanceStream(head.timestamp)
     const due = this.#timers.duePunctuators('stream', from, head.timestamp)
     if (due.length === 0 && !this.#timers.due('stream', head.timestamp)) return undefined
     return this.#onStreamTime(due, head.timestamp)
@@ -245,12 +248,12 @@ export class Task implements NodeHost {
     if (this.state.hasOldRows) return true
     const now = this.#options.wallTime()
     if (!this.#options.expiriesFrozen() && this.#timers.due('wall', now)) return true
-    return this.#timers.duePunctuators('wall', this.#times.wallTime, now).length > 0
+    return this.#timers.duePunctuators('wall', this.#clock.wallTime, now).length > 0
   }
 
   async #beginBatch(): Promise<void> {
-    const now = Math.max(this.#options.wallTime(), this.#times.wallTime)
-    const punctuators = this.#timers.duePunctuators('wall', this.#times.wallTime, now)
+    const now = Math.max(this.#options.wallTime(), this.#clock.wallTime)
+    const punctuators = this.#timers.duePunctuators('wall', this.#clock.wallTime, now)
     await this.#openBatch(now, this.#options.expiriesFrozen() ? 0 : WALL_TIMERS_PER_BATCH, punctuators)
     // Not when a batch is decided again: what is stored is no part of what decides.
     if (!this.state.hasOldRows) return
@@ -262,7 +265,7 @@ export class Task implements NodeHost {
   async #openBatch(wallTime: number, timerLimit: number, punctuators: number[]): Promise<void> {
     const batch = new Batch(wallTime, punctuators)
     this.#batch = batch
-    this.#times = { ...this.#times, wallTime }
+    this.#clock.beginBatch(wallTime)
     batch.wallTimers = await this.#timers.fire('wall', wallTime, timerLimit)
     await this.#timers.punctuate(punctuators, wallTime)
     batch.effective = batch.wallTimers > 0 || this.state.overlayBytes > 0 || this.#outputs.bytes > 0
@@ -303,8 +306,8 @@ export class Task implements NodeHost {
     const { ops, changes } = this.state.seal()
     const outputs = this.#outputs.drain()
     const sequence = ++this.#sequence
-    const lastRecordAt = batch.tookRecords ? batch.wallTime : this.#times.lastRecordAt
-    const times: TaskTimes = (this.#times = { ...this.#times, lastRecordAt })
+    if (batch.tookRecords) this.#clock.tookRecords()
+    const { times } = this.#clock
     this.#batch = undefined
     this.#committing = true
     return {
@@ -344,7 +347,7 @@ export class Task implements NodeHost {
     const { waitLimitMs } = this.#inputs
     if (waitLimitMs !== undefined) return this.#options.wallTime() + waitLimitMs
     const timers = this.#options.expiriesFrozen() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
-    return Math.min(timers, this.#timers.nextWallPunctuation(this.#times.wallTime))
+    return Math.min(timers, this.#timers.nextWallPunctuation(this.#clock.wallTime))
   }
 
   /** Idempotent. */
@@ -353,53 +356,5 @@ export class Task implements NodeHost {
     this.#inputs.close()
     this.state.discard()
     this.lifecycle.to('closed')
-  }
-
-  // --- what nodes ask for
-
-  defer(node: ProcessorInstance, record: AnyRecord, work: Scan<void>): void {
-    this.#deferred.add(node, record, work)
-  }
-
-  send(
-    topic: AnyTopic,
-    record: AnyRecord,
-    partition: ((partitions: number) => number) | undefined,
-    headers: Headers,
-  ): void {
-    try {
-      this.#outputs.emit(topic, record.key, record.value, record.timestamp, partition, headers)
-    } catch (error) {
-      if (!(error instanceof OutputTooLarge)) throw error
-      this.refused(record, 'OutputTooLarge', error.message)
-    }
-  }
-
-  /** A timer has no record that could be a dead letter. */
-  refused(record: AnyRecord, reason: string, message: string): void {
-    if (record.origin.offset < 0) this.dropped(reason)
-    else this.deadLetter(record, reason, message)
-  }
-
-  deadLetter(record: AnyRecord, reason: string, message: string): void {
-    if (record.origin.offset < 0) throw new Error('a timer has no record to dead-letter')
-    this.#outputs.deadLetter(reason, undefined, message)
-    this.#options.hooks.onDeadLetter(this.task, record.origin.topic, reason)
-  }
-
-  causedBy(cause: PastCause): void {
-    this.#outputs.causedBy(cause)
-  }
-
-  dropped(reason: string): void {
-    this.#options.hooks.onDropped(this.task, reason)
-  }
-
-  #ids(maker: string): EventIdMaker {
-    const known = this.#makers.get(maker)
-    if (known !== undefined) return known
-    const made = new EventIdMaker(`${this.name}|${maker}`)
-    this.#makers.set(maker, made)
-    return made
   }
 }

@@ -4,6 +4,7 @@ export { createLogger, type LoggerOptions } from './logger.ts'
 export { counters, gauges, histograms, type MetricSpec } from './names.ts'
 export type {
   CampaignFacts,
+  ConnectorFacts,
   InvariantFacts,
   LogFacts,
   OrderIncidentFacts,

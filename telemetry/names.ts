@@ -40,6 +40,18 @@ export const counters = {
     help: 'Input records of commits that became durable.',
     labels: ['topology'],
   },
+  millrace_connector_delivered_records_total: {
+    help: 'Records of deliveries that a target took.',
+    labels: ['connector'],
+  },
+  millrace_connector_failures_total: {
+    help: 'Tries that failed; the outcome says whether it is tried again.',
+    labels: ['connector', 'kind', 'outcome'],
+  },
+  millrace_connector_dead_letters_total: {
+    help: 'Records that a connector sent to a dead letter topic.',
+    labels: ['connector', 'topic', 'reason'],
+  },
   millrace_log_batches_total: { help: 'Synced batches of the log.', labels: [] },
   millrace_log_batch_records_total: { help: 'Records in synced batches.', labels: [] },
   millrace_log_written_bytes_total: { help: 'Bytes of keys and values in synced batches.', labels: [] },
@@ -98,6 +110,18 @@ export const gauges = {
     help: '1 while expiries wait because the clocks disagree.',
     labels: ['topology'],
   },
+  millrace_connector_lag_records: {
+    help: 'Records of an input that a connector has not read yet.',
+    labels: ['connector', 'task', 'topic'],
+  },
+  millrace_connector_state: {
+    help: '1 for the state that the connector is in, 0 for the others.',
+    labels: ['connector', 'state'],
+  },
+  millrace_connector_breaker: {
+    help: '1 for the state that the breaker of the connector is in, 0 for the others.',
+    labels: ['connector', 'state'],
+  },
   millrace_store_size_bytes: {
     help: 'Estimated size of a store on disk, over all tasks.',
     labels: ['topology', 'store'],
@@ -148,6 +172,11 @@ export const histograms = {
     help: 'Time from taking what waits to the answer of the disk.',
     labels: [],
     buckets: FAST,
+  },
+  millrace_connector_delivery_duration_seconds: {
+    help: 'Time of one delivery of a batch that the target took.',
+    labels: ['connector'],
+    buckets: HTTP,
   },
   millrace_http_request_duration_seconds: {
     help: 'Time from the first byte of a request to the last of its answer.',

@@ -56,6 +56,16 @@ export interface OrderIncidentFacts {
   readonly open: number
 }
 
+export interface ConnectorFacts {
+  readonly connector: string
+  readonly state: ConnectorStateName
+  readonly breaker: BreakerStateName
+  readonly lags: readonly { readonly task: string; readonly topic: string; readonly lagRecords: number }[]
+}
+
+export type ConnectorStateName = 'joining' | 'running' | 'paused' | 'failed' | 'stopped'
+export type BreakerStateName = 'closed' | 'open' | 'half-open'
+
 export interface LogFacts {
   readonly waitingRecords: number
   readonly waitingBytes: number
@@ -86,6 +96,8 @@ export interface Probes {
   orderIncidents(): readonly OrderIncidentFacts[]
   /** Requests without a verdict as far as both were read, of this process's share; none where it watches nothing. */
   unanswered(): Promise<readonly number[]>
+  /** Of the connectors of this process. */
+  connectors(): Promise<readonly ConnectorFacts[]>
   /** Nothing where the log is not in this process. */
   log(): LogFacts | undefined
   states(): readonly StateFacts[]

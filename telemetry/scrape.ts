@@ -3,7 +3,7 @@ import { BoundedLabel } from './bounded-label.ts'
 import type { RunnerState } from '../streams/index.ts'
 import type { GaugeName, Instruments } from './instruments.ts'
 import { gauges } from './names.ts'
-import type { CampaignFacts, Probes } from './probes.ts'
+import type { BreakerStateName, CampaignFacts, ConnectorFacts, ConnectorStateName, Probes } from './probes.ts'
 
 const MS_PER_SECOND = 1000
 /** Each state has its series, so that one that ends is seen to fall. */
@@ -15,6 +15,15 @@ const NO_STATE: Readonly<Record<RunnerState, number>> = {
   stopping: 0,
   stopped: 0,
 }
+
+const NO_CONNECTOR_STATE: Readonly<Record<ConnectorStateName, number>> = {
+  joining: 0,
+  running: 0,
+  paused: 0,
+  failed: 0,
+  stopped: 0,
+}
+const NO_BREAKER_STATE: Readonly<Record<BreakerStateName, number>> = { closed: 0, open: 0, 'half-open': 0 }
 
 export class Scrape {
   readonly #instruments: Instruments
@@ -51,11 +60,12 @@ export class Scrape {
   async #refresh(): Promise<void> {
     const probes = this.#probes
     if (probes === undefined) return
-    const [lags, stores, campaigns, unanswered] = await Promise.all([
+    const [lags, stores, campaigns, unanswered, connectors] = await Promise.all([
       this.#ask(probes.lags()),
       this.#ask(probes.stores()),
       this.#ask(probes.campaigns()),
       this.#ask(probes.unanswered()),
+      this.#ask(probes.connectors()),
     ])
     this.#set('millrace_task_lag_records', lags, ({ topology, task, topic, lagRecords }) => {
       return [{ topology, task, topic }, lagRecords]
@@ -75,6 +85,7 @@ export class Scrape {
       bytes,
     ])
     this.#setStates(probes)
+    this.#setConnectors(connectors)
     this.#setLog(probes)
     this.#setCampaigns(campaigns)
     this.#setIncidents(probes)
@@ -117,6 +128,31 @@ export class Scrape {
       return Object.entries(tasks).map(([state, count]) => ({ topology, state, count }))
     })
     this.#set('millrace_topology_tasks', tasks, ({ topology, state, count }) => [{ topology, state }, count])
+  }
+
+  #setConnectors(connectors: readonly ConnectorFacts[]): void {
+    const lags = connectors.flatMap(({ connector, lags: own }) => own.map((lag) => ({ connector, ...lag })))
+    this.#set('millrace_connector_lag_records', lags, ({ connector, task, topic, lagRecords }) => {
+      return [{ connector, task, topic }, lagRecords]
+    })
+    const states = connectors.flatMap(({ connector, state: current }) =>
+      Object.entries({ ...NO_CONNECTOR_STATE, [current]: 1 }).map(([state, flag]) => {
+        return { connector, state, flag }
+      }),
+    )
+    this.#set('millrace_connector_state', states, ({ connector, state, flag }) => [
+      { connector, state },
+      flag,
+    ])
+    const breakers = connectors.flatMap(({ connector, breaker }) =>
+      Object.entries({ ...NO_BREAKER_STATE, [breaker]: 1 }).map(([state, flag]) => {
+        return { connector, state, flag }
+      }),
+    )
+    this.#set('millrace_connector_breaker', breakers, ({ connector, state, flag }) => [
+      { connector, state },
+      flag,
+    ])
   }
 
   #setLog(probes: Probes): void {

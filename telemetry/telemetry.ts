@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import type { StreamsHooks } from '../streams/index.ts'
 import { BoundedLabel } from './bounded-label.ts'
+import { type ConnectorTelling, connectorHooks } from './connector-hooks.ts'
 import { engineHooks } from './engine-hooks.ts'
 import { type IncidentKind, IncidentLog } from './incidents.ts'
 import { Instruments } from './instruments.ts'
@@ -40,6 +41,7 @@ export interface TelemetryOptions {
 export class Telemetry {
   readonly logger: Logger
   readonly engine: StreamsHooks
+  readonly connectors: ConnectorTelling
   readonly log: { onBatch(batch: LogBatch): void; onFault(error: Error): void }
   readonly #instruments = new Instruments()
   readonly #incidents: IncidentLog
@@ -56,6 +58,7 @@ export class Telemetry {
       })
     })
     this.engine = engineHooks(instruments, this.#incidents)
+    this.connectors = connectorHooks(instruments, this.#incidents)
     this.log = this.#logHooks()
     instruments.gauge('millrace_build_info').set({ version, node_version: process.versions.node }, 1)
   }

@@ -14,6 +14,7 @@ import { type Log, type Streams, type TaskId, taskName } from '../../streams/ind
 import type { Incidents } from './incidents.ts'
 import { type InputLag, inputLags } from './lag.ts'
 import { queriesOf } from './queries.ts'
+import type { RunningConnectors } from './running-connectors.ts'
 import type { ShopLog } from './shop-log.ts'
 
 /** Campaigns read per scrape. */
@@ -27,6 +28,7 @@ const MS_PER_SECOND = 1000
 export interface ProbeOptions {
   readonly streams: Streams
   readonly shopLog: ShopLog
+  readonly connectors: Pick<RunningConnectors, 'facts'>
   /** Epoch milliseconds. */
   readonly now: () => number
   readonly watermarkMs: () => number | undefined
@@ -34,7 +36,14 @@ export interface ProbeOptions {
   readonly found: { readonly invariants: Incidents | undefined; readonly orders: Incidents | undefined }
 }
 
-export function createProbes({ streams, shopLog, now, watermarkMs, found }: ProbeOptions): Probes {
+export function createProbes({
+  streams,
+  shopLog,
+  connectors,
+  now,
+  watermarkMs,
+  found,
+}: ProbeOptions): Probes {
   const { log } = shopLog
   return {
     lags: () => Promise.all(inputLags(streams).map((lag) => withSeconds(log, lag, now))),
@@ -46,6 +55,7 @@ export function createProbes({ streams, shopLog, now, watermarkMs, found }: Prob
     invariants: () => found.invariants?.facts() ?? [],
     orderIncidents: () => found.orders?.orderFacts() ?? [],
     unanswered: () => unansweredRequests(streams),
+    connectors: () => connectors.facts(),
     log: () => shopLog.facts(),
     states: () =>
       streams.runners.map(({ topology, state, tasks, notRunning }) => {

@@ -2,16 +2,19 @@
  * The running shop: directory, log, engine, metrics and the doors, put together from the configuration.
  *
  * They open in the order in which one needs the other: the directory, so that nobody else works in it; the doors, whose
- * address the log may tell others, with nothing behind them yet; the log; the topologies; then the doors lead to them.
- * They close so that nothing is asked for what is gone: HTTP stops taking requests, the topologies commit what is
- * complete, then the log closes. Every step of closing runs.
+ * address the log may tell others, with nothing behind them yet; the log; the topologies; the connectors; then the doors
+ * lead to all of it. They close so that nothing is asked for what is gone: HTTP stops taking requests, connectors and
+ * topologies commit what is complete, then the log closes. Every step of closing runs.
  */
 import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
+import type { CompiledProfile } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
+import { addressesBy, Bindings, bindingTopicSpecs, externalTopics, loadProfiles } from './bindings.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
@@ -27,8 +30,9 @@ import { configFor, type DirectoryMode } from './recorded.ts'
 import { Replica } from './replica.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
+import { connectorPort, RunningConnectors } from './running-connectors.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
-import { type ShopTopologies, shopTopologies } from './topologies.ts'
+import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
 import { privacyPort, type Sealing, userPort } from './user-port.ts'
 
 const MEASURE_EVERY_MS = 1_000
@@ -118,17 +122,25 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const schemas = await openTopics(config, telemetry, signal)
   closing.add('schemas', () => schemas.close())
   const { topics } = schemas
+  const profiles = await loadProfiles(config, topics)
   const topologies = shopTopologies(config, topics)
 
   const gate = pipelineGate(telemetry)
   const { pipeline } = gate
-  const doors = await openDoors({ config, version, directory, topics, pipeline, telemetry, clock }, closing)
+  const external = externalTopics(profiles)
+  const doors = await openDoors(
+    { config, version, directory, topics, external, pipeline, telemetry, clock },
+    closing,
+  )
   const { url } = doors
   const shopLog = await directory.openLog(url)
   const { sealing } = directory
-  const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
+  const base: ShopBase = { config, topologies, topics, profiles, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const behind = pipelineOf(base, streams, closing)
+  let keysKnown = (): boolean => false
+  const connectors = await openConnectors(base, { clock, pipeline, keysKnown: () => keysKnown() }, closing)
+  const behind = pipelineOf(base, streams, connectors, closing)
+  keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
   if (config.orders.enabled) await sealing.eraser?.resume()
@@ -154,6 +166,7 @@ interface ShopBase {
   readonly config: Config
   readonly topologies: ShopTopologies
   readonly topics: Topics
+  readonly profiles: readonly CompiledProfile[]
   readonly shopLog: ShopLog
   readonly sealing: Sealing
   readonly telemetry: Telemetry
@@ -165,8 +178,7 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
-  if (config.orders.enabled && config.orders.sandboxes)
-    telemetry.logger.warn('orders.sandboxes is on: every payment is approved, every parcel is delivered')
+  if (config.orders.enabled) sayWhatIsPlayed(base)
   // Events of every kind are taken here, also for topologies that run elsewhere.
   await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
@@ -185,6 +197,50 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   return streams
 }
 
+/** Never on without a word. */
+function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
+  const { payments, deliveries } = sandboxesOf(config)
+  const played = [payments && 'every payment is approved', deliveries && 'every parcel is delivered']
+  const said = played.filter((one) => one !== false).join(', ')
+  if (said !== '') telemetry.logger.warn(`orders.sandboxes is on: ${said}`)
+}
+
+/** They deliver as soon as it is known which of them are paused. */
+async function openConnectors(
+  base: ShopBase,
+  shop: ConnectorShop,
+  closing: Closing,
+): Promise<RunningConnectors> {
+  const { config, topics, shopLog, telemetry, clock } = base
+  const bindings = await openBindings(base, (userId) => shop.pipeline.opener(userId))
+  closing.add('bindings', () => bindings.close())
+  const connectors = await RunningConnectors.open({
+    application: config.application,
+    connectors: [...connectorsOf({ config, topics, shop }), ...bindings.connectors],
+    log: shopLog.log,
+    topics,
+    clock,
+    random: Math.random,
+    telemetry,
+  })
+  closing.add('connectors', () => connectors.close())
+  return connectors
+}
+
+async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise<Bindings> {
+  const { config, profiles, shopLog, telemetry, clock } = base
+  const { log } = shopLog
+  await log.ensureTopics(bindingTopicSpecs(config, profiles))
+  return new Bindings({
+    profiles,
+    log,
+    clock,
+    openAddress: addressesBy(opener),
+    onFault: (topic, fault) =>
+      telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
+  })
+}
+
 /** Never off without a word. */
 function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPolicy | 'off' {
   const { breaker, ...policy } = deadLetters
@@ -195,6 +251,8 @@ function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPol
 
 interface ShopPipeline {
   readonly pipeline: Pipeline
+  /** As `ConnectorShop`. */
+  readonly keysKnown: () => boolean
   readonly admission: Admission
 }
 
@@ -203,7 +261,12 @@ function breakerCheck({ deadLetters }: Config): readonly HealthCheck[] {
 }
 
 /** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
-function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPipeline {
+function pipelineOf(
+  base: ShopBase,
+  streams: Streams,
+  connectors: RunningConnectors,
+  closing: Closing,
+): ShopPipeline {
   const { config, topologies, topics, shopLog, telemetry, clock } = base
   const monotonic = (): number => clock.monotonic()
   const { maxLagRecords } = config.backpressure
@@ -228,7 +291,7 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
   const watermarkMs = (): number | undefined => boards.watermarkMs()
   const orders = config.orders.enabled ? incidents : undefined
   const found = { invariants: judged, orders }
-  telemetry.watch(createProbes({ streams, shopLog, now: () => clock.now(), watermarkMs, found }))
+  telemetry.watch(createProbes({ streams, shopLog, connectors, now: () => clock.now(), watermarkMs, found }))
   closing.add('metrics', () => telemetry.watch(undefined))
   const pipeline: Pipeline = {
     ...logPort(parts),
@@ -241,11 +304,12 @@ function pipelineOf(base: ShopBase, streams: Streams, closing: Closing): ShopPip
     ...privacyPort(parts, base.sealing),
     ...operationsPort(parts),
     ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
+    ...connectorPort(connectors),
     board: (query) => boards.board(query),
     boardUntil: (query, enough, wait) => boards.boardUntil(query, enough, wait),
     copies: replica,
   }
-  return { pipeline, admission }
+  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */

@@ -1,10 +1,23 @@
 /** How the topics of the shop are kept, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
+import { connectorTopics } from '../../connectors/index.ts'
 import { topics as catalogue } from '../../schemas/index.ts'
-import { type Topology, topicsOf, type TopicSpec, topicSpecsOf, type TopicUse } from '../../streams/index.ts'
+import {
+  systemClock,
+  type Topology,
+  topicsOf,
+  type TopicSpec,
+  topicSpecsOf,
+  type TopicUse,
+} from '../../streams/index.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 
 /** Topics of operators, which no topology names. */
-const OPERATIONS: readonly TopicUse[] = [catalogue.opsAudit, catalogue.opsRedrive].map(useOf)
+const OPERATIONS: readonly TopicUse[] = [
+  catalogue.opsAudit,
+  catalogue.opsConnector,
+  catalogue.opsRedrive,
+].map(useOf)
 /** Whatever the age of its records, somebody may have to answer for them. */
 const KEPT: ReadonlySet<string> = new Set([catalogue.opsAudit.name])
 
@@ -35,7 +48,26 @@ export function shopTopicSpecs(
   const { application } = config
   const topicSpec = topicSpecs(config)
   const named = topicSpecsOf({ application, topologies, topicSpec, changelogs })
-  return [...named, ...OPERATIONS.map(topicSpec)]
+  const others = [...OPERATIONS, ...topicsOfConnectors(config)].map(topicSpec)
+  const known = new Set(named.map(({ name }) => name))
+  return [...named, ...others.filter(({ name }) => !known.has(name))]
+}
+
+/** Connectors that are asked for their topics are not run. */
+const noShop: ConnectorShop = {
+  clock: systemClock,
+  pipeline: { opener: notRunning, titles: notRunning },
+  keysKnown: notRunning,
+}
+
+function notRunning(): never {
+  throw new Error('the connector does not run')
+}
+
+/** Each once, whoever of them reads it. */
+function topicsOfConnectors(config: Config): readonly TopicUse[] {
+  const uses = connectorsOf({ config, topics: catalogue, shop: noShop }).flatMap(connectorTopics)
+  return [...new Map(uses.map((use) => [use.name, use])).values()]
 }
 
 function useOf({ name, cleanup, timestamps, erasable }: Omit<TopicUse, 'role'>): TopicUse {
@@ -43,8 +75,10 @@ function useOf({ name, cleanup, timestamps, erasable }: Omit<TopicUse, 'role'>):
 }
 
 /** Throws a `ConfigError` for overrides of topics that there are not. */
-export function checkOverrides({ topics }: Config, topologies: readonly Topology[]): void {
-  const names = new Set([...topologies.flatMap(topicsOf), ...OPERATIONS].map(({ name }) => name))
+export function checkOverrides(config: Config, topologies: readonly Topology[]): void {
+  const { topics } = config
+  const uses = [...topologies.flatMap(topicsOf), ...OPERATIONS, ...topicsOfConnectors(config)]
+  const names = new Set(uses.map(({ name }) => name))
   const problems = Object.keys(topics.overrides)
     .filter((name) => !names.has(name))
     .map((name) => {

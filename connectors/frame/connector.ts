@@ -17,6 +17,8 @@ export interface Connector {
   readonly name: string
   /** Partition p of each goes to task p. */
   readonly inputs: readonly AnyTopic[]
+  /** Topics of what its deliveries give the log. */
+  readonly outputs?: readonly AnyTopic[] | undefined
   readonly delivery?: Partial<DeliveryPolicy> | undefined
   /** One target per task, opened when the task arrives here. What it throws is tried again. */
   open(task: ConnectorTask): Promise<Target>
@@ -25,6 +27,8 @@ export interface Connector {
 export interface ConnectorTask {
   /** One for each input. */
   readonly partitions: readonly TopicPartition[]
+  /** Names the life of an input: another one once the topic was deleted and made again. */
+  readonly topicId: (topic: string) => string
   /** Fires when the task leaves. */
   readonly signal: AbortSignal
 }
@@ -36,9 +40,18 @@ export interface Target {
    */
   readonly positions?: readonly Position[] | undefined
   /**
+   * Why the target will never take a record, where that can be told from the record alone: it is set aside before it is
+   * delivered. A target that keeps positions says it here, and gives neither `rejected` nor `outputs`: what it took
+   * before a crash is not delivered again, and only what this answers is asked again.
+   */
+  rejects?(record: Incoming): string | undefined
+  /**
    * Resolves once the target has all of the batch but what it rejects. Rejecting means: none of it is known to be there,
    * try again; with an {@link Unavailable} for as long as it takes, with anything else as often as the policy says, then
-   * record by record, so that only those that fail alone are set aside.
+   * record by record, so that only those that fail alone are set aside. What a target throws when nobody answers
+   * (`ECONNREFUSED` and its like) counts as {@link Unavailable}, and so does a delivery that takes too long.
+   *
+   * Once the signal fires it must end soon: a delivery that does not is left alone, and its target closed.
    */
   deliver(batch: Batch, signal: AbortSignal): Promise<Delivered>
   /** Idempotent. */
@@ -52,7 +65,7 @@ export interface Batch {
   readonly next: readonly Position[]
 }
 
-/** A record whose key and value were read. */
+/** A record whose key and value were read; a null key is handed on, a null value of compacted topics only. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a connector of several topics tells them apart by name
 export interface Incoming<K = any, V = any> extends Position {
   readonly recordKey: K
@@ -104,12 +117,17 @@ export class Unavailable extends Error {
 export interface DeliveryPolicy {
   /** Records in one batch, at most. */
   readonly batchRecords: number
+  /** Bytes of their keys and values, but for the last one of them. */
+  readonly batchBytes: number
   /** How long records are waited for to fill a batch, milliseconds; 0 takes what is there. */
   readonly lingerMs: number
   /** Tries of a batch that fails for another reason than an unavailable target, the first one included. */
   readonly attempts: number
   readonly backoffMs: number
   readonly maxBackoffMs: number
-  /** One delivery that takes longer has failed. */
+  /** One delivery that takes longer counts as one to an unavailable target. */
   readonly timeoutMs: number
+  /** Unavailable this many times in a row, over all tasks: the breaker opens, and nothing is tried for `openMs`. */
+  readonly breakAfter: number
+  readonly openMs: number
 }

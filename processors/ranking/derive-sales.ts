@@ -53,7 +53,7 @@ export function salesDeriver(keepMs: number): Deriver {
     if (wrongKey !== undefined) return context.deadLetter(wrongKey.reason, wrongKey.message)
     if (fact.kind === 'CANCEL' && fact.order.confirmedAt === null) return
     const known = stores.sales.get(orderId)
-    const soldAt = fact.kind === 'SALE' ? fact.order.confirmedAt : (fact.order.confirmedAt ?? fact.order.at)
+    const soldAt = soldAtOf(fact)
     if (known === undefined && soldAt + keepMs <= context.streamTime) {
       return context.deadLetter('TooOld', `of ${soldAt}, ${keepMs} ms or more before stream time`)
     }
@@ -79,7 +79,12 @@ function forget(orderId: string, context: DeriveContext): void {
   sales.delete(orderId)
 }
 
-function outcomeOf(state: SaleState, fact: OrderFact): Outcome {
+/** The sale's event time, as far as the fact knows it. */
+export function soldAtOf(fact: OrderFact): number {
+  return fact.kind === 'SALE' ? fact.order.confirmedAt : (fact.order.confirmedAt ?? fact.order.at)
+}
+
+export function outcomeOf(state: SaleState, fact: OrderFact): Outcome {
   if (fact.kind === 'SALE') return confirm(state, fact.order)
   const { orderId, returnId, items } = fact.order
   const kind: HeldReversal['kind'] = fact.kind
@@ -89,7 +94,7 @@ function outcomeOf(state: SaleState, fact: OrderFact): Outcome {
 }
 
 /** One dead letter per record: the first fault is its reason, all of them its message. */
-function reportFaults(faults: readonly SaleFault[], context: DeriveContext): void {
+export function reportFaults(faults: readonly SaleFault[], context: Pick<DeriveContext, 'deadLetter'>): void {
   const [{ reason }] = faults as readonly [SaleFault]
   context.deadLetter(reason, faults.map((fault) => fault.message).join('; '))
 }

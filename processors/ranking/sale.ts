@@ -84,7 +84,7 @@ export function reversalOf(
 }
 
 /** A cancel is one of its kind; returns without an id are one return. */
-function reversalId({ kind, returnId }: HeldReversal): string {
+export function reversalId({ kind, returnId }: Pick<RankingSalesDelta, 'kind' | 'returnId'>): string {
   return kind === 'CANCEL' ? 'cancel' : `return:${returnId ?? ''}`
 }
 

@@ -2,6 +2,30 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 
+/** Whether an operator has paused a connector. The last record of a connector counts, in every process. */
+export interface ConnectorSwitch {
+  readonly connector: string
+  readonly paused: boolean
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export const connectorSwitchSchema: RecordSchema<ConnectorSwitch> = {
+  name: 'millrace.ops.ConnectorSwitch',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "ConnectorSwitch",
+    "namespace": "millrace.ops",
+    "doc": "Whether an operator has paused a connector. The last record of a connector counts, in every process.",
+    "fields": [
+      {"name": "connector", "type": "string"},
+      {"name": "paused", "type": "boolean"},
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+    ]
+  },
+}
+
 /** RESOLVED: not seen again for a while. */
 export type IncidentStatus = 'UNKNOWN' | 'OPEN' | 'RESOLVED'
 

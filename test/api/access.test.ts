@@ -137,6 +137,9 @@ const everything = [
   ['POST', '/v1/ops/dlq/redrive', 'admin'],
   ['POST', '/v1/ops/tasks/catalog.0_0/resume', 'admin'],
   ['POST', '/v1/ops/clock/thaw', 'admin'],
+  ['GET', '/v1/ops/connectors', 'read service admin'],
+  ['POST', '/v1/ops/connectors/mail/pause', 'admin'],
+  ['POST', '/v1/ops/connectors/mail/resume', 'admin'],
   ['GET', '/metrics', 'read service admin'],
 ] as const
 const open = ['/livez', '/readyz', '/startupz', '/time', '/openapi.json']
@@ -174,6 +177,7 @@ describe('with tokens', () => {
       partition: '0',
       offset: '7',
       task: 'catalog.0_0',
+      connector: 'mail',
     }
     const routes = api.routes.filter(({ method }) => method !== 'HEAD')
     const urls = routes.map(

@@ -87,6 +87,22 @@ describe('I26: an operator', () => {
     expect(pipeline.frozen).toBe(true)
   })
 
+  it('who pauses a connector is on record before it pauses; one that is paused already is not paused again', async () => {
+    const started = start({ tokens: TOKENS })
+    const { api, pipeline } = started
+    const turn = (action: string, name = 'mail') =>
+      api.app.inject({ method: 'POST', url: `/v1/ops/connectors/${name}/${action}`, headers: admin })
+    expect((await turn('pause')).json()).toMatchObject({ name: 'mail', state: 'paused' })
+    expect((await turn('pause')).statusCode).toBe(200)
+    expect(pipeline.records.map(({ topic }) => topic)).toEqual(['ops.audit', 'ops.connector'])
+    expect(pipeline.audits).toMatchObject([{ action: 'connector.pause', target: 'mail' }])
+    expect(JSON.parse(pipeline.audits[0]?.before ?? '')).toEqual({ paused: false })
+    pipeline.appendFails = new StreamsError('LOG_BUSY', 'full')
+    expect((await turn('resume')).statusCode).toBe(503)
+    expect(pipeline.isConnectorPaused('mail')).toBe(true)
+    expect((await turn('pause', 'fax')).json()).toMatchObject({ code: 'UNKNOWN_CONNECTOR' })
+  })
+
   it('whose action cannot be put on record does nothing', async () => {
     const started = start()
     started.pipeline.appendFails = new StreamsError('LOG_BUSY', 'full')

@@ -3,6 +3,7 @@
  * when told to; what the tests want to go wrong, goes wrong.
  */
 import type {
+  ConnectorReport,
   CampaignView,
   CopyPort,
   DeadLetterCauses,
@@ -91,6 +92,8 @@ export class FakePipeline extends FakeUsers implements Pipeline {
   redriving = false
   readonly paused = new Set<string>()
   frozen = false
+  /** Whether each is paused. */
+  readonly connectorsPaused = new Map([['mail', false]])
   /** Why the log's ends cannot be read. */
   endsFail: Error | undefined
   readonly #campaigns = new Map<string, { campaign: Campaign; issued: number; soldOutAt: number | null }>()
@@ -331,6 +334,22 @@ export class FakePipeline extends FakeUsers implements Pipeline {
 
   thawClocks(): void {
     this.frozen = false
+  }
+
+  connectors(): Promise<readonly ConnectorReport[]> {
+    return Promise.resolve(
+      [...this.connectorsPaused].map(([name, paused]) => {
+        return { name, state: paused ? 'paused' : 'running', breaker: 'closed', tasks: [] }
+      }),
+    )
+  }
+
+  isConnectorPaused(name: string): boolean | undefined {
+    return this.connectorsPaused.get(name)
+  }
+
+  setConnectorPaused(name: string, paused: boolean): void {
+    this.connectorsPaused.set(name, paused)
   }
 
   incidents(): readonly Incident[] | undefined {

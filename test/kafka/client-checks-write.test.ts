@@ -9,15 +9,16 @@ import { readCommitted } from '../support/kafka/oracle.ts'
 import { threeBrokers } from '../support/kafka/own-cluster.ts'
 import { freshName, freshTopic, leaderOf, moveLeader } from '../support/kafka/topics.ts'
 import { eventually } from '../support/kafka/eventually.ts'
+import { kafkaRuns } from './faults/runs.ts'
 import { appendsTo, groupOf, openWrites } from './opened-writes.ts'
 import '../support/kafka/fixture.ts'
 
 const PARTITIONS = [0, 1, 2]
 /** Their ids are 1 to 3. */
 const BROKERS = 3
-const MOVES = 6
+const MOVES = kafkaRuns(1) * BROKERS
 /** Rounds between two moves, at least. */
-const ROUNDS = 40
+const ROUNDS = 20
 
 const cluster = threeBrokers()
 

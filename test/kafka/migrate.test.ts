@@ -23,7 +23,6 @@ const DEATHS: readonly (readonly [MigrationStep, number])[] = [
   ['topics made', 1],
   ['positions marked', 1],
   ['slice copied', 1],
-  ['slice copied', 7],
   ['slice copied', 30],
   ['copied', 1],
   ['compared', 1],

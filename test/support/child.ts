@@ -5,9 +5,12 @@
  * Every child is ended by its id when the test is over, whatever the test did.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
 
+/** The command's own: what Node made of a source is the same for every program. */
+const COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/compile')
 /** Characters of what the child said that an error message repeats. */
 const TAIL_CHARS = 4_000
 
@@ -39,7 +42,13 @@ export class Child {
   constructor(script: string, args: readonly string[], options: ChildOptions = {}) {
     const [program, ...before] = [...(options.under ?? []), process.execPath, script, ...args]
     this.#process = spawn(program as string, before, {
-      env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', ...options.env },
+      env: {
+        ...process.env,
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
+        NODE_OPTIONS: '',
+        NO_COLOR: '1',
+        ...options.env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.#process.stdin?.on('error', () => {})

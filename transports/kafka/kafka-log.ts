@@ -23,15 +23,15 @@ import {
   type TopicPartition,
   type TopicSpec,
 } from '../../streams/index.ts'
-import type { Codec } from './batches/compression.ts'
 import { BATCH_OVERHEAD } from './batches/encode.ts'
 import type { Cluster } from './cluster.ts'
 import { ClusterReads } from './cluster-reads.ts'
 import { commitAtLeastOnce, commitExactlyOnce } from './commit.ts'
-import { DEFAULT_FETCH_LIMITS, Fetcher, type FetchLimits } from './fetcher.ts'
+import { DEFAULT_FETCH_LIMITS, Fetcher } from './fetcher.ts'
 import { ClusterImport } from './import.ts'
 import { GroupOffsets } from './group/group-offsets.ts'
 import type { MembershipTimes } from './group/membership-options.ts'
+import type { KafkaLogOptions } from './kafka-log-options.ts'
 import type { BrokerConnections, Network } from './network.ts'
 import { RECORD_BYTES_MAX } from './producer-batches.ts'
 import { LINEAGE_BYTES_MAX } from './records.ts'
@@ -46,7 +46,7 @@ import { Router } from './router.ts'
 import { Sender } from './sender.ts'
 import { type Committer, type CommitterOptions, groupName, TopologyGroup } from './topology-group.ts'
 import { TransactionalProducer } from './transactional-producer.ts'
-import { type TopicPlan, Topics, type TopicsOptions } from './topics.ts'
+import { type TopicPlan, Topics } from './topics.ts'
 
 const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 30_000
@@ -58,42 +58,6 @@ const HEARTBEAT_MS = 500
 /** Heartbeats that must get lost in a row before a session is over. */
 const HEARTBEATS_PER_SESSION = 5
 const MIB = 1024 * 1024
-
-export interface KafkaHooks {
-  /** Open transactions of producers that are gone were ended. */
-  onFenced(topology: string, transactionalIds: readonly string[]): void
-  /** A member of a group gets no tasks: its metadata cannot be read. */
-  onUnreadableMember(topology: string, member: string, reason: string): void
-  /** No broker answered the start for half a minute; it goes on waiting. */
-  onUnavailable(error: Error): void
-}
-
-export interface KafkaLogOptions {
-  readonly application: string
-  /** This process's place in its groups, the same over restarts: letters, digits, underscores and hyphens. */
-  readonly slot: string
-  /** Tells this process from others and from its own next start; drawn unless told. */
-  readonly processId?: string
-  /** Where this process answers queries: `http://host:port`. */
-  readonly address?: string
-  /** Of the program, for people who look at the groups. */
-  readonly version: string
-  readonly guarantee?: 'exactly-once' | 'at-least-once'
-  /** A process that is silent for so long is dead. Milliseconds; 10 s. */
-  readonly sessionTimeoutMs?: number
-  /** A commit that takes longer is aborted by the brokers. Milliseconds; 30 s. */
-  readonly transactionTimeoutMs?: number
-  /** Whether the groups are left at the end, or a restart within the session timeout is waited for; false unless told. */
-  readonly leaves?: boolean
-  /** Other processes that keep the state of each task up, so that it can run there at once; 0 unless told, at most 8. */
-  readonly standbys?: number
-  readonly topics?: TopicsOptions
-  readonly compression?: Codec
-  /** Bytes of one record with all its framing; what brokers take by default unless told. */
-  readonly maxRecordBytes?: number
-  readonly fetch?: Partial<FetchLimits>
-  readonly hooks?: Partial<KafkaHooks>
-}
 
 export class KafkaLog implements Log {
   readonly stateHome = 'task'

@@ -2,7 +2,8 @@
 import { systemClock } from '../../streams/index.ts'
 import { Cluster } from './cluster.ts'
 import { type ConnectionOptions, Connections } from './connections.ts'
-import { KafkaLog, type KafkaLogOptions } from './kafka-log.ts'
+import { KafkaLog } from './kafka-log.ts'
+import type { KafkaLogOptions } from './kafka-log-options.ts'
 import type { Network } from './network.ts'
 import { selfTest } from './self-test.ts'
 

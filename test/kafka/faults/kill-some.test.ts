@@ -10,9 +10,9 @@ const SESSION_MS = 3_000
 const seed = seedOfRun()
 
 test(
-  `F2: ${kafkaRuns(4)} kills -9 of one of three processes (CRASH_SEED=${seed})`,
+  `F2: ${kafkaRuns(3)} kills -9 of one of three processes (CRASH_SEED=${seed})`,
   async () => {
-    const kills = kafkaRuns(4)
+    const kills = kafkaRuns(3)
     const run = await CouponRun.open({
       name: 'f2',
       seed,
@@ -51,7 +51,7 @@ test(
         `shared again after ${returns.map(Math.round).join(', ')} ms: ${summary}`,
     )
   },
-  120_000 + kafkaRuns(4) * 40_000,
+  120_000 + kafkaRuns(3) * 40_000,
 )
 
 test(

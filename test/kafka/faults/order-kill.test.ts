@@ -5,7 +5,7 @@ import { everyTaskOnce, troubles } from './engines.ts'
 import { OrderRun } from './order-run.ts'
 import { kafkaRuns } from './runs.ts'
 
-const kills = kafkaRuns(3)
+const kills = kafkaRuns(2)
 const ORDERS_PER_KILL = 8
 const TIMEOUT_MS = 400_000 + kills * 30_000
 const seed = seedOfRun()

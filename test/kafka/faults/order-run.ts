@@ -23,7 +23,7 @@ import { Engine, type EngineOptions } from './engine.ts'
 import { clearTopics, PARTITIONS, theOrderShop, topicsOf } from './shop-topics.ts'
 
 const SPAN_MS = 8_000
-const PAY_WITHIN_MS = 30_000
+const PAY_WITHIN_MS = 15_000
 const PAUSE_MS = 60
 const SETTLE_LIMIT_MS = 240_000
 

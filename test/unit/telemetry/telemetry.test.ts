@@ -41,6 +41,14 @@ function busySystem(campaigns: readonly CampaignFacts[] = []): Probes {
     invariants: () => [{ invariant: 'I1', violations: 3, open: 1 }],
     orderIncidents: () => [{ found: 'ORDER_NEEDS_ATTENTION', open: 2 }],
     unanswered: async () => [4],
+    connectors: async () => [
+      {
+        connector: 'mail',
+        state: 'paused',
+        breaker: 'open',
+        lags: [{ task: 'connector-mail.0_0', topic: 'mail.requested', lagRecords: 3 }],
+      },
+    ],
     log: () => ({ waitingRecords: 1, waitingBytes: 2, diskBytes: 3, diskLimitBytes: 4 }),
     states: () => [{ topology: 'shop', state: 'running', tasks: { restoring: 2, running: 5, failed: 1 } }],
   }
@@ -57,6 +65,9 @@ function touchEverything({ telemetry }: ReturnType<typeof setUp>): void {
   telemetry.engine.onDropped(task, 'NullKey')
   telemetry.engine.onDeadLetter(task, 'orders', 'DeserializationError')
   telemetry.engine.onEmitted(task, 'boards', 2)
+  telemetry.connectors.onDelivered('mail', 2, 15)
+  telemetry.connectors.onFailure('mail', 'unavailable', new Error('down'), false)
+  telemetry.connectors.onRejected('mail', 'mail.requested', 'Rejected')
   telemetry.engine.onStandbyUpdated(task, 2, 0)
   telemetry.engine.onClock('shop', { kind: 'clock-frozen', gapMs: 70_000 })
   telemetry.log.onBatch({ records: 3, bytes: 100, ms: 2 })

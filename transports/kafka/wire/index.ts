@@ -19,7 +19,8 @@ export {
 } from '../batches/layout.ts'
 export { Cluster } from '../cluster.ts'
 export { ClusterError, isClusterError } from '../errors.ts'
-export { KafkaLog, type KafkaLogOptions } from '../kafka-log.ts'
+export { KafkaLog } from '../kafka-log.ts'
+export type { KafkaLogOptions } from '../kafka-log-options.ts'
 export type { BrokerConnections, Network } from '../network.ts'
 export { parseOffsetMetadata } from '../offset-metadata.ts'
 export {

@@ -1,0 +1,31 @@
+/** Connectors as the API needs them. */
+
+export interface ConnectorPort {
+  /** Those of this process, with the tasks that run here. Rejects with what the log rejects with. */
+  connectors(): Promise<readonly ConnectorReport[]>
+  /** Nothing where there is none of this name. */
+  isConnectorPaused(name: string): boolean | undefined
+  /** What was appended to `ops.connector` takes effect here at once; elsewhere, as it is read. */
+  setConnectorPaused(name: string, paused: boolean): void
+}
+
+export interface ConnectorReport {
+  readonly name: string
+  readonly state: 'joining' | 'running' | 'paused' | 'failed' | 'stopped'
+  readonly breaker: 'closed' | 'open' | 'half-open'
+  readonly tasks: readonly ConnectorTaskReport[]
+}
+
+export interface ConnectorTaskReport {
+  readonly name: string
+  readonly partition: number
+  /** Why it does not run any more. */
+  readonly failure?: string | undefined
+  readonly inputs: readonly {
+    readonly topic: string
+    readonly partition: number
+    /** The next offset to be read. */
+    readonly position: number
+    readonly lagRecords: number
+  }[]
+}

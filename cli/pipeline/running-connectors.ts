@@ -1,0 +1,143 @@
+/**
+ * The connectors of this process: runs them, and pauses those that an operator has paused.
+ *
+ * What is paused stands in the compacted topic `ops.connector`, which every process reads along: it outlives a restart,
+ * and holds in all of them. Until it is read nothing is delivered.
+ */
+import type { ConnectorPort, ConnectorReport } from '../../api/index.ts'
+import { type Connector, ConnectorRunner, type ConnectorView } from '../../connectors/index.ts'
+import type { ConnectorSwitch, Topics } from '../../schemas/index.ts'
+import type { Clock, Log } from '../../streams/index.ts'
+import type { ConnectorFacts, Telemetry } from '../../telemetry/index.ts'
+import { TopicView } from './topic-view.ts'
+
+/** A switch has a few dozen bytes. */
+const MAX_BYTES = 1024 * 1024
+/** Milliseconds between looks whether the switches are read. */
+const LOOK_MS = 20
+
+export interface RunningConnectorsOptions {
+  readonly application: string
+  readonly connectors: readonly Connector[]
+  readonly log: Log
+  readonly topics: Pick<Topics, 'opsConnector'>
+  readonly clock: Clock
+  readonly random: () => number
+  readonly telemetry: Pick<Telemetry, 'connectors' | 'logger'>
+}
+
+export class RunningConnectors {
+  readonly #options: RunningConnectorsOptions
+  readonly #runners: readonly ConnectorRunner[]
+  readonly #switches: TopicView<ConnectorSwitch>
+  #cancelLook: (() => void) | undefined
+
+  private constructor(options: RunningConnectorsOptions) {
+    const { connectors, log, topics, clock, telemetry, application, random } = options
+    this.#options = options
+    const hooks = telemetry.connectors
+    this.#runners = connectors.map((connector) => {
+      const runner = new ConnectorRunner({ application, connector, log, clock, hooks, random })
+      runner.pause()
+      return runner
+    })
+    const { name: topic, value } = topics.opsConnector
+    this.#switches = new TopicView({
+      log,
+      topic,
+      value,
+      clock,
+      maxBytes: MAX_BYTES,
+      onFault: (name, fault) =>
+        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
+      onNews: (bytes) => this.#apply(value.deserialize(bytes)),
+    })
+  }
+
+  /** Joins their groups; the tasks begin behind it. Throws what the log throws; then none runs. */
+  static async open(options: RunningConnectorsOptions): Promise<RunningConnectors> {
+    const running = new RunningConnectors(options)
+    try {
+      for (const runner of running.#runners) await runner.start()
+    } catch (error) {
+      await running.close()
+      throw error
+    }
+    running.#begin()
+    return running
+  }
+
+  /** As soon as it is known which of them are paused. */
+  #begin(): void {
+    if (!this.#switches.ready) {
+      this.#cancelLook = this.#options.clock.after(LOOK_MS, () => this.#begin())
+      return
+    }
+    const paused = new Set(
+      this.#switches.values().flatMap(({ connector, paused: is }) => (is ? connector : [])),
+    )
+    for (const runner of this.#runners) if (!paused.has(runner.connector.name)) runner.resume()
+  }
+
+  #apply({ connector, paused }: ConnectorSwitch): void {
+    const runner = this.#runner(connector)
+    if (paused) runner?.pause()
+    else runner?.resume()
+  }
+
+  #runner(name: string): ConnectorRunner | undefined {
+    return this.#runners.find(({ connector }) => connector.name === name)
+  }
+
+  // --- what is asked
+
+  async reports(): Promise<readonly ConnectorReport[]> {
+    return (await this.#views()).map(({ tasks, ...rest }) => ({
+      ...rest,
+      tasks: tasks.map(({ inputs, failure, ...task }) => ({
+        ...task,
+        ...(failure !== undefined && { failure }),
+        inputs: inputs.map(({ offset, ...input }) => ({ ...input, position: offset })),
+      })),
+    }))
+  }
+
+  /** Nothing where there is none of this name. */
+  isPaused(name: string): boolean | undefined {
+    return this.#runner(name)?.isPaused
+  }
+
+  setPaused(connector: string, paused: boolean): void {
+    this.#apply({ connector, paused, at: this.#options.clock.now() })
+  }
+
+  async facts(): Promise<readonly ConnectorFacts[]> {
+    return (await this.#views()).map(({ name, state, breaker, tasks }) => ({
+      connector: name,
+      state,
+      breaker,
+      lags: tasks.flatMap(({ name: task, inputs }) =>
+        inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords })),
+      ),
+    }))
+  }
+
+  #views(): Promise<ConnectorView[]> {
+    return Promise.all(this.#runners.map((runner) => runner.view()))
+  }
+
+  /** Idempotent. */
+  async close(): Promise<void> {
+    this.#cancelLook?.()
+    this.#switches.close()
+    await Promise.all(this.#runners.map((runner) => runner.stop()))
+  }
+}
+
+export function connectorPort(running: RunningConnectors): ConnectorPort {
+  return {
+    connectors: () => running.reports(),
+    isConnectorPaused: (name) => running.isPaused(name),
+    setConnectorPaused: (name, paused) => running.setPaused(name, paused),
+  }
+}

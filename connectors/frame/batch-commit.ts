@@ -1,0 +1,128 @@
+/** What a part of a batch leaves in the log: outputs, dead letters, positions, and how it came about, as one commit. */
+import {
+  type Checkpoint,
+  EventIdMakers,
+  type InputRun,
+  type Log,
+  OutputCollector,
+  outputsCrc,
+  type Position,
+  positionText,
+  type TaskCommit,
+  type TaskId,
+  taskName,
+} from '../../streams/index.ts'
+import type { Delivered, Produced } from './connector.ts'
+import type { Taken } from './inputs.ts'
+
+export interface CommittedPart {
+  readonly taken: readonly Taken[]
+  readonly delivered: Delivered
+  /** The next offset of every input after it. */
+  readonly positions: readonly Position[]
+}
+
+/** A commit but for its epoch, which is known once it may begin. */
+export type PartCommit = Omit<TaskCommit, 'epoch'>
+
+export class BatchCommits {
+  readonly #task: TaskId
+  readonly #outputs: OutputCollector
+  readonly #ids: EventIdMakers
+  readonly #now: () => number
+  readonly #onRejected: (topic: string, reason: string) => void
+  #last: Checkpoint
+
+  /** `last`: what the task's last commit left. */
+  constructor(options: {
+    readonly task: TaskId
+    readonly log: Log
+    readonly last: Checkpoint
+    readonly now: () => number
+    readonly onRejected: (topic: string, reason: string) => void
+  }) {
+    this.#task = options.task
+    this.#outputs = new OutputCollector(options.log)
+    this.#ids = new EventIdMakers(taskName(options.task))
+    this.#last = options.last
+    this.#now = options.now
+    this.#onRejected = options.onRejected
+  }
+
+  get positions(): readonly Position[] {
+    return this.#last.positions
+  }
+
+  /** Call once for each part, in order; what it answers is committed before the next. */
+  make({ taken, delivered, positions }: CommittedPart): PartCommit {
+    const produced = Map.groupBy(delivered.outputs ?? [], ({ because }) => positionText(because))
+    const rejected = new Map(
+      (delivered.rejected ?? []).map(({ record, reason }) => [positionText(record), reason]),
+    )
+    for (const one of taken) {
+      const at = positionText(one.record)
+      this.#emit(one, produced.get(at) ?? [], rejected.get(at))
+    }
+    const outputs = this.#outputs.drain()
+    const checkpoint = (this.#last = { positions, ...this.#clocks(taken) })
+    const { sequence, times } = checkpoint
+    return {
+      task: this.#task,
+      outputs,
+      checkpoint,
+      journal: {
+        sequence,
+        times,
+        wallTimers: 0,
+        punctuators: [],
+        inputs: runsOf(taken),
+        outputsCrc: outputsCrc(outputs),
+      },
+      state: [],
+      changes: [],
+    }
+  }
+
+  #clocks(taken: readonly Taken[]): Pick<Checkpoint, 'times' | 'sequence'> {
+    const { times, sequence } = this.#last
+    const wallTime = Math.max(times.wallTime, this.#now())
+    const streamTime = taken.reduce((time, { record }) => Math.max(time, record.timestamp), times.streamTime)
+    return { times: { streamTime, wallTime, lastRecordAt: wallTime }, sequence: sequence + 1 }
+  }
+
+  #emit({ record, refusal }: Taken, produced: readonly Produced[], rejected: string | undefined): void {
+    this.#outputs.begin({
+      ids: this.#ids.of(record.topic),
+      origin: record,
+      placeHigh: record.partition,
+      placeLow: record.offset,
+    })
+    if (refusal !== undefined) return this.#deadLetter(record.topic, refusal.reason, refusal.cause)
+    if (rejected !== undefined) return this.#deadLetter(record.topic, 'Rejected', rejected)
+    try {
+      for (const { topic, key, value, timestamp } of produced)
+        this.#outputs.emit(topic, key, value, timestamp, undefined, [])
+    } catch (error) {
+      // The target has it; what it answered is no record of its topic.
+      this.#outputs.rollback()
+      this.#deadLetter(record.topic, 'OutputError', error)
+    }
+  }
+
+  #deadLetter(topic: string, reason: string, cause: unknown): void {
+    this.#outputs.deadLetter(reason, cause)
+    this.#onRejected(topic, reason)
+  }
+}
+
+/** Runs of records taken in a row from one input. */
+function runsOf(taken: readonly Taken[]): InputRun[] {
+  const runs: InputRun[] = []
+  for (const { record } of taken) {
+    const { topic, partition, offset: firstOffset } = record
+    const last = runs.at(-1)
+    if (last?.topic === topic) runs[runs.length - 1] = { ...last, count: last.count + 1 }
+    else runs.push({ topic, partition, firstOffset, count: 1 })
+  }
+  return runs
+}

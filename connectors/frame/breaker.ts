@@ -1,0 +1,72 @@
+/**
+ * Leaves a target alone that was not there several times in a row, for all tasks of a connector.
+ *
+ * closed → open (`failures` in a row) → half-open (after `openMs`: one try goes, the others wait) → closed, or open again.
+ *
+ * Only what says nothing of the records counts: an unavailable target, a delivery that took too long.
+ */
+import type { Clock } from '../../streams/index.ts'
+import { pause } from './waiting.ts'
+
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+/** Milliseconds between looks of those that wait for somebody else's try. */
+const LOOK_MS = 50
+
+export interface DeliveryBreakerOptions {
+  readonly clock: Clock
+  /** Unavailable this many times in a row opens it. */
+  readonly failures: number
+  readonly openMs: number
+  readonly onChange: (from: BreakerState, to: BreakerState) => void
+}
+
+export class DeliveryBreaker {
+  readonly #options: DeliveryBreakerOptions
+  #state: BreakerState = 'closed'
+  #inARow = 0
+  #until = 0
+
+  constructor(options: DeliveryBreakerOptions) {
+    this.#options = options
+  }
+
+  get state(): BreakerState {
+    return this.#state
+  }
+
+  /** Ends when a delivery may be tried, or when the signal fires. Never rejects. */
+  async permit(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    while (!signal.aborted && this.#state !== 'closed') {
+      const left = this.#until - clock.monotonic()
+      if (this.#state === 'open' && left <= 0) return this.#to('half-open')
+      await pause(clock, this.#state === 'open' ? left : LOOK_MS, signal)
+    }
+  }
+
+  /** The target answered, whatever it said. */
+  answered(): void {
+    this.#inARow = 0
+    if (this.#state !== 'closed') this.#to('closed')
+  }
+
+  unavailable(): void {
+    const { clock, failures, openMs } = this.#options
+    this.#inARow++
+    if (this.#state === 'closed' && this.#inARow < failures) return
+    this.#until = clock.monotonic() + openMs
+    if (this.#state !== 'open') this.#to('open')
+  }
+
+  /** Whoever tried does not any more, and nothing is known. */
+  givenUp(): void {
+    if (this.#state === 'half-open') this.#to('open')
+  }
+
+  #to(next: BreakerState): void {
+    const from = this.#state
+    this.#state = next
+    this.#options.onChange(from, next)
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * One task of a connector: reads, delivers, commits, one batch after the other, until it is ended.
+ *
+ * A session begins at the task's last commit, or where its target says, and ends with the first failure that leaves doubt
+ * about either; the next one begins anew.
+ *
+ * | step | what | a crash after it |
+ * | --- | --- | --- |
+ * | 1 | a batch is read and decoded | nothing has happened: the records come again |
+ * | 2 | the target takes it, and, where it keeps positions, these with it | the records come again, with the same keys; a target that keeps positions is ahead of the log, and is given none of them |
+ * | 3 | the log takes outputs, dead letters and positions as one | all of it is there |
+ *
+ * Invariants:
+ * 1. A batch is committed before the next is read: memory holds one batch, and what the readers read ahead.
+ * 2. A commit names the assignment that is current when it begins.
+ * 3. Once `ended` resolves, nothing of the task is delivered or committed any more.
+ */
+import {
+  type Checkpoint,
+  type Clock,
+  isStreamsError,
+  type Log,
+  NO_CHECKPOINT,
+  type Position,
+  reactionOf,
+  type TaskId,
+} from '../../streams/index.ts'
+import { BatchCommits, type PartCommit } from './batch-commit.ts'
+import type { DeliveryBreaker } from './breaker.ts'
+import type { CommitGate } from './commit-gate.ts'
+import type { Batch, Connector, DeliveryPolicy, Incoming, Target } from './connector.ts'
+import type { Delivery } from './delivery.ts'
+import { asError, DeliveryStuck, isUnavailable, kindOf } from './failures.ts'
+import type { ConnectorHooks } from './hooks.ts'
+import { ConnectorInputs, type Taken } from './inputs.ts'
+import { backoffMs } from './policy.ts'
+import { type Latch, pause, settled } from './waiting.ts'
+
+/** Milliseconds between looks when nothing wakes the task. */
+const IDLE_LIMIT_MS = 1_000
+/** Milliseconds before a commit that the log could not take is offered again. */
+const COMMIT_RETRY_MS = 200
+/** How long a target may take to close. */
+const CLOSE_WITHIN_MS = 5_000
+
+export interface ConnectorTaskParts {
+  readonly connector: Connector
+  readonly policy: DeliveryPolicy
+  readonly log: Log
+  readonly clock: Clock
+  readonly random: () => number
+  readonly hooks: ConnectorHooks
+  readonly gate: CommitGate
+  readonly breaker: DeliveryBreaker
+  readonly delivery: Delivery
+  /** Shut while an operator has paused the connector. */
+  readonly going: Latch
+  /** The error says that the process cannot go on. */
+  readonly onFatal: (error: Error) => void
+}
+
+/** How far an input is behind. */
+export interface ConnectorLag extends Position {
+  readonly lagRecords: number
+}
+
+export class ConnectorTaskRun {
+  readonly id: TaskId
+  readonly #parts: ConnectorTaskParts
+  readonly #aborted = new AbortController()
+  readonly #stopping = new AbortController()
+  #epoch: number
+  #known: readonly Position[] | undefined
+  #inputs: ConnectorInputs | undefined
+  #failure: Error | undefined
+  #wake = (): void => {}
+  readonly #run: Promise<void>
+
+  constructor(id: TaskId, epoch: number, parts: ConnectorTaskParts) {
+    this.id = id
+    this.#epoch = epoch
+    this.#parts = parts
+    this.#run = this.#sessions()
+  }
+
+  /** Why it does not run any more although it is assigned. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  /** Goes on under a later assignment. */
+  adopt(epoch: number): void {
+    this.#epoch = epoch
+  }
+
+  /** It is not wanted any more: what is under way is given up. Resolves as `ended`. */
+  drop(): Promise<void> {
+    this.#aborted.abort(new Error('the task left'))
+    this.#stopping.abort()
+    return this.#run
+  }
+
+  /** Ends after the batch under way. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  /** Never rejects. */
+  ended(): Promise<void> {
+    return this.#run
+  }
+
+  /** Throws what the log throws. */
+  async lags(): Promise<readonly ConnectorLag[]> {
+    if (this.#inputs !== undefined) return this.#inputs.lags()
+    const { connector, log } = this.#parts
+    return Promise.all(
+      connector.inputs.map(async ({ name: topic }) => {
+        const { partition } = this.id
+        const { start, end } = await log.bounds({ topic, partition })
+        const offset = this.#known?.find((position) => position.topic === topic)?.offset ?? start
+        return { topic, partition, offset, lagRecords: Math.max(0, end - offset) }
+      }),
+    )
+  }
+
+  // --- sessions
+
+  async #sessions(): Promise<void> {
+    const { clock, policy, random } = this.#parts
+    // The runner knows the task before anything of it happens.
+    await Promise.resolve()
+    for (let failures = 1; !this.#stopping.signal.aborted; failures++) {
+      try {
+        await this.#session(() => (failures = 0))
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return
+        if (this.#fails(error)) return
+        await pause(clock, backoffMs(policy, failures, random()), this.#stopping.signal)
+      }
+    }
+  }
+
+  /** A fenced task is told to the runner, or goes on where the log says. Whether the failure is the end of the task. */
+  #fails(error: unknown): boolean {
+    const { connector, hooks, onFatal } = this.#parts
+    const isOpening = error instanceof OpenFailure
+    const cause = asError(isOpening ? error.cause : error)
+    const reaction = isOpening ? 'retry' : reactionOf(error)
+    const isFinal =
+      reaction === 'stop' || (reaction === 'drop-task' && !isStreamsError(error, 'COMMIT_FENCED'))
+    const isTarget = isOpening || error instanceof DeliveryStuck
+    hooks.onFailure(connector.name, isTarget ? kindOf(cause) : 'log', cause, isFinal)
+    if (!isFinal) return false
+    this.#failure = cause
+    if (reaction === 'stop') onFatal(cause)
+    else hooks.onEnded(connector.name, cause)
+    return true
+  }
+
+  async #session(onProgress: () => void): Promise<void> {
+    const { signal } = this.#aborted
+    const checkpoint = (await this.#parts.log.committed(this.id)) ?? NO_CHECKPOINT
+    this.#known = checkpoint.positions
+    const target = await this.#open()
+    try {
+      const inputs = (this.#inputs = await this.#openInputs(checkpoint, target))
+      signal.throwIfAborted()
+      const commits = this.#commitsFrom(checkpoint)
+      while (!this.#stopping.signal.aborted) {
+        const taken = await this.#gathered(inputs)
+        if (taken.length === 0) continue
+        await this.#deliver(target, taken, commits, inputs.positions())
+        onProgress()
+      }
+    } finally {
+      this.#inputs?.close()
+      this.#inputs = undefined
+      await this.#close(target)
+    }
+  }
+
+  /** Throws an `OpenFailure`. */
+  async #open(): Promise<Target> {
+    const { connector, going, breaker, log } = this.#parts
+    const { partition } = this.id
+    const { signal } = this.#stopping
+    await going.passed(signal)
+    await breaker.permit(signal)
+    signal.throwIfAborted()
+    try {
+      const partitions = connector.inputs.map(({ name: topic }) => ({ topic, partition }))
+      const topicId = (topic: string): string => log.topicId(topic)
+      const target = await connector.open({ partitions, topicId, signal: this.#aborted.signal })
+      breaker.answered()
+      return target
+    } catch (error) {
+      if (isUnavailable(error)) breaker.unavailable()
+      else breaker.givenUp()
+      throw new OpenFailure(error)
+    }
+  }
+
+  async #openInputs({ positions }: Checkpoint, target: Target): Promise<ConnectorInputs> {
+    const { connector, log } = this.#parts
+    const { partition } = this.id
+    const from = await Promise.all(
+      connector.inputs.map(async ({ name: topic }) => {
+        const at = (some: readonly Position[] | undefined): number | undefined =>
+          some?.find((one) => one.topic === topic && one.partition === partition)?.offset
+        const { start } = await log.bounds({ topic, partition })
+        const committed = at(positions)
+        if (target.positions === undefined) return { topic, partition, offset: committed ?? start }
+        // What only the log is to have, dead letters, may be missing up to where the target is.
+        const taken = at(target.positions) ?? start
+        return { topic, partition, offset: Math.min(taken, committed ?? start) }
+      }),
+    )
+    return new ConnectorInputs({
+      log,
+      topics: connector.inputs,
+      partition,
+      from,
+      targetFrom: target.positions ?? [],
+      rejects: (record) => target.rejects?.(record),
+      onReadable: () => this.#wake(),
+    })
+  }
+
+  #commitsFrom(checkpoint: Checkpoint): BatchCommits {
+    const { connector, log, clock, hooks } = this.#parts
+    return new BatchCommits({
+      task: this.id,
+      log,
+      last: checkpoint,
+      now: () => clock.now(),
+      onRejected: (topic, reason) => hooks.onRejected(connector.name, topic, reason),
+    })
+  }
+
+  async #close(target: Target): Promise<void> {
+    const { clock, connector, hooks } = this.#parts
+    const late = new AbortController()
+    const cancel = clock.after(CLOSE_WITHIN_MS, () => late.abort())
+    const closing = Promise.resolve()
+      .then(() => target.close())
+      .catch((error: unknown) => hooks.onFailure(connector.name, 'failed', asError(error), true))
+    await settled(closing, late.signal)
+    cancel()
+  }
+
+  // --- batches
+
+  /** 1. Empty where there was nothing, or it is to end. */
+  async #gathered(inputs: ConnectorInputs): Promise<Taken[]> {
+    const { policy, clock, going } = this.#parts
+    const { signal } = this.#stopping
+    const taken: Taken[] = []
+    await going.passed(signal)
+    const readable = this.#nextReadable()
+    if (signal.aborted || inputs.gather(taken, policy)) return taken
+    if (taken.length === 0) {
+      await this.#idle(readable, IDLE_LIMIT_MS)
+      return taken
+    }
+    const until = clock.monotonic() + policy.lingerMs
+    for (let left = policy.lingerMs; left > 0 && !signal.aborted; left = until - clock.monotonic()) {
+      const more = this.#nextReadable()
+      if (inputs.gather(taken, policy)) break
+      await this.#idle(more, left)
+    }
+    return taken
+  }
+
+  #nextReadable(): Promise<void> {
+    return new Promise((resolve) => (this.#wake = resolve))
+  }
+
+  async #idle(readable: Promise<void>, ms: number): Promise<void> {
+    const over = new AbortController()
+    const waiting = AbortSignal.any([over.signal, this.#stopping.signal])
+    const cancel = this.#parts.clock.after(ms, () => over.abort())
+    await settled(readable, waiting)
+    cancel()
+  }
+
+  /** 2 and 3. */
+  async #deliver(
+    target: Target,
+    taken: readonly Taken[],
+    commits: BatchCommits,
+    end: readonly Position[],
+  ): Promise<void> {
+    const before = commits.positions
+    const records = taken.flatMap(({ incoming }) => incoming ?? [])
+    if (records.length === 0) return this.#commit(commits.make({ taken, delivered: {}, positions: end }))
+    let done = 0
+    const signals = { dropped: this.#aborted.signal, stopping: this.#stopping.signal }
+    const batch = batchOf(records, taken, end)
+    for await (const part of this.#parts.delivery.parts(target, batch, signals)) {
+      const next = afterRecords(taken, done, part.count)
+      const isLast = taken.slice(next).every(({ incoming }) => incoming === undefined)
+      const to = isLast ? taken.length : next
+      const positions = isLast ? end : movedOn(end, before, taken, to)
+      await this.#commit(commits.make({ taken: taken.slice(done, to), delivered: part.delivered, positions }))
+      done = to
+    }
+  }
+
+  /** The log may say that it cannot take it now: it is offered again. Throws what else the log throws. */
+  async #commit(commit: PartCommit): Promise<void> {
+    const { log, gate, clock, connector, hooks } = this.#parts
+    const { signal } = this.#aborted
+    for (;;) {
+      try {
+        await gate.run(signal, () => log.commit([{ ...commit, epoch: this.#epoch }]))
+        this.#known = commit.checkpoint.positions
+        return
+      } catch (error) {
+        signal.throwIfAborted()
+        if (reactionOf(error) !== 'retry') throw error
+        hooks.onFailure(connector.name, 'log', asError(error), false)
+        await pause(clock, COMMIT_RETRY_MS, signal)
+      }
+    }
+  }
+}
+
+/** What `Connector.open` threw: tried again, whatever it is. */
+class OpenFailure extends Error {
+  override readonly name = 'OpenFailure'
+
+  constructor(cause: unknown) {
+    super('the target cannot be opened', { cause })
+  }
+}
+
+function batchOf(records: readonly Incoming[], taken: readonly Taken[], end: readonly Position[]): Batch {
+  const topics = new Set(taken.map(({ record }) => record.topic))
+  return { records, next: end.filter(({ topic }) => topics.has(topic)) }
+}
+
+/** Index after the next `count` records that were to be delivered, from `begin` on. */
+function afterRecords(taken: readonly Taken[], begin: number, count: number): number {
+  let left = count
+  let at = begin
+  for (; at < taken.length && left > 0; at++) if (taken[at]?.incoming !== undefined) left--
+  return at
+}
+
+/** Positions of all inputs after the first `to` of what was taken. */
+function movedOn(
+  end: readonly Position[],
+  before: readonly Position[],
+  taken: readonly Taken[],
+  to: number,
+): Position[] {
+  return end.map(({ topic, partition, offset }) => {
+    const last = taken.slice(0, to).findLast(({ record }) => record.topic === topic)
+    if (last !== undefined) return { topic, partition, offset: last.record.offset + 1 }
+    const first = taken.find(({ record }) => record.topic === topic)
+    const known = before.find((one) => one.topic === topic)
+    return known ?? { topic, partition, offset: first?.record.offset ?? offset }
+  })
+}

@@ -1,0 +1,15 @@
+/** Every topic that a connector reads or writes, once, with what it must be. */
+import { deadLetterTopic, type TopicUse } from '../../streams/index.ts'
+import type { Connector } from './connector.ts'
+
+export function connectorTopics({ inputs, outputs = [] }: Connector): readonly TopicUse[] {
+  const uses = new Map<string, TopicUse>()
+  for (const { name, cleanup, timestamps } of outputs)
+    uses.set(name, { name, role: 'sink', cleanup, timestamps })
+  for (const { name, cleanup, timestamps } of inputs) {
+    uses.set(name, { name, role: 'source', cleanup, timestamps })
+    const letters = deadLetterTopic(name)
+    uses.set(letters, { name: letters, role: 'dead-letter', cleanup: 'delete', timestamps: 'CreateTime' })
+  }
+  return [...uses.values()]
+}

@@ -1,0 +1,231 @@
+/** What a connector does with batches, failures and its own end, on a log in memory and on one on the disk. */
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type Connector, type ConnectorRunner, Unavailable } from '../../../../connectors/index.ts'
+import { readDeadLetter, systemClock } from '../../../../streams/index.ts'
+import {
+  answers,
+  ConnectorRig,
+  connectorTo,
+  events,
+  type LogKind,
+  numbers,
+  Sink,
+  until,
+} from '../../../support/connector-rig.ts'
+
+const KINDS: readonly LogKind[] = ['memory', 'embedded']
+
+async function running(rig: ConnectorRig, connector: Connector, hooks = {}): Promise<ConnectorRunner> {
+  const runner = await rig.start(connector, { hooks })
+  onTestFinished(() => runner.stop().then(() => rig.log.close()))
+  return runner
+}
+
+describe.each(KINDS)('on the %s log', (kind) => {
+  test('everything arrives, in order, and outputs, positions and journal are one commit', async () => {
+    const rig = await ConnectorRig.open(kind)
+    const sink = new Sink()
+    sink.answer = ({ records }) => ({
+      outputs: records.map((because) => {
+        const { recordKey: key, value, timestamp } = because
+        return { topic: answers, key, value: `took ${value}`, timestamp, because }
+      }),
+    })
+    const connector = connectorTo(sink, { delivery: { batchRecords: 2 } })
+    await rig.topicsOf(connector)
+    await rig.append(events, ['a', 'b', 'c'])
+    await running(rig, connector)
+    await until(async () => (await rig.committed(connector, events)) === 3)
+    expect(sink.values).toEqual(['a', 'b', 'c'])
+    const records = await rig.records(answers.name)
+    const others = await rig.log.bounds({ topic: answers.name, partition: 1 })
+    expect(records.length + others.end).toBe(3)
+    for (const { lineage } of records) expect(lineage?.cause?.topic).toBe('events')
+  })
+
+  test('what cannot be read goes to the dead letters as the engine writes them, and holds nothing up', async () => {
+    const rig = await ConnectorRig.open(kind)
+    const sink = new Sink()
+    const connector = connectorTo(sink, { inputs: [numbers] })
+    await rig.topicsOf(connector)
+    await rig.append(numbers, ['1', 'two', '3'])
+    const rejected: string[] = []
+    await running(rig, connector, {
+      onRejected: (_: string, topic: string, reason: string) => rejected.push(`${topic} ${reason}`),
+    })
+    await until(async () => (await rig.committed(connector, numbers)) === 3)
+    expect(sink.values).toEqual(['1', '3'])
+    const letters = (await rig.records('numbers.dlq')).map(readDeadLetter)
+    expect(letters).toMatchObject([
+      {
+        dialect: 'streams',
+        error: 'DeserializationError',
+        original: { topic: 'numbers', partition: 0, offset: 1 },
+      },
+    ])
+    expect(rejected).toEqual(['numbers DeserializationError'])
+  })
+
+  test('a batch that fails is tried as often as the policy says, then record by record', async () => {
+    const rig = await ConnectorRig.open(kind)
+    const sink = new Sink()
+    sink.before = ({ records }) => {
+      if (records.some(({ value }) => value === 'bad')) throw new RangeError('no such thing')
+    }
+    const connector = connectorTo(sink, { delivery: { attempts: 3 } })
+    await rig.topicsOf(connector)
+    await rig.append(events, ['a', 'bad', 'c'])
+    await running(rig, connector)
+    await until(async () => (await rig.committed(connector, events)) === 3)
+    expect(sink.values).toEqual(['a', 'c'])
+    expect(sink.tries).toBe(3 + 3)
+    const letters = (await rig.records('events.dlq')).map(readDeadLetter)
+    expect(letters).toMatchObject([{ error: 'Rejected', message: 'RangeError: no such thing' }])
+  })
+
+  test('an unavailable target loses nothing, however long; the breaker opens, probes and closes', async () => {
+    const rig = await ConnectorRig.open(kind)
+    const sink = new Sink()
+    let isUp = false
+    sink.before = () => {
+      if (!isUp) throw new Unavailable('down')
+    }
+    const states: string[] = []
+    const connector = connectorTo(sink, { delivery: { batchRecords: 10 } })
+    await rig.topicsOf(connector)
+    for (let i = 0; i < 20; i++) {
+      await rig.append(
+        events,
+        Array.from({ length: 100 }, (_, j) => `${i * 100 + j}`),
+      )
+    }
+    await running(rig, connector, {
+      onBreaker: (_: string, from: string, to: string) => states.push(`${from} → ${to}`),
+    })
+    await until(() => sink.tries >= 100)
+    expect(rig.clock.monotonic()).toBeGreaterThan(10 * 60_000)
+    expect(await rig.committed(connector, events)).toBeUndefined()
+    isUp = true
+    await until(async () => (await rig.committed(connector, events)) === 2_000)
+    expect(sink.values).toEqual(Array.from({ length: 2_000 }, (_, i) => `${i}`))
+    expect(states.slice(0, 3)).toEqual(['closed → open', 'open → half-open', 'half-open → open'])
+    expect(states.at(-1)).toBe('half-open → closed')
+  })
+
+  test('paused, nothing is delivered; resumed, everything is', async () => {
+    const rig = await ConnectorRig.open(kind)
+    const sink = new Sink()
+    const connector = connectorTo(sink)
+    const runner = await running(rig, connector)
+    runner.pause()
+    expect(runner.state).toBe('paused')
+    await rig.append(events, ['a', 'b'])
+    await until(async () => (await runner.view()).tasks.some(({ inputs }) => inputs[0]?.lagRecords === 2))
+    expect(sink.tries).toBe(0)
+    runner.resume()
+    await until(async () => (await rig.committed(connector, events)) === 2)
+    expect(sink.values).toEqual(['a', 'b'])
+  })
+
+  test('stopped, it finishes and commits what is under way, and nothing is delivered again', async () => {
+    const rig = await ConnectorRig.open(kind, systemClock)
+    const sink = new Sink()
+    let finish = (): void => {}
+    sink.before = () => new Promise((resolve) => (finish = resolve))
+    const connector = connectorTo(sink)
+    const runner = await rig.start(connector)
+    await rig.append(events, ['a'])
+    await until(() => sink.tries === 1)
+    const stopped = runner.stop()
+    finish()
+    await stopped
+    expect(await rig.committed(connector, events)).toBe(1)
+    expect(sink.closed).toBe(1)
+    await rig.log.close()
+  })
+})
+
+test('a delivery that takes too long is told to end, and tried again', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  const reasons: unknown[] = []
+  sink.before = (_, signal) => {
+    if (sink.tries > 1) return
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        reasons.push(signal.reason)
+        reject(signal.reason as Error)
+      })
+    })
+  }
+  const connector = connectorTo(sink)
+  const kinds: string[] = []
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  await running(rig, connector, { onFailure: (_: string, kind: string) => kinds.push(kind) })
+  await until(async () => (await rig.committed(connector, events)) === 1)
+  expect(reasons).toMatchObject([{ name: 'DeliveryTimeout' }])
+  expect(kinds).toEqual(['timeout'])
+  expect(sink.values).toEqual(['a'])
+})
+
+test('a delivery that does not end although it was told to is left alone, with its target', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const stuck = new Sink()
+  stuck.before = () => new Promise(() => {})
+  const fresh = new Sink()
+  const targets = [stuck, fresh]
+  const connector = connectorTo(stuck, {
+    open: ({ partitions }) =>
+      Promise.resolve(partitions[0]?.partition === 0 ? (targets.shift() ?? fresh) : new Sink()),
+  })
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  await running(rig, connector)
+  await until(async () => (await rig.committed(connector, events)) === 1)
+  expect(stuck.closed).toBe(1)
+  expect(fresh.values).toEqual(['a'])
+})
+
+test('memory: while a target takes nothing, a task holds a batch and one read ahead', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  sink.before = () => {
+    throw new Unavailable('down')
+  }
+  const connector = connectorTo(sink, { delivery: { batchRecords: 100 } })
+  await rig.topicsOf(connector)
+  await rig.append(
+    events,
+    Array.from({ length: 20_000 }, (_, i) => `${i}`),
+  )
+  let handedOut = 0
+  const { log } = rig
+  const counted = new Proxy(log, {
+    get(of, name) {
+      if (name !== 'openReader') return bound(of, name)
+      return (...args: Parameters<typeof log.openReader>) => {
+        const reader = of.openReader(...args)
+        return new Proxy(reader, {
+          get(inner, member) {
+            if (member !== 'take') return bound(inner, member)
+            return (limit: number) => {
+              const records = inner.take(limit)
+              handedOut += records.length
+              return records
+            }
+          },
+        })
+      }
+    },
+  })
+  const runner = await rig.start(connector, { log: counted })
+  await until(() => sink.tries >= 200)
+  expect(handedOut).toBeLessThanOrEqual(100 + 512)
+  await runner.stop()
+})
+
+function bound<T extends object>(of: T, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(of, name, of)
+  return typeof value === 'function' ? (value as (...args: never[]) => unknown).bind(of) : value
+}
