@@ -2,6 +2,7 @@
 import type { Config } from '../../config/index.ts'
 import type { Connector } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
+import { platformConnector } from './platform-connector.ts'
 
 export interface ConnectorParts {
   readonly config: Config
@@ -10,6 +11,6 @@ export interface ConnectorParts {
 }
 
 /** Pure: a connector opens what it needs when a task of its own arrives. */
-export function connectorsOf(_parts: ConnectorParts): readonly Connector[] {
-  return []
+export function connectorsOf({ config, topics }: ConnectorParts): readonly Connector[] {
+  return [platformConnector(config, topics)].filter((one) => one !== undefined)
 }
