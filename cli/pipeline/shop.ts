@@ -291,7 +291,7 @@ function pipelineOf(
     ...userPort(parts),
     ...privacyPort(parts, base.sealing),
     ...operationsPort(parts),
-    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
+    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all, connectors }),
     ...connectorPort(connectors),
     board: (query) => boards.board(query),
     copies: replica,
