@@ -9,6 +9,8 @@ import { auth, http, peers } from './sections/http.ts'
 import { dataPlatform } from './sections/data-platform.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { mail } from './sections/mail.ts'
+import { deliveries, payments } from './sections/providers.ts'
 import { privacy } from './sections/privacy.ts'
 import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
@@ -64,8 +66,11 @@ export const configSchema = Type.Object(
     sentinel,
     orders,
     points,
+    payments,
+    deliveries,
     dataPlatform,
     privacy,
+    mail,
     bindings,
     log,
     backpressure,

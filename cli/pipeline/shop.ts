@@ -14,7 +14,7 @@ import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
 import { addressesBy, Bindings, bindingTopicSpecs, externalTopics, loadProfiles } from './bindings.ts'
-import { connectorsOf } from './connectors.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
@@ -32,7 +32,7 @@ import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
 import { connectorPort, RunningConnectors } from './running-connectors.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
-import { type ShopTopologies, shopTopologies } from './topologies.ts'
+import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
 import { privacyPort, type Sealing, userPort } from './user-port.ts'
 
 const MEASURE_EVERY_MS = 1_000
@@ -137,8 +137,10 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const { sealing } = directory
   const base: ShopBase = { config, topologies, topics, profiles, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const connectors = await openConnectors(base, (userId) => pipeline.opener(userId), closing)
+  let keysKnown = (): boolean => false
+  const connectors = await openConnectors(base, { clock, pipeline, keysKnown: () => keysKnown() }, closing)
   const behind = pipelineOf(base, streams, connectors, closing)
+  keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
   if (config.orders.enabled) await sealing.eraser?.resume()
@@ -176,8 +178,7 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
-  if (config.orders.enabled && config.orders.sandboxes)
-    telemetry.logger.warn('orders.sandboxes is on: every payment is approved, every parcel is delivered')
+  if (config.orders.enabled) sayWhatIsPlayed(base)
   // Events of every kind are taken here, also for topologies that run elsewhere.
   await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
@@ -196,18 +197,26 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   return streams
 }
 
+/** Never on without a word. */
+function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
+  const { payments, deliveries } = sandboxesOf(config)
+  const played = [payments && 'every payment is approved', deliveries && 'every parcel is delivered']
+  const said = played.filter((one) => one !== false).join(', ')
+  if (said !== '') telemetry.logger.warn(`orders.sandboxes is on: ${said}`)
+}
+
 /** They deliver as soon as it is known which of them are paused. */
 async function openConnectors(
   base: ShopBase,
-  opener: Pipeline['opener'],
+  shop: ConnectorShop,
   closing: Closing,
 ): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
-  const bindings = await openBindings(base, opener)
+  const bindings = await openBindings(base, (userId) => shop.pipeline.opener(userId))
   closing.add('bindings', () => bindings.close())
   const connectors = await RunningConnectors.open({
     application: config.application,
-    connectors: [...connectorsOf({ config, topics }), ...bindings.connectors],
+    connectors: [...connectorsOf({ config, topics, shop }), ...bindings.connectors],
     log: shopLog.log,
     topics,
     clock,
@@ -242,6 +251,8 @@ function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPol
 
 interface ShopPipeline {
   readonly pipeline: Pipeline
+  /** As `ConnectorShop`. */
+  readonly keysKnown: () => boolean
   readonly admission: Admission
 }
 
@@ -296,7 +307,7 @@ function pipelineOf(
     board: (query) => boards.board(query),
     copies: replica,
   }
-  return { pipeline, admission }
+  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */
