@@ -1,6 +1,6 @@
 /** What must hold between keys, each with its reason. */
 import { isIP } from 'node:net'
-import { dataPlatformIsWhole } from './data-platform-checks.ts'
+import { dataPlatformIsWhole, outboxIsWhole } from './data-platform-checks.ts'
 import type { ConfigProblem } from './errors.ts'
 import type { ConfigValues } from './schema.ts'
 import { Secret } from './secret.ts'
@@ -80,6 +80,7 @@ export function crossChecks(
     ...ordersAreKnownLongEnough(values, origin),
     ...couponsComeInTime(values, origin),
     ...dataPlatformIsWhole(values, origin),
+    ...outboxIsWhole(values, origin),
   ]
 }
 

@@ -42,6 +42,7 @@ export type Config = DeepReadonly<
     | 'peers'
     | 'privacy'
     | 'dataPlatform'
+    | 'outbox'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
@@ -49,6 +50,9 @@ export type Config = DeepReadonly<
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
   readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
+  readonly outbox: DeepReadonly<Omit<WithSecret<ConfigValues['outbox'], 'url'>, 'keepMs'>> & {
+    readonly keepMs: number
+  }
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -206,6 +210,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     peers,
     privacy,
     dataPlatform,
+    outbox,
     ...rest
   } = values
   const overrides = Object.entries(topics.overrides).map(
@@ -218,6 +223,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
     dataPlatform: withSecret(dataPlatform, 'url'),
+    outbox: withSecret(endless(outbox), 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),
