@@ -7,6 +7,7 @@ import { addDataPlatform, addExport } from './program-data-platform.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
 import { addOrder } from './program-order.ts'
+import { addPrivacy } from './program-privacy.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
 import { addBackup, addMigrate, addRepartition, addReset, addRestore, addState } from './program-state.ts'
 
@@ -35,6 +36,7 @@ export function buildProgram(context: Context): Command {
   addRestore(program, context)
   addReset(program, context)
   addState(program, context)
+  addPrivacy(program, context)
   addMigrate(program, context)
   addRepartition(program, context)
   addDataPlatform(program, context)

@@ -25,6 +25,8 @@ export interface TopicSpec {
   readonly retentionMs: number
   /** The oldest records of a partition may go once it holds more. Bytes. */
   readonly retentionBytes: number
+  /** Of a compacted topic: what was deleted must leave it soon, and not when it is worth the log's while. */
+  readonly erasable?: boolean | undefined
 }
 
 /** A record that comes from outside any task. `partition` absent: murmur2 of the key, as Java's producer does. */

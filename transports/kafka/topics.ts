@@ -18,13 +18,13 @@ import type { KafkaRequest } from './protocol/request.ts'
 import { withRetries } from './retry.ts'
 import {
   checkedSpecs,
+  alterableDifferences,
   COMPARED,
   type Config,
   type ExistingTopic,
   fixedDifferences,
   MAX_BATCH_BYTES,
   newTopicConfigs,
-  retentionDifferences,
   type TopicDifference,
 } from './topic-configs.ts'
 
@@ -159,8 +159,8 @@ export class Topics {
       if (topic === undefined) return plan('create', [])
       const fixed = fixedDifferences(spec, topic)
       if (fixed.length > 0) return plan('mismatch', fixed)
-      const retention = retentionDifferences(spec, topic)
-      return plan(retention.length > 0 ? 'alter' : 'ok', retention)
+      const alterable = alterableDifferences(spec, topic)
+      return plan(alterable.length > 0 ? 'alter' : 'ok', alterable)
     })
   }
 
