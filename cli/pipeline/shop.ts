@@ -22,6 +22,7 @@ import { Incidents } from './incidents.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
 import { orderPort, pointPort, stockPort } from './order-port.ts'
+import { outboxOf } from './outbox.ts'
 import { createProbes } from './probes.ts'
 import { rankings } from './rankings.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
@@ -134,6 +135,7 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const behind = pipelineOf(base, streams, connectors, closing)
   streams.run()
   gate.open(behind.pipeline)
+  openOutbox(base, behind.pipeline, closing)
   if (config.orders.enabled) await sealing.eraser?.resume()
   // Again: who still asks is answered before what answers goes.
   closing.add('HTTP', () => doors.shut())
@@ -202,6 +204,24 @@ async function openConnectors(base: ShopBase, closing: Closing): Promise<Running
   })
   closing.add('connectors', () => connectors.close())
   return connectors
+}
+
+/** What another system's database says comes in as events from HTTP do: no faster than the pipeline takes them. */
+function openOutbox(
+  { config, topics, shopLog, telemetry, clock }: ShopBase,
+  pipeline: Pipeline,
+  closing: Closing,
+) {
+  const outbox = outboxOf({
+    config,
+    topics,
+    log: shopLog.log,
+    clock,
+    hooks: telemetry.connectors,
+    waitMs: (topic) => pipeline.admission(topic)?.retryAfterMs,
+  })
+  closing.add('outbox', () => outbox?.close())
+  outbox?.start()
 }
 
 /** Never off without a word. */
