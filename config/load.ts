@@ -28,6 +28,10 @@ type DeepReadonly<T> = T extends Secret
     : T
 type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
+type ProviderConfig<T> = DeepReadonly<
+  Omit<T, 'token' | 'webhookSecrets'> & { token?: Secret; webhookSecrets?: Secret }
+>
+
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
 export type Config = DeepReadonly<
   Omit<
@@ -36,11 +40,14 @@ export type Config = DeepReadonly<
     | 'topics'
     | 'ranking'
     | 'points'
+    | 'payments'
+    | 'deliveries'
     | 'deadLetters'
     | 'kafka'
     | 'registry'
     | 'peers'
     | 'privacy'
+    | 'mail'
     | 'dataPlatform'
     | 'outbox'
   >
@@ -49,6 +56,9 @@ export type Config = DeepReadonly<
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
+  readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
+  readonly payments: ProviderConfig<ConfigValues['payments']>
+  readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
   readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
   readonly outbox: DeepReadonly<Omit<WithSecret<ConfigValues['outbox'], 'url'>, 'keepMs'>> & {
     readonly keepMs: number
@@ -199,20 +209,9 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const {
-    auth: _,
-    topics,
-    ranking,
-    points,
-    deadLetters,
-    kafka,
-    registry,
-    peers,
-    privacy,
-    dataPlatform,
-    outbox,
-    ...rest
-  } = values
+  const { auth: _, topics, ranking, points, deadLetters, ...others } = values
+  const { payments, deliveries, kafka, registry, peers, privacy, mail, dataPlatform, outbox, ...rest } =
+    others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -222,6 +221,9 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
+    mail: withSecret(mail, 'password'),
+    payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
+    deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
     dataPlatform: withSecret(dataPlatform, 'url'),
     outbox: withSecret(endless(outbox), 'url'),
     auth: { tokens },

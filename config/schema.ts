@@ -10,6 +10,8 @@ import { dataPlatform } from './sections/data-platform.ts'
 import { outbox } from './sections/outbox.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { mail } from './sections/mail.ts'
+import { deliveries, payments } from './sections/providers.ts'
 import { privacy } from './sections/privacy.ts'
 import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
@@ -65,9 +67,12 @@ export const configSchema = Type.Object(
     sentinel,
     orders,
     points,
+    payments,
+    deliveries,
     dataPlatform,
     outbox,
     privacy,
+    mail,
     bindings,
     log,
     backpressure,

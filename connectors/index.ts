@@ -76,3 +76,21 @@ export {
 } from './registry/errors.ts'
 export { openRegistrySchemas, RegistrySchemas, type RegistrySchemasOptions } from './registry/schemas.ts'
 export { type Subject, subjectOf, subjectsOf, type WrittenTopic } from './registry/subjects.ts'
+export { fileTransport } from './mail/files.ts'
+export {
+  type Addressee,
+  type Addressees,
+  mailConnector,
+  type MailConnectorOptions,
+} from './mail/mail-connector.ts'
+export { type MailFacts, renderMail, type Rendered, type RenderOptions } from './mail/render.ts'
+export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
+export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
+export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'
+export {
+  type AddressOpener,
+  courierConnector,
+  type CourierConnectorOptions,
+} from './courier/courier-connector.ts'
+export { paymentConnector, type PaymentConnectorOptions } from './payment/payment-connector.ts'
+export type { ProviderOptions } from './providers/connector.ts'

@@ -16,16 +16,27 @@ import {
 } from './generated/coupon.ts'
 import { orderLineSchema, type OrderLine } from './generated/dataplatform.ts'
 import {
+  deliveryCallResultSchema,
+  deliveryCallSchema,
   deliveryCancelResultSchema,
   deliveryCancelSchema,
   deliveryRequestedSchema,
   deliveryResultSchema,
+  type DeliveryCall,
+  type DeliveryCallResult,
   type DeliveryCancel,
   type DeliveryCancelResult,
   type DeliveryRequested,
   type DeliveryResult,
 } from './generated/delivery.ts'
-import { mailRequestedSchema, mailSentSchema, type MailRequested, type MailSent } from './generated/mail.ts'
+import {
+  mailRequestedSchema,
+  mailSentSchema,
+  mailSuppressedSchema,
+  type MailRequested,
+  type MailSent,
+  type MailSuppressed,
+} from './generated/mail.ts'
 import {
   orderCancelledSchema,
   orderCancelSchema,
@@ -51,10 +62,14 @@ import {
   type RestoreResult,
 } from './generated/order.ts'
 import {
+  paymentCallResultSchema,
+  paymentCallSchema,
   paymentRefundResultSchema,
   paymentRefundSchema,
   paymentRequestedSchema,
   paymentResultSchema,
+  type PaymentCall,
+  type PaymentCallResult,
   type PaymentRefund,
   type PaymentRefundResult,
   type PaymentRequested,
@@ -88,6 +103,11 @@ import type { TopicMaker } from './topic.ts'
 
 const byOrder = { keyOf: ({ orderId }: { readonly orderId: string }) => orderId }
 const timestamps = 'LogAppendTime'
+/** Mails about an order, or about a user's coupon. */
+const bySubject = {
+  keyOf: ({ orderId, userCouponId }: { readonly orderId: string; readonly userCouponId: string | null }) =>
+    userCouponId ?? orderId,
+}
 /** Commands, by whose order and time the log decides. */
 const toOrder = { ...byOrder, timestamps } as const
 const toProduct = { keyOf: ({ productId }: { readonly productId: string }) => productId, timestamps } as const
@@ -123,13 +143,19 @@ export function orderTopics(topic: TopicMaker) {
       cleanup: 'compact',
       eventTime: (value) => value.at,
     }),
+    mailRequested: topic<MailRequested>('mail.requested', mailRequestedSchema, { ...bySubject, timestamps }),
+    mailSent: topic<MailSent>('mail.sent', mailSentSchema, bySubject),
+    /** A null under the userId: mails go there again. */
+    mailSuppressed: topic<MailSuppressed>('mail.suppressed', mailSuppressedSchema, {
+      ...byUser,
+      cleanup: 'compact',
+      eventTime: (value) => value.at,
+    }),
     /** Lines of sales, cancels and returns, for the data platform. */
     dataplatformOrder: topic<OrderLine>('dataplatform.order', orderLineSchema, {
       ...byOrder,
       eventTime: (value) => value.at,
     }),
-    mailRequested: topic<MailRequested>('mail.requested', mailRequestedSchema, toOrder),
-    mailSent: topic<MailSent>('mail.sent', mailSentSchema, byOrder),
   }
 }
 
@@ -173,6 +199,9 @@ export function portTopics(topic: TopicMaker) {
       paymentRefundResultSchema,
       byOrder,
     ),
+    /** Internal: the gateway to its connector, and what the provider says. See `docs/providers.md`. */
+    paymentCallRequested: topic<PaymentCall>('payment.call.requested', paymentCallSchema, toOrder),
+    paymentCallResult: topic<PaymentCallResult>('payment.call.result', paymentCallResultSchema, byOrder),
     deliveryRequested: topic<DeliveryRequested>('delivery.requested', deliveryRequestedSchema, toOrder),
     deliveryResult: topic<DeliveryResult>('delivery.result', deliveryResultSchema, byOrder),
     deliveryCancelRequested: topic<DeliveryCancel>(
@@ -185,5 +214,7 @@ export function portTopics(topic: TopicMaker) {
       deliveryCancelResultSchema,
       byOrder,
     ),
+    deliveryCallRequested: topic<DeliveryCall>('delivery.call.requested', deliveryCallSchema, toOrder),
+    deliveryCallResult: topic<DeliveryCallResult>('delivery.call.result', deliveryCallResultSchema, byOrder),
   }
 }

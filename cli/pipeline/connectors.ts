@@ -2,15 +2,22 @@
 import type { Config } from '../../config/index.ts'
 import type { Connector } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
+import { mailConnectorOf, type MailShop, sendsMail } from './mail.ts'
 import { platformConnector } from './platform-connector.ts'
 
 export interface ConnectorParts {
   readonly config: Config
   /** With the serdes of this deployment. */
   readonly topics: Topics
+  /** What runs them; nobody runs those that are asked for their topics alone. */
+  readonly shop: ConnectorShop
 }
 
+/** The running shop, as connectors need it. */
+export type ConnectorShop = MailShop
+
 /** Pure: a connector opens what it needs when a task of its own arrives. */
-export function connectorsOf({ config, topics }: ConnectorParts): readonly Connector[] {
-  return [platformConnector(config, topics)].filter((one) => one !== undefined)
+export function connectorsOf({ config, topics, shop }: ConnectorParts): readonly Connector[] {
+  const mail = sendsMail(config) ? mailConnectorOf(config, topics, shop) : undefined
+  return [mail, platformConnector(config, topics)].filter((one) => one !== undefined)
 }

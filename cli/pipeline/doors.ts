@@ -1,9 +1,16 @@
 /** Where the world comes in: HTTP, the control socket, and the file that says where they are. */
 import { randomFillSync } from 'node:crypto'
-import { type Api, createApi, type PeerOptions, type Pipeline, uuid7Ids } from '../../api/index.ts'
+import {
+  type Api,
+  createApi,
+  type PeerOptions,
+  type Pipeline,
+  uuid7Ids,
+  type Webhooks,
+} from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import type { Clock } from '../../streams/index.ts'
+import type { AnyTopic, Clock } from '../../streams/index.ts'
 import type { Telemetry } from '../../telemetry/index.ts'
 import type { Closing } from '../closing.ts'
 import { controlAddress, removeRunFile, writeRunFile } from '../control/run-file.ts'
@@ -15,6 +22,8 @@ export interface DoorsOptions {
   readonly version: string
   readonly directory: ShopDirectory
   readonly topics: Topics
+  /** What shops write themselves. */
+  readonly external: readonly AnyTopic[]
   readonly pipeline: Pipeline
   readonly telemetry: Telemetry
   readonly clock: Clock
@@ -47,7 +56,8 @@ export async function openDoors(options: DoorsOptions, closing: Closing): Promis
   return { url, shut: () => api.close() }
 }
 
-function apiOf({ config, version, directory, topics, pipeline, telemetry, clock }: DoorsOptions): Api {
+function apiOf(options: DoorsOptions): Api {
+  const { config, version, directory, topics, external, pipeline, telemetry, clock } = options
   const { http, shop, auth, orders } = config
   return createApi(
     {
@@ -73,8 +83,10 @@ function apiOf({ config, version, directory, topics, pipeline, telemetry, clock 
       ),
       cursorSecret: directory.cursorSecret,
       topics,
+      external,
       peers: peersOf(config),
       orders: orders.enabled ? { payByMs: orders.payByMs } : undefined,
+      webhooks: orders.enabled ? webhooksOf(config) : undefined,
       hooks: {
         onResponse: (route, method, status, ms) => telemetry.onHttpAnswer({ route, method, status, ms }),
         onError: (error, route) => telemetry.incident('http-error', { route, cause: error }),
@@ -88,4 +100,13 @@ function apiOf({ config, version, directory, topics, pipeline, telemetry, clock 
 /** Without a secret nobody can be told from a stranger: nothing is passed on then. */
 function peersOf({ peers: { secret, allow, address } }: Config): PeerOptions | undefined {
   return secret === undefined ? undefined : { secret: secret.reveal(), allow, self: address }
+}
+
+function webhooksOf({ payments, deliveries }: Config): Webhooks {
+  const termsOf = ({ webhookSecrets, webhookWindowMs: windowMs }: Config['payments' | 'deliveries']) => {
+    return webhookSecrets === undefined
+      ? undefined
+      : { secrets: webhookSecrets.reveal().split(','), windowMs }
+  }
+  return { payments: termsOf(payments), deliveries: termsOf(deliveries) }
 }

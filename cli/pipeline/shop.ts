@@ -8,11 +8,13 @@
  */
 import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
+import type { CompiledProfile } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
-import { connectorsOf } from './connectors.ts'
+import { addressesBy, Bindings, bindingTopicSpecs, externalTopics, loadProfiles } from './bindings.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
@@ -22,7 +24,7 @@ import { Incidents } from './incidents.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
 import { orderPort, pointPort, stockPort } from './order-port.ts'
-import { outboxOf } from './outbox.ts'
+import { openOutbox } from './outbox.ts'
 import { createProbes } from './probes.ts'
 import { rankings } from './rankings.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
@@ -31,7 +33,7 @@ import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
 import { connectorPort, RunningConnectors } from './running-connectors.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
-import { type ShopTopologies, shopTopologies } from './topologies.ts'
+import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
 import { privacyPort, type Sealing, userPort } from './user-port.ts'
 
 const MEASURE_EVERY_MS = 1_000
@@ -121,21 +123,28 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const schemas = await openTopics(config, telemetry, signal)
   closing.add('schemas', () => schemas.close())
   const { topics } = schemas
+  const profiles = await loadProfiles(config, topics)
   const topologies = shopTopologies(config, topics)
 
   const gate = pipelineGate(telemetry)
   const { pipeline } = gate
-  const doors = await openDoors({ config, version, directory, topics, pipeline, telemetry, clock }, closing)
+  const external = externalTopics(profiles)
+  const doors = await openDoors(
+    { config, version, directory, topics, external, pipeline, telemetry, clock },
+    closing,
+  )
   const { url } = doors
   const shopLog = await directory.openLog(url)
   const { sealing } = directory
-  const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
+  const base: ShopBase = { config, topologies, topics, profiles, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const connectors = await openConnectors(base, closing)
+  let keysKnown = (): boolean => false
+  const connectors = await openConnectors(base, { clock, pipeline, keysKnown: () => keysKnown() }, closing)
   const behind = pipelineOf(base, streams, connectors, closing)
+  keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
-  openOutbox(base, behind.pipeline, closing)
+  openOutbox({ ...base, log: shopLog.log, pipeline: behind.pipeline }, closing)
   if (config.orders.enabled) await sealing.eraser?.resume()
   // Again: who still asks is answered before what answers goes.
   closing.add('HTTP', () => doors.shut())
@@ -159,6 +168,7 @@ interface ShopBase {
   readonly config: Config
   readonly topologies: ShopTopologies
   readonly topics: Topics
+  readonly profiles: readonly CompiledProfile[]
   readonly shopLog: ShopLog
   readonly sealing: Sealing
   readonly telemetry: Telemetry
@@ -170,8 +180,7 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
-  if (config.orders.enabled && config.orders.sandboxes)
-    telemetry.logger.warn('orders.sandboxes is on: every payment is approved, every parcel is delivered')
+  if (config.orders.enabled) sayWhatIsPlayed(base)
   // Events of every kind are taken here, also for topologies that run elsewhere.
   await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
@@ -190,12 +199,26 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   return streams
 }
 
+/** Never on without a word. */
+function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
+  const { payments, deliveries } = sandboxesOf(config)
+  const played = [payments && 'every payment is approved', deliveries && 'every parcel is delivered']
+  const said = played.filter((one) => one !== false).join(', ')
+  if (said !== '') telemetry.logger.warn(`orders.sandboxes is on: ${said}`)
+}
+
 /** They deliver as soon as it is known which of them are paused. */
-async function openConnectors(base: ShopBase, closing: Closing): Promise<RunningConnectors> {
+async function openConnectors(
+  base: ShopBase,
+  shop: ConnectorShop,
+  closing: Closing,
+): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
+  const bindings = await openBindings(base, (userId) => shop.pipeline.opener(userId))
+  closing.add('bindings', () => bindings.close())
   const connectors = await RunningConnectors.open({
     application: config.application,
-    connectors: connectorsOf({ config, topics }),
+    connectors: [...connectorsOf({ config, topics, shop }), ...bindings.connectors],
     log: shopLog.log,
     topics,
     clock,
@@ -206,22 +229,18 @@ async function openConnectors(base: ShopBase, closing: Closing): Promise<Running
   return connectors
 }
 
-/** What another system's database says comes in as events from HTTP do: no faster than the pipeline takes them. */
-function openOutbox(
-  { config, topics, shopLog, telemetry, clock }: ShopBase,
-  pipeline: Pipeline,
-  closing: Closing,
-) {
-  const outbox = outboxOf({
-    config,
-    topics,
-    log: shopLog.log,
+async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise<Bindings> {
+  const { config, profiles, shopLog, telemetry, clock } = base
+  const { log } = shopLog
+  await log.ensureTopics(bindingTopicSpecs(config, profiles))
+  return new Bindings({
+    profiles,
+    log,
     clock,
-    hooks: telemetry.connectors,
-    waitMs: (topic) => pipeline.admission(topic)?.retryAfterMs,
+    openAddress: addressesBy(opener),
+    onFault: (topic, fault) =>
+      telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
   })
-  closing.add('outbox', () => outbox?.close())
-  outbox?.start()
 }
 
 /** Never off without a word. */
@@ -234,6 +253,8 @@ function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPol
 
 interface ShopPipeline {
   readonly pipeline: Pipeline
+  /** As `ConnectorShop`. */
+  readonly keysKnown: () => boolean
   readonly admission: Admission
 }
 
@@ -288,7 +309,7 @@ function pipelineOf(
     board: (query) => boards.board(query),
     copies: replica,
   }
-  return { pipeline, admission }
+  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */

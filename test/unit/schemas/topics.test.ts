@@ -75,7 +75,14 @@ describe('schema ids', () => {
       '53 millrace.coupon.CouponIssued v3',
       '58 millrace.privacy.PrivacyKey v1',
       '59 millrace.ops.ConnectorSwitch v1',
+      '60 millrace.mail.MailRequested v2',
+      '61 millrace.mail.MailSent v2',
+      '62 millrace.mail.MailSuppressed v1',
       '70 millrace.dataplatform.OrderLine v1',
+      '74 millrace.delivery.DeliveryCallResult v1',
+      '75 millrace.delivery.DeliveryCall v1',
+      '76 millrace.payment.PaymentCallResult v1',
+      '77 millrace.payment.PaymentCall v1',
     ])
   })
 
@@ -112,6 +119,7 @@ describe('the catalogue', () => {
       'coupon.campaign',
       'coupon.quota',
       'order.status',
+      'mail.suppressed',
       'ranking.snapshot',
       'product.catalog',
       'user.profile',
