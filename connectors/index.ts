@@ -63,6 +63,8 @@ export { eachRecord, type EachRecordOptions, type RecordOutcome } from './frame/
 export { type ConnectorHooks, type FailureKind, noConnectorHooks } from './frame/hooks.ts'
 export { defaultDelivery } from './frame/policy.ts'
 export { connectorTopics } from './frame/topics.ts'
+export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
+export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
 export { type Compatibility, RegistryClient, type RegistryClientOptions } from './registry/client.ts'
