@@ -101,6 +101,7 @@ class Server implements Api {
       topics: options.topics ?? embeddedTopics,
       currency: options.currency,
       orders: options.orders,
+      external: options.external ?? [],
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),
       gate: this.#gate,

@@ -1,4 +1,5 @@
 /** The flags of each command, as `program.ts` parses them. */
+import type { TableName } from '../connectors/index.ts'
 
 /** Flags that set configuration, as commander hands them over. */
 export interface ConfigFlags {
@@ -91,6 +92,21 @@ export interface DumpFlags extends StartFlags {
 
 export interface RebuildFlags extends StartFlags {
   readonly to: string
+}
+
+export interface ExportFlags extends StartFlags {
+  readonly format: 'parquet' | 'csv'
+  readonly table: TableName
+  readonly from?: string
+  readonly to?: string
+  readonly out: string
+}
+
+export type ReconcileFlags = StartFlags
+
+export interface BackfillFlags extends StartFlags {
+  readonly empty?: true
+  readonly yes?: true
 }
 
 export interface RepartitionFlags extends StartFlags {

@@ -3,9 +3,11 @@ import { Command } from 'commander'
 import type { Context } from './context.ts'
 import { addBindings } from './program-bindings.ts'
 import { addSchemas, addTopics, addUp } from './program-cluster.ts'
+import { addDataPlatform, addExport } from './program-data-platform.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
 import { addOrder } from './program-order.ts'
+import { addPrivacy } from './program-privacy.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
 import { addBackup, addMigrate, addRepartition, addReset, addRestore, addState } from './program-state.ts'
 
@@ -34,8 +36,11 @@ export function buildProgram(context: Context): Command {
   addRestore(program, context)
   addReset(program, context)
   addState(program, context)
+  addPrivacy(program, context)
   addMigrate(program, context)
   addRepartition(program, context)
+  addDataPlatform(program, context)
+  addExport(program, context)
   addConfig(program, context)
   addSchemas(program, context)
   addBindings(program, context)

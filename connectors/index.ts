@@ -1,4 +1,18 @@
 /** The outside world: a schema registry, and connectors to everything else. */
+export { forgetPositions } from './data-platform/backfill.ts'
+export { DATA_PLATFORM, dataPlatform, type DataPlatformOptions } from './data-platform/connector.ts'
+export type { Database, Row } from './data-platform/database.ts'
+export { pgliteDatabase } from './data-platform/pglite-database.ts'
+export { postgresDatabase, type PostgresOptions } from './data-platform/postgres-database.ts'
+export { readRows, type RowRange } from './data-platform/read-rows.ts'
+export {
+  type DaySums,
+  type DayDifference,
+  type ComparedRange,
+  type Reconciliation,
+  reconcile,
+} from './data-platform/reconcile.ts'
+export { type AnyTable, allTables, type TableName, tableNames, tables } from './data-platform/tables.ts'
 export {
   checkTogether,
   type CompiledBinding,

@@ -43,7 +43,7 @@ export {
 } from './orders/order-timeline.ts'
 export type { OrderContext } from './orders/order-turn.ts'
 export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
-export { keepKey, type KeyContext } from './privacy/keep-keys.ts'
+export { keepKey, type KeyContext, withKey } from './privacy/keep-keys.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
 export { closeByStreamTime, closeWhenIdle, OPEN, reportProgress } from './ranking/close-windows.ts'
 export { type DeriveContext, type OrderFact, salesDeriver } from './ranking/derive-sales.ts'

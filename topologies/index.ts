@@ -31,7 +31,7 @@ export {
   pointLedgerStore,
   points,
 } from './points.ts'
-export { orderLines, reportedOrderStore } from './order-lines.ts'
+export { ORDER_LINES, orderLines, reportedOrderStore } from './order-lines.ts'
 export {
   orderEventStore,
   type OrderOptions,

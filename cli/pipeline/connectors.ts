@@ -3,6 +3,7 @@ import type { Config } from '../../config/index.ts'
 import type { Connector } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import { mailConnectorOf, type MailShop, sendsMail } from './mail.ts'
+import { platformConnector } from './platform-connector.ts'
 
 export interface ConnectorParts {
   readonly config: Config
@@ -17,5 +18,6 @@ export type ConnectorShop = MailShop
 
 /** Pure: a connector opens what it needs when a task of its own arrives. */
 export function connectorsOf({ config, topics, shop }: ConnectorParts): readonly Connector[] {
-  return sendsMail(config) ? [mailConnectorOf(config, topics, shop)] : []
+  const mails = sendsMail(config) ? mailConnectorOf(config, topics, shop) : undefined
+  return [platformConnector(config, topics), mails].filter((one) => one !== undefined)
 }

@@ -23,7 +23,7 @@ const KEPT: ReadonlySet<string> = new Set([catalogue.opsAudit.name])
 
 /** Compacted topics keep the last value of each key, dead letters what an operator has not looked at. */
 export function topicSpecs({ topics }: Config): (use: TopicUse) => TopicSpec {
-  return ({ name, role, cleanup, timestamps }) => {
+  return ({ name, role, cleanup, timestamps, erasable }) => {
     const override = topics.overrides[name]
     const kept = cleanup === 'compact' || role === 'dead-letter' || KEPT.has(name)
     const forever = Number.POSITIVE_INFINITY
@@ -31,6 +31,7 @@ export function topicSpecs({ topics }: Config): (use: TopicUse) => TopicSpec {
       name,
       cleanup,
       timestamps,
+      erasable,
       partitions: override?.partitions ?? topics.partitions,
       retentionMs: override?.retentionMs ?? (kept ? forever : topics.retentionMs),
       retentionBytes: override?.retentionBytes ?? (kept ? forever : topics.retentionBytes),
@@ -69,8 +70,8 @@ function topicsOfConnectors(config: Config): readonly TopicUse[] {
   return [...new Map(uses.map((use) => [use.name, use])).values()]
 }
 
-function useOf({ name, cleanup, timestamps }: Omit<TopicUse, 'role'>): TopicUse {
-  return { name, role: 'sink', cleanup, timestamps }
+function useOf({ name, cleanup, timestamps, erasable }: Omit<TopicUse, 'role'>): TopicUse {
+  return { name, role: 'sink', cleanup, timestamps, erasable }
 }
 
 /** Throws a `ConfigError` for overrides of topics that there are not. */

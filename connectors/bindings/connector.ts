@@ -7,7 +7,14 @@
  * So each message is mapped exactly once, however often the process dies. A message that its producer sent twice is two
  * messages: what tells them apart is the id that the profile gives the record.
  */
-import type { Connector, Delivered, Incoming, Produced, Rejected } from '../frame/connector.ts'
+import {
+  type Connector,
+  type Delivered,
+  type Incoming,
+  type Produced,
+  type Rejected,
+  Unavailable,
+} from '../frame/connector.ts'
 import type { CompiledBinding } from './compile.ts'
 import type { Surroundings } from './functions.ts'
 import { mapMessage } from './map.ts'
@@ -16,11 +23,14 @@ export function bindingConnector(binding: CompiledBinding, around: Surroundings)
   return {
     name: `binding-${binding.name}`,
     inputs: [binding.from],
-    open: () =>
-      Promise.resolve({
+    outputs: [...new Set(binding.writes.map(({ to }) => to))],
+    async open() {
+      if (!around.ready()) throw new Unavailable('what the binding looks into is not read yet')
+      return {
         deliver: ({ records }) => deliver(binding, records, around),
         close: () => Promise.resolve(),
-      }),
+      }
+    },
   }
 }
 

@@ -17,12 +17,15 @@ export type OpenAddress = (orderId: string, customerId: string, sealed: Buffer) 
 export interface Surroundings {
   readonly lookup: Lookup
   readonly openAddress: OpenAddress
+  /** Whether what is looked up was read as far as it went when this process began. */
+  readonly ready: () => boolean
 }
 
 /** A world without anything. */
 export const nothingAround: Surroundings = {
   lookup: () => undefined,
   openAddress: () => Promise.resolve(undefined),
+  ready: () => true,
 }
 
 type Callable = (...args: unknown[]) => unknown
