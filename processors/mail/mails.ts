@@ -99,7 +99,7 @@ interface About {
 }
 
 /** A mail that says nothing yet, and to nobody. The same fact makes the same mailId. */
-function mail({ orderId, userId, template, userCouponId = undefined }: About): MailRequested {
+function mail({ orderId, userId, template, userCouponId }: About): MailRequested {
   const subject = userCouponId ?? orderId
   const words = JSON.stringify(['mail', userCouponId === undefined ? 'order' : 'coupon', subject, template])
   return {

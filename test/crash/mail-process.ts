@@ -41,8 +41,14 @@ const connector = mailConnector({
   openTransport: () =>
     Promise.resolve(
       smtpTransport({
-        ...{ host: 'localhost', port, security: 'tls', ca: testCertificate, ...LOGIN },
-        ...{ connections: 3, timeoutMs: 5_000, from: 'shop@shop.example' },
+        host: 'localhost',
+        port,
+        security: 'tls',
+        ca: testCertificate,
+        ...LOGIN,
+        connections: 3,
+        timeoutMs: 5_000,
+        from: 'shop@shop.example',
       }),
     ),
   addressee: ({ userId }) => Promise.resolve({ email: `${userId}@example.org`, locale: undefined }),
