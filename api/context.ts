@@ -15,7 +15,7 @@ import type { ExternalTopic } from './event-doors.ts'
 import type { Gate, Work } from './gate.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
-import type { OrderTerms } from './options.ts'
+import type { OrderTerms, Webhooks } from './options.ts'
 import type { Hop } from './peer-proof.ts'
 import type { Peers } from './peers.ts'
 import type { Pipeline } from './ports.ts'
@@ -29,6 +29,8 @@ export interface ApiContext {
   readonly orders: OrderTerms | undefined
   /** Topics of others that events are taken for. */
   readonly external: readonly ExternalTopic[]
+  /** Absent: none are taken. */
+  readonly webhooks: Webhooks | undefined
   readonly ids: Ids
   readonly cursors: Cursors
   readonly gate: Gate

@@ -13,6 +13,7 @@ export {
   type OrderTerms,
   type PeerOptions,
   type PeerRefusal,
+  type Webhooks,
 } from './options.ts'
 export { mergeStretches, type OrderStretch } from './order-list.ts'
 export type {

@@ -26,6 +26,7 @@ export function describeApi(app: App, version: string): void {
         { name: 'products', description: 'The catalogue.' },
         { name: 'rankings', description: 'Best-seller boards.' },
         { name: 'events', description: "Producers' own events." },
+        { name: 'webhooks', description: 'Signed news from payment provider and courier.' },
         { name: 'operations', description: 'Probes, metrics, the running graph.' },
       ],
       components: {

@@ -5,6 +5,7 @@ import type { TokenSpec } from './access.ts'
 import type { ExternalTopic } from './event-doors.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
+import type { WebhookTerms } from './webhook-signature.ts'
 
 export interface ApiOptions {
   /** Address to bind. Anything but a loopback address needs tokens. Default `127.0.0.1`. */
@@ -28,6 +29,8 @@ export interface ApiOptions {
   readonly orders?: OrderTerms | undefined
   /** Topics of others that `POST /v1/events/{topic}` writes. */
   readonly external?: readonly ExternalTopic[] | undefined
+  /** Of providers; absent: none are taken. */
+  readonly webhooks?: Webhooks | undefined
   readonly hooks?: ApiHooks | undefined
   /** For `/openapi.json`. */
   readonly version?: string | undefined
@@ -36,6 +39,12 @@ export interface ApiOptions {
 export interface OrderTerms {
   /** How long an order can be paid, milliseconds. */
   readonly payByMs: number
+}
+
+/** Whose signed news are taken. */
+export interface Webhooks {
+  readonly payments?: WebhookTerms | undefined
+  readonly deliveries?: WebhookTerms | undefined
 }
 
 export interface PeerOptions {

@@ -40,6 +40,7 @@ import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { userRoutes } from './routes/users.ts'
 import { walletRoutes } from './routes/wallets.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { answerClientError } from './socket-errors.ts'
 import { validatorCompiler } from './validation.ts'
 
@@ -102,6 +103,7 @@ class Server implements Api {
       currency: options.currency,
       orders: options.orders,
       external: options.external ?? [],
+      webhooks: options.webhooks,
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),
       gate: this.#gate,
@@ -273,6 +275,7 @@ const ROUTES = [
   orderRequestRoutes,
   rankingRoutes,
   eventRoutes,
+  webhookRoutes,
   operationRoutes,
   incidentRoutes,
   orderRepairRoutes,

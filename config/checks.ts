@@ -79,6 +79,7 @@ export function crossChecks(
     ...floodsFitTheirWindow(values, origin),
     ...ordersAreKnownLongEnough(values, origin),
     ...couponsComeInTime(values, origin),
+    ...providersAreReached(values, origin),
     ...dataPlatformIsWhole(values, origin),
   ]
 }
@@ -161,8 +162,8 @@ const ORDER_GROUPS: readonly (readonly string[])[] = [
   ],
   ['stock.reserve.requested', 'stock.restore.requested', 'stock.commit.requested', 'stock.adjust.requested'],
   ['point.deduct.requested', 'point.restore.requested', 'point.adjust.requested'],
-  ['payment.requested', 'payment.refund.requested'],
-  ['delivery.requested', 'delivery.cancel.requested'],
+  ['payment.requested', 'payment.refund.requested', 'payment.call.result'],
+  ['delivery.requested', 'delivery.cancel.requested', 'delivery.call.result'],
 ]
 
 /** What the sentinel of orders reads besides: facts under the orderId, and those under the userId. */
@@ -289,4 +290,21 @@ function couponsComeInTime({ orders }: ConfigValues, origin: Origin): ConfigProb
   if (!enabled || couponWaitMs < stepTimeoutMs) return []
   const message = `${couponWaitMs} is not less than orders.stepTimeoutMs, ${stepTimeoutMs}`
   return [{ key: 'orders.couponWaitMs', origin: origin('orders.couponWaitMs'), message }]
+}
+
+/** Tokens, addresses and money do not cross a network in the clear; news that nobody asked for change nothing. */
+function providersAreReached(values: ConfigValues, origin: Origin): ConfigProblem[] {
+  return (['payments', 'deliveries'] as const).flatMap((name) => {
+    const { url, webhookSecrets } = values[name]
+    const refuse = (key: string, message: string): ConfigProblem[] => {
+      return [{ key: `${name}.${key}`, origin: origin(`${name}.${key}`), message }]
+    }
+    if (url === undefined)
+      return webhookSecrets === undefined ? [] : refuse('webhookSecrets', `needs ${name}.url`)
+    const parsed = URL.parse(url)
+    if (parsed === null) return refuse('url', 'is no URL')
+    const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1')
+    if (parsed.protocol === 'https:' || isLoopback(host)) return []
+    return refuse('url', `${host} can be reached over a network: use https`)
+  })
 }

@@ -28,6 +28,10 @@ type DeepReadonly<T> = T extends Secret
     : T
 type WithSecret<T, K extends keyof T> = Omit<T, K> & { [P in K]?: Secret }
 
+type ProviderConfig<T> = DeepReadonly<
+  Omit<T, 'token' | 'webhookSecrets'> & { token?: Secret; webhookSecrets?: Secret }
+>
+
 /** The options of a process. Paths are absolute, tokens are secrets, `unlimited` is `Infinity`. */
 export type Config = DeepReadonly<
   Omit<
@@ -36,6 +40,8 @@ export type Config = DeepReadonly<
     | 'topics'
     | 'ranking'
     | 'points'
+    | 'payments'
+    | 'deliveries'
     | 'deadLetters'
     | 'kafka'
     | 'registry'
@@ -50,6 +56,8 @@ export type Config = DeepReadonly<
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
   readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
+  readonly payments: ProviderConfig<ConfigValues['payments']>
+  readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
   readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
@@ -197,20 +205,8 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 }
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
-  const {
-    auth: _,
-    topics,
-    ranking,
-    points,
-    deadLetters,
-    kafka,
-    registry,
-    peers,
-    privacy,
-    mail,
-    dataPlatform,
-    ...rest
-  } = values
+  const { auth: _, topics, ranking, points, deadLetters, ...others } = values
+  const { payments, deliveries, kafka, registry, peers, privacy, mail, dataPlatform, ...rest } = others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -221,6 +217,8 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
     mail: withSecret(mail, 'password'),
+    payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
+    deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
     dataPlatform: withSecret(dataPlatform, 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },

@@ -10,6 +10,7 @@ import { dataPlatform } from './sections/data-platform.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
 import { mail } from './sections/mail.ts'
+import { deliveries, payments } from './sections/providers.ts'
 import { privacy } from './sections/privacy.ts'
 import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
@@ -65,6 +66,8 @@ export const configSchema = Type.Object(
     sentinel,
     orders,
     points,
+    payments,
+    deliveries,
     dataPlatform,
     privacy,
     mail,

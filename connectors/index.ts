@@ -85,3 +85,10 @@ export { type MailFacts, renderMail, type Rendered, type RenderOptions } from '.
 export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
 export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
 export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'
+export {
+  type AddressOpener,
+  courierConnector,
+  type CourierConnectorOptions,
+} from './courier/courier-connector.ts'
+export { paymentConnector, type PaymentConnectorOptions } from './payment/payment-connector.ts'
+export type { ProviderOptions } from './providers/connector.ts'

@@ -44,6 +44,18 @@ export {
 export type { OrderContext } from './orders/order-turn.ts'
 export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
 export { keepKey, type KeyContext, withKey } from './privacy/keep-keys.ts'
+export { type AskingRules, askingRulesOf } from './providers/asking.ts'
+export { providerIncidents } from './providers/incidents.ts'
+export {
+  type PaymentGatewayMessage,
+  paymentGatewayKeeper,
+} from './providers/keep-payments.ts'
+export {
+  type DeliveryGatewayMessage,
+  deliveryGatewayKeeper,
+  type DeliveryGatewayRules,
+} from './providers/keep-shipments.ts'
+export type { PaymentGatewayRules } from './providers/payment-context.ts'
 export { boardRoute, MAX_DEPTH, parseSnapshotKey, snapshotKey, windowKey } from './ranking/boards.ts'
 export { closeByStreamTime, closeWhenIdle, OPEN, reportProgress } from './ranking/close-windows.ts'
 export { type DeriveContext, type OrderFact, salesDeriver } from './ranking/derive-sales.ts'

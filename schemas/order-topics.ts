@@ -16,10 +16,14 @@ import {
 } from './generated/coupon.ts'
 import { orderLineSchema, type OrderLine } from './generated/dataplatform.ts'
 import {
+  deliveryCallResultSchema,
+  deliveryCallSchema,
   deliveryCancelResultSchema,
   deliveryCancelSchema,
   deliveryRequestedSchema,
   deliveryResultSchema,
+  type DeliveryCall,
+  type DeliveryCallResult,
   type DeliveryCancel,
   type DeliveryCancelResult,
   type DeliveryRequested,
@@ -58,10 +62,14 @@ import {
   type RestoreResult,
 } from './generated/order.ts'
 import {
+  paymentCallResultSchema,
+  paymentCallSchema,
   paymentRefundResultSchema,
   paymentRefundSchema,
   paymentRequestedSchema,
   paymentResultSchema,
+  type PaymentCall,
+  type PaymentCallResult,
   type PaymentRefund,
   type PaymentRefundResult,
   type PaymentRequested,
@@ -191,6 +199,9 @@ export function portTopics(topic: TopicMaker) {
       paymentRefundResultSchema,
       byOrder,
     ),
+    /** Internal: the gateway to its connector, and what the provider says. See `docs/providers.md`. */
+    paymentCallRequested: topic<PaymentCall>('payment.call.requested', paymentCallSchema, toOrder),
+    paymentCallResult: topic<PaymentCallResult>('payment.call.result', paymentCallResultSchema, byOrder),
     deliveryRequested: topic<DeliveryRequested>('delivery.requested', deliveryRequestedSchema, toOrder),
     deliveryResult: topic<DeliveryResult>('delivery.result', deliveryResultSchema, byOrder),
     deliveryCancelRequested: topic<DeliveryCancel>(
@@ -203,5 +214,7 @@ export function portTopics(topic: TopicMaker) {
       deliveryCancelResultSchema,
       byOrder,
     ),
+    deliveryCallRequested: topic<DeliveryCall>('delivery.call.requested', deliveryCallSchema, toOrder),
+    deliveryCallResult: topic<DeliveryCallResult>('delivery.call.result', deliveryCallResultSchema, byOrder),
   }
 }

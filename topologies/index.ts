@@ -40,7 +40,15 @@ export {
   ordersByUserStore,
   orderStore,
 } from './orders.ts'
+export { deliveryGateway, type DeliveryGatewayOptions, gatewayDeliveryStore } from './delivery-gateway.ts'
 export { deliverySandbox, type DeliverySandboxOptions, sandboxDeliveryStore } from './delivery-sandbox.ts'
+export {
+  gatewayChargeStore,
+  gatewayPaymentStore,
+  gatewayRefundStore,
+  paymentGateway,
+  type PaymentGatewayOptions,
+} from './payment-gateway.ts'
 export {
   paymentSandbox,
   type PaymentSandboxOptions,

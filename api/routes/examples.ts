@@ -258,3 +258,23 @@ export const timelineExample = {
     },
   ],
 }
+
+export const paymentNewsExample = {
+  type: 'charge.updated',
+  eventId: 'evt-1',
+  orderId: '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e',
+  idempotencyKey: '5f1d7a84db00d2fce00b31a7fc73224f3a2e7d1c',
+  status: 'SUCCEEDED',
+  paymentKey: 'ch-1',
+  amount: 4_90,
+  currency: 'EUR',
+}
+
+export const shipmentNewsExample = {
+  type: 'shipment.updated',
+  eventId: 'evt-2',
+  orderId: '0197a5d0-7c1e-7b6a-9f3e-2d1c0b9a8f7e',
+  idempotencyKey: '0b31a7fc73224f3a2e7d1c5f1d7a84db00d2fce0',
+  status: 'STARTED',
+  deliveryId: 'parcel-1',
+}

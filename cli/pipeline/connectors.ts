@@ -18,6 +18,6 @@ export type ConnectorShop = MailShop
 
 /** Pure: a connector opens what it needs when a task of its own arrives. */
 export function connectorsOf({ config, topics, shop }: ConnectorParts): readonly Connector[] {
-  const mails = sendsMail(config) ? mailConnectorOf(config, topics, shop) : undefined
-  return [platformConnector(config, topics), mails].filter((one) => one !== undefined)
+  const mail = sendsMail(config) ? mailConnectorOf(config, topics, shop) : undefined
+  return [mail, platformConnector(config, topics)].filter((one) => one !== undefined)
 }

@@ -1,6 +1,13 @@
 /** Where the world comes in: HTTP, the control socket, and the file that says where they are. */
 import { randomFillSync } from 'node:crypto'
-import { type Api, createApi, type PeerOptions, type Pipeline, uuid7Ids } from '../../api/index.ts'
+import {
+  type Api,
+  createApi,
+  type PeerOptions,
+  type Pipeline,
+  uuid7Ids,
+  type Webhooks,
+} from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import type { AnyTopic, Clock } from '../../streams/index.ts'
@@ -79,6 +86,7 @@ function apiOf(options: DoorsOptions): Api {
       external,
       peers: peersOf(config),
       orders: orders.enabled ? { payByMs: orders.payByMs } : undefined,
+      webhooks: orders.enabled ? webhooksOf(config) : undefined,
       hooks: {
         onResponse: (route, method, status, ms) => telemetry.onHttpAnswer({ route, method, status, ms }),
         onError: (error, route) => telemetry.incident('http-error', { route, cause: error }),
@@ -92,4 +100,13 @@ function apiOf(options: DoorsOptions): Api {
 /** Without a secret nobody can be told from a stranger: nothing is passed on then. */
 function peersOf({ peers: { secret, allow, address } }: Config): PeerOptions | undefined {
   return secret === undefined ? undefined : { secret: secret.reveal(), allow, self: address }
+}
+
+function webhooksOf({ payments, deliveries }: Config): Webhooks {
+  const termsOf = ({ webhookSecrets, webhookWindowMs: windowMs }: Config['payments' | 'deliveries']) => {
+    return webhookSecrets === undefined
+      ? undefined
+      : { secrets: webhookSecrets.reveal().split(','), windowMs }
+  }
+  return { payments: termsOf(payments), deliveries: termsOf(deliveries) }
 }

@@ -4,7 +4,12 @@
  * A topic that cannot be read leaves the answers out; it is tried again.
  */
 import type { HealthCheck } from '../../api/index.ts'
-import { orderIncidents, type WatchedInvariant, watchedInvariants } from '../../processors/index.ts'
+import {
+  orderIncidents,
+  providerIncidents,
+  type WatchedInvariant,
+  watchedInvariants,
+} from '../../processors/index.ts'
 import type { Incident, Topics } from '../../schemas/index.ts'
 import type { Clock, Log } from '../../streams/index.ts'
 import type { InvariantFacts, OrderIncidentFacts, Telemetry } from '../../telemetry/index.ts'
@@ -13,7 +18,9 @@ import { TopicView } from './topic-view.ts'
 /** An incident has less than a kilobyte. */
 const MAX_BYTES = 16 * 1024 * 1024
 
-const ofOrders: ReadonlySet<string> = new Set(orderIncidents)
+/** What may be found about an order: by its saga, and by the gateways to its providers. */
+const ORDER_FINDINGS = [...orderIncidents, ...providerIncidents] as const
+const ofOrders: ReadonlySet<string> = new Set(ORDER_FINDINGS)
 
 export interface IncidentsOptions {
   readonly log: Pick<Log, 'partitions' | 'bounds' | 'openReader'>
@@ -69,7 +76,7 @@ export class Incidents {
   orderFacts(): OrderIncidentFacts[] {
     const open = this.list()?.filter(({ status }) => status === 'OPEN')
     if (open === undefined) return []
-    return orderIncidents.map((found) => ({
+    return ORDER_FINDINGS.map((found) => ({
       found,
       open: open.filter(({ invariant }) => invariant === found).length,
     }))

@@ -32,7 +32,7 @@ import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
 import { connectorPort, RunningConnectors } from './running-connectors.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
-import { type ShopTopologies, shopTopologies } from './topologies.ts'
+import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
 import { privacyPort, type Sealing, userPort } from './user-port.ts'
 
 const MEASURE_EVERY_MS = 1_000
@@ -178,8 +178,7 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   const { config, topologies, shopLog, telemetry, clock } = base
   const { log } = shopLog
   const { application } = config
-  if (config.orders.enabled && config.orders.sandboxes)
-    telemetry.logger.warn('orders.sandboxes is on: every payment is approved, every parcel is delivered')
+  if (config.orders.enabled) sayWhatIsPlayed(base)
   // Events of every kind are taken here, also for topologies that run elsewhere.
   await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
   const streams = new Streams({
@@ -196,6 +195,14 @@ async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
   await streams.open()
   if (!shopLog.isShared) await streams.ready()
   return streams
+}
+
+/** Never on without a word. */
+function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
+  const { payments, deliveries } = sandboxesOf(config)
+  const played = [payments && 'every payment is approved', deliveries && 'every parcel is delivered']
+  const said = played.filter((one) => one !== false).join(', ')
+  if (said !== '') telemetry.logger.warn(`orders.sandboxes is on: ${said}`)
 }
 
 /** They deliver as soon as it is known which of them are paused. */

@@ -1,6 +1,6 @@
 /** The topologies of the shop, by configuration. */
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
-import { deliveryOfTestUsers, type Keeping, paymentOfTestUsers } from '../../processors/index.ts'
+import { deliveryOfTestUsers, paymentOfTestUsers } from '../../processors/index.ts'
 import { type Topics, topics as embeddedTopics } from '../../schemas/index.ts'
 import { type AnyTopic, type Topology, withTopics } from '../../streams/index.ts'
 import {
@@ -9,11 +9,13 @@ import {
   carts,
   catalog,
   couponIssuance,
+  deliveryGateway,
   deliverySandbox,
   mailer,
   orderLines,
   orders,
   orderSentinel,
+  paymentGateway,
   paymentSandbox,
   points,
   privacy,
@@ -24,6 +26,10 @@ import {
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
 import { sendsMail } from './mail.ts'
+
+const MINUTE_MS = 60_000
+/** Calls about one order, or of one batch, that one may have to wait for. */
+const CALLS_AHEAD = 6
 
 export interface ShopTopologies {
   readonly all: readonly Topology[]
@@ -81,7 +87,7 @@ function orderTopologies(config: Config): readonly Topology[] {
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },
   })
   const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
-  return [orchestrator, ...services, users, carts, privacy, ...(rules.sandboxes ? sandboxes(keeping) : [])]
+  return [orchestrator, ...services, users, carts, privacy, ...ports(config)]
 }
 
 /** It is known that a mail was asked for for as long as services know what came to nothing, and longer than it is news. */
@@ -89,12 +95,39 @@ function mailerOf({ shop, mail: { maxAgeMs }, orders: { keepMs } }: Config): Top
   return mailer({ currency: shop.currency, maxAgeMs, keepMs: Math.max(keepMs, 2 * maxAgeMs) })
 }
 
-/** A payment provider and a courier that do what test users ask for. */
-function sandboxes(keeping: Keeping): readonly Topology[] {
+/** Payment and courier: over HTTP where there is an address, else played for test users, else nobody's of ours. */
+function ports(config: Config): readonly Topology[] {
+  const { payments, deliveries, shop } = config
+  const keeping = keepingOf(config)
+  const played = sandboxesOf(config)
+  const { graceMs } = payments
+  const { lookMs, maxLookMs } = deliveries
   return [
-    paymentSandbox({ ...keeping, rule: paymentOfTestUsers }),
-    deliverySandbox({ ...keeping, rule: deliveryOfTestUsers }),
+    ...(payments.url === undefined
+      ? []
+      : [paymentGateway({ ...keeping, currency: shop.currency, graceMs, asking: askingOf(payments) })]),
+    ...(played.payments ? [paymentSandbox({ ...keeping, rule: paymentOfTestUsers })] : []),
+    ...(deliveries.url === undefined
+      ? []
+      : [deliveryGateway({ ...keeping, asking: askingOf(deliveries), lookMs, maxLookMs })]),
+    ...(played.deliveries ? [deliverySandbox({ ...keeping, rule: deliveryOfTestUsers })] : []),
   ]
+}
+
+/** Which of them are played. */
+export function sandboxesOf({ orders: { sandboxes }, payments, deliveries }: Config): {
+  readonly payments: boolean
+  readonly deliveries: boolean
+} {
+  return {
+    payments: sandboxes && payments.url === undefined,
+    deliveries: sandboxes && deliveries.url === undefined,
+  }
+}
+
+/** A call waits in the log until its turn: it is worth something for longer than it takes. */
+function askingOf({ timeoutMs, backoffMs, maxBackoffMs, alarmMs }: Config['payments' | 'deliveries']) {
+  return { answerMs: Math.max(MINUTE_MS, CALLS_AHEAD * timeoutMs), backoffMs, maxBackoffMs, alarmMs }
 }
 
 /**

@@ -13,7 +13,7 @@ export const orders = Type.Object(
       default: true,
       env: 'MILLRACE_ORDERS_SANDBOXES',
       description:
-        'Whether a payment provider and a courier are played: all is paid and delivered. Off: their answers come by HTTP. On is said at the start.',
+        'Whether a payment provider and a courier are played where `payments.url` and `deliveries.url` name none: all is paid and delivered. Off: their answers come from whoever writes them. A played one is said at the start.',
     }),
     payByMs: milliseconds(
       'MILLRACE_ORDERS_PAY_BY_MS',

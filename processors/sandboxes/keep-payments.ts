@@ -53,7 +53,7 @@ export interface PaymentSandbox {
 export function paymentSandboxKeeper(keeping: Keeping, rule: PaymentRule): PaymentSandbox {
   return {
     process({ key: orderId, value, timestamp, origin }, context) {
-      const fault = commandFault(orderId, value) ?? tooOld(keeping, timestamp, context.wallTime)
+      const fault = paymentFault(orderId, value) ?? tooOld(keeping, timestamp, context.wallTime)
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
       const asked = { keeping, rule, origin }
       if (value.kind === 'PAY') pay(asked, value.command, context)
@@ -66,7 +66,7 @@ export function paymentSandboxKeeper(keeping: Keeping, rule: PaymentRule): Payme
   }
 }
 
-function commandFault(key: string, { kind, command }: PaymentCommand): Fault | undefined {
+export function paymentFault(key: string, { kind, command }: PaymentCommand): Fault | undefined {
   const wrong = keyFault(key, 'orderId', command.orderId)
   const wrongId = wrong ?? (kind === 'REFUND' ? idFault('refundId', command.refundId) : undefined)
   if (wrongId !== undefined || command.amount >= 1) return wrongId

@@ -2,6 +2,155 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 
+export type DeliveryNewsKind = 'UNKNOWN' | 'SHIPMENT' | 'CANCEL'
+
+export type DeliveryCallStatus = 'UNKNOWN' | 'ACCEPTED' | 'STARTED' | 'DELIVERED' | 'FAILED' | 'CANCELLED' | 'TOO_LATE' | 'NOT_FOUND'
+
+/** What the courier said, or that it said nothing: to a call, or by a signed webhook. */
+export interface DeliveryCallResult {
+  /** What it is about. */
+  readonly kind: DeliveryNewsKind
+  readonly orderId: string
+  readonly idempotencyKey: string | null
+  /** Of the call; 0 = by webhook. */
+  readonly attempt: number
+  /** UNKNOWN = nobody knows yet. */
+  readonly status: DeliveryCallStatus
+  /** The shipment's name at the courier. */
+  readonly deliveryId: string | null
+  /** Why it failed, or why nothing is known; stable. */
+  readonly code: string | null
+  /** For how long the courier wants to be left alone. */
+  readonly retryAfterMs: number | null
+  /** The webhook's. */
+  readonly eventId: string | null
+}
+
+export const deliveryCallResultSchema: RecordSchema<DeliveryCallResult> = {
+  name: 'millrace.delivery.DeliveryCallResult',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "DeliveryCallResult",
+    "namespace": "millrace.delivery",
+    "doc": "What the courier said, or that it said nothing: to a call, or by a signed webhook.",
+    "fields": [
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "DeliveryNewsKind",
+          "symbols": ["UNKNOWN", "SHIPMENT", "CANCEL"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.delivery"
+        },
+        "doc": "What it is about."
+      },
+      {"name": "orderId", "type": "string"},
+      {"name": "idempotencyKey", "type": ["null", "string"], "default": null},
+      {"name": "attempt", "type": "int", "default": 0, "doc": "Of the call; 0 = by webhook."},
+      {
+        "name": "status",
+        "type": {
+          "type": "enum",
+          "name": "DeliveryCallStatus",
+          "symbols": [
+            "UNKNOWN",
+            "ACCEPTED",
+            "STARTED",
+            "DELIVERED",
+            "FAILED",
+            "CANCELLED",
+            "TOO_LATE",
+            "NOT_FOUND"
+          ],
+          "default": "UNKNOWN",
+          "namespace": "millrace.delivery"
+        },
+        "doc": "UNKNOWN = nobody knows yet."
+      },
+      {
+        "name": "deliveryId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "The shipment's name at the courier."
+      },
+      {
+        "name": "code",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why it failed, or why nothing is known; stable."
+      },
+      {
+        "name": "retryAfterMs",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "For how long the courier wants to be left alone."
+      },
+      {"name": "eventId", "type": ["null", "string"], "default": null, "doc": "The webhook's."}
+    ]
+  },
+}
+
+export type DeliveryCallKind = 'UNKNOWN' | 'SHIP' | 'LOOKUP' | 'CANCEL'
+
+/** The courier is to be asked, over HTTP. */
+export interface DeliveryCall {
+  readonly kind: DeliveryCallKind
+  readonly orderId: string
+  /** Of the shipment: the courier sends what it names once, however often it is asked. */
+  readonly idempotencyKey: string
+  /** Counts the calls about it, from 1. */
+  readonly attempt: number
+  readonly customerId: string
+  /** SHIP: sealed, as in DeliveryRequested. */
+  readonly shipTo: Buffer | null
+  /** Whoever comes to it later does not make the call: it is asked anew. Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+export const deliveryCallSchema: RecordSchema<DeliveryCall> = {
+  name: 'millrace.delivery.DeliveryCall',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "DeliveryCall",
+    "namespace": "millrace.delivery",
+    "doc": "The courier is to be asked, over HTTP.",
+    "fields": [
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "DeliveryCallKind",
+          "symbols": ["UNKNOWN", "SHIP", "LOOKUP", "CANCEL"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.delivery"
+        }
+      },
+      {"name": "orderId", "type": "string"},
+      {
+        "name": "idempotencyKey",
+        "type": "string",
+        "doc": "Of the shipment: the courier sends what it names once, however often it is asked."
+      },
+      {"name": "attempt", "type": "int", "doc": "Counts the calls about it, from 1."},
+      {"name": "customerId", "type": "string"},
+      {
+        "name": "shipTo",
+        "type": ["null", "bytes"],
+        "default": null,
+        "doc": "SHIP: sealed, as in DeliveryRequested."
+      },
+      {
+        "name": "expiresAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Whoever comes to it later does not make the call: it is asked anew."
+      }
+    ]
+  },
+}
+
 export type DeliveryCancelStatus = 'UNKNOWN' | 'CANCELLED' | 'TOO_LATE'
 
 /** Whether a delivery was called off. */

@@ -2,6 +2,178 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 
+export type PaymentNewsKind = 'UNKNOWN' | 'CHARGE' | 'REFUND'
+
+export type PaymentCallStatus = 'UNKNOWN' | 'SUCCEEDED' | 'FAILED' | 'PENDING' | 'NOT_FOUND'
+
+/** What the provider said, or that it said nothing: to a call, or by a signed webhook. */
+export interface PaymentCallResult {
+  /** What it is about. */
+  readonly kind: PaymentNewsKind
+  readonly orderId: string
+  /** null = of a payment that the shop never asked for. */
+  readonly idempotencyKey: string | null
+  /** Of the call; 0 = by webhook. */
+  readonly attempt: number
+  /** UNKNOWN = nobody knows yet. */
+  readonly status: PaymentCallStatus
+  /** The payment's name at the provider. */
+  readonly paymentKey: string | null
+  readonly refundId: string | null
+  /** What was charged or paid back, minor units. */
+  readonly amount: number | null
+  /** Why it failed, or why nothing is known; stable. */
+  readonly code: string | null
+  /** For how long the provider wants to be left alone. */
+  readonly retryAfterMs: number | null
+  /** The webhook's. */
+  readonly eventId: string | null
+}
+
+export const paymentCallResultSchema: RecordSchema<PaymentCallResult> = {
+  name: 'millrace.payment.PaymentCallResult',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PaymentCallResult",
+    "namespace": "millrace.payment",
+    "doc": "What the provider said, or that it said nothing: to a call, or by a signed webhook.",
+    "fields": [
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "PaymentNewsKind",
+          "symbols": ["UNKNOWN", "CHARGE", "REFUND"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.payment"
+        },
+        "doc": "What it is about."
+      },
+      {"name": "orderId", "type": "string"},
+      {
+        "name": "idempotencyKey",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "null = of a payment that the shop never asked for."
+      },
+      {"name": "attempt", "type": "int", "default": 0, "doc": "Of the call; 0 = by webhook."},
+      {
+        "name": "status",
+        "type": {
+          "type": "enum",
+          "name": "PaymentCallStatus",
+          "symbols": ["UNKNOWN", "SUCCEEDED", "FAILED", "PENDING", "NOT_FOUND"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.payment"
+        },
+        "doc": "UNKNOWN = nobody knows yet."
+      },
+      {
+        "name": "paymentKey",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "The payment's name at the provider."
+      },
+      {"name": "refundId", "type": ["null", "string"], "default": null},
+      {
+        "name": "amount",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "What was charged or paid back, minor units."
+      },
+      {
+        "name": "code",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Why it failed, or why nothing is known; stable."
+      },
+      {
+        "name": "retryAfterMs",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "For how long the provider wants to be left alone."
+      },
+      {"name": "eventId", "type": ["null", "string"], "default": null, "doc": "The webhook's."}
+    ]
+  },
+}
+
+export type PaymentCallKind = 'UNKNOWN' | 'CHARGE' | 'LOOKUP' | 'REFUND'
+
+/** The provider is to be asked, over HTTP. */
+export interface PaymentCall {
+  readonly kind: PaymentCallKind
+  readonly orderId: string
+  /** Of the charge or refund: the provider does what it names once, however often it is asked. */
+  readonly idempotencyKey: string
+  /** Counts the calls about it, from 1. */
+  readonly attempt: number
+  /** Whose order it is; empty for a refund. */
+  readonly userId: string
+  readonly refundId: string | null
+  /** REFUND: of which payment. */
+  readonly paymentKey: string | null
+  /** Minor units. */
+  readonly amount: number
+  readonly currency: string
+  /** CHARGE: the provider must not charge after it. Epoch milliseconds. */
+  readonly deadline: number | null
+  /** Whoever comes to it later does not make the call: it is asked anew. Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+export const paymentCallSchema: RecordSchema<PaymentCall> = {
+  name: 'millrace.payment.PaymentCall',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PaymentCall",
+    "namespace": "millrace.payment",
+    "doc": "The provider is to be asked, over HTTP.",
+    "fields": [
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "PaymentCallKind",
+          "symbols": ["UNKNOWN", "CHARGE", "LOOKUP", "REFUND"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.payment"
+        }
+      },
+      {"name": "orderId", "type": "string"},
+      {
+        "name": "idempotencyKey",
+        "type": "string",
+        "doc": "Of the charge or refund: the provider does what it names once, however often it is asked."
+      },
+      {"name": "attempt", "type": "int", "doc": "Counts the calls about it, from 1."},
+      {"name": "userId", "type": "string", "doc": "Whose order it is; empty for a refund."},
+      {"name": "refundId", "type": ["null", "string"], "default": null},
+      {
+        "name": "paymentKey",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "REFUND: of which payment."
+      },
+      {"name": "amount", "type": "long", "doc": "Minor units."},
+      {"name": "currency", "type": "string"},
+      {
+        "name": "deadline",
+        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+        "default": null,
+        "doc": "CHARGE: the provider must not charge after it."
+      },
+      {
+        "name": "expiresAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Whoever comes to it later does not make the call: it is asked anew."
+      }
+    ]
+  },
+}
+
 export type RefundStatus = 'UNKNOWN' | 'REFUNDED' | 'FAILED'
 
 /** What became of a refund. */

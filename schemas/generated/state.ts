@@ -148,6 +148,20 @@ export const answerWatchSchema: RecordSchema<AnswerWatch> = {
   },
 }
 
+/** Calls about one thing that somebody outside is asked for. */
+export interface AskingState {
+  /** Calls so far. */
+  readonly attempt: number
+  /** When the last one was asked for. Epoch milliseconds. */
+  readonly askedAt: number
+  /** Since when nothing has been heard of it. Epoch milliseconds. */
+  readonly silentSince: number
+  /** Whether the incident about it is open. */
+  readonly alarmed: boolean
+  /** Revision of its incident. */
+  readonly incidents: number
+}
+
 /** The last part of a board that the merge task has from one ranker partition. */
 export interface BoardPart {
   readonly entries: readonly BoardEntry[]
@@ -462,6 +476,18 @@ export const campaignTermsSchema: RecordSchema<CampaignTerms> = {
       }
     ]
   },
+}
+
+/** What an order's charge is to be. */
+export interface ChargeTerms {
+  readonly epoch: number
+  readonly userId: string
+  readonly amount: number
+  readonly currency: string
+  /** Epoch milliseconds. */
+  readonly deadline: number
+  /** The request that its answer is about. */
+  readonly command: PastCauseState | null
 }
 
 /** What one user already has of one coupon. */
@@ -819,6 +845,366 @@ export interface EventWatch {
   /** Digest. */
   readonly key: string
   readonly eventId: string
+}
+
+export type GatewayChargeState = 'UNKNOWN' | 'ASKING' | 'SUCCEEDED' | 'FAILED'
+
+/** An order's charge at the provider, as far as it is known. */
+export interface GatewayCharge {
+  readonly terms: ChargeTerms
+  readonly idempotencyKey: string
+  readonly state: GatewayChargeState
+  /** Nobody wants it any more: only what became of it is asked for. */
+  readonly lookOnly: boolean
+  readonly paymentKey: string | null
+  readonly failureCode: string | null
+  readonly asking: AskingState
+  /** Of a later epoch, that waits until this one is known. */
+  readonly next: ChargeTerms | null
+}
+
+export const gatewayChargeSchema: RecordSchema<GatewayCharge> = {
+  name: 'millrace.state.GatewayCharge',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "GatewayCharge",
+    "namespace": "millrace.state",
+    "doc": "An order's charge at the provider, as far as it is known.",
+    "fields": [
+      {
+        "name": "terms",
+        "type": {
+          "type": "record",
+          "name": "ChargeTerms",
+          "namespace": "millrace.state",
+          "doc": "What an order's charge is to be.",
+          "fields": [
+            {"name": "epoch", "type": "int"},
+            {"name": "userId", "type": "string"},
+            {"name": "amount", "type": "long"},
+            {"name": "currency", "type": "string"},
+            {"name": "deadline", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+            {
+              "name": "command",
+              "type": [
+                "null",
+                {
+                  "type": "record",
+                  "name": "PastCauseState",
+                  "namespace": "millrace.state",
+                  "doc": "A record that something is made from later: where it lies, and its trace.",
+                  "fields": [
+                    {"name": "topic", "type": "string"},
+                    {"name": "partition", "type": "int"},
+                    {"name": "offset", "type": "long"},
+                    {
+                      "name": "timestamp",
+                      "type": {"type": "long", "logicalType": "timestamp-millis"}
+                    },
+                    {"name": "eventId", "type": ["null", "string"], "default": null},
+                    {"name": "correlationId", "type": ["null", "string"], "default": null},
+                    {"name": "traceparent", "type": ["null", "string"], "default": null}
+                  ]
+                }
+              ],
+              "default": null,
+              "doc": "The request that its answer is about."
+            }
+          ]
+        }
+      },
+      {"name": "idempotencyKey", "type": "string"},
+      {
+        "name": "state",
+        "type": {
+          "type": "enum",
+          "name": "GatewayChargeState",
+          "symbols": ["UNKNOWN", "ASKING", "SUCCEEDED", "FAILED"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        }
+      },
+      {
+        "name": "lookOnly",
+        "type": "boolean",
+        "default": false,
+        "doc": "Nobody wants it any more: only what became of it is asked for."
+      },
+      {"name": "paymentKey", "type": ["null", "string"], "default": null},
+      {"name": "failureCode", "type": ["null", "string"], "default": null},
+      {
+        "name": "asking",
+        "type": {
+          "type": "record",
+          "name": "AskingState",
+          "namespace": "millrace.state",
+          "doc": "Calls about one thing that somebody outside is asked for.",
+          "fields": [
+            {"name": "attempt", "type": "int", "doc": "Calls so far."},
+            {
+              "name": "askedAt",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "When the last one was asked for."
+            },
+            {
+              "name": "silentSince",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "Since when nothing has been heard of it."
+            },
+            {"name": "alarmed", "type": "boolean", "doc": "Whether the incident about it is open."},
+            {"name": "incidents", "type": "int", "doc": "Revision of its incident."}
+          ]
+        }
+      },
+      {
+        "name": "next",
+        "type": ["null", "millrace.state.ChargeTerms"],
+        "default": null,
+        "doc": "Of a later epoch, that waits until this one is known."
+      }
+    ]
+  },
+}
+
+export type GatewayDeliveryState = 'UNKNOWN' | 'ASKING' | 'ACCEPTED' | 'STARTED' | 'DELIVERED' | 'FAILED' | 'CANCELLED'
+
+export type GatewayCancelState = 'UNKNOWN' | 'NONE' | 'ASKING' | 'CANCELLED' | 'TOO_LATE'
+
+/** An order's shipment at the courier, as far as it is known. */
+export interface GatewayDelivery {
+  /** Of the request that it was made for; -1 = there was none. */
+  readonly epoch: number
+  readonly idempotencyKey: string
+  readonly customerId: string
+  /** Sealed; null once the courier has it. */
+  readonly shipTo: Buffer | null
+  /** UNKNOWN = nobody asked for it yet. */
+  readonly state: GatewayDeliveryState
+  /** Empty = not known. */
+  readonly deliveryId: string
+  readonly reason: string | null
+  readonly cancel: GatewayCancelState
+  readonly asking: AskingState
+  /** The request that its news are about. */
+  readonly command: PastCauseState | null
+  /** The request that the cancel's answer is about. */
+  readonly cancelCommand: PastCauseState | null
+}
+
+export const gatewayDeliverySchema: RecordSchema<GatewayDelivery> = {
+  name: 'millrace.state.GatewayDelivery',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "GatewayDelivery",
+    "namespace": "millrace.state",
+    "doc": "An order's shipment at the courier, as far as it is known.",
+    "fields": [
+      {
+        "name": "epoch",
+        "type": "int",
+        "doc": "Of the request that it was made for; -1 = there was none."
+      },
+      {"name": "idempotencyKey", "type": "string"},
+      {"name": "customerId", "type": "string"},
+      {
+        "name": "shipTo",
+        "type": ["null", "bytes"],
+        "default": null,
+        "doc": "Sealed; null once the courier has it."
+      },
+      {
+        "name": "state",
+        "type": {
+          "type": "enum",
+          "name": "GatewayDeliveryState",
+          "symbols": ["UNKNOWN", "ASKING", "ACCEPTED", "STARTED", "DELIVERED", "FAILED", "CANCELLED"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        },
+        "doc": "UNKNOWN = nobody asked for it yet."
+      },
+      {"name": "deliveryId", "type": "string", "doc": "Empty = not known."},
+      {"name": "reason", "type": ["null", "string"], "default": null},
+      {
+        "name": "cancel",
+        "type": {
+          "type": "enum",
+          "name": "GatewayCancelState",
+          "symbols": ["UNKNOWN", "NONE", "ASKING", "CANCELLED", "TOO_LATE"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        }
+      },
+      {
+        "name": "asking",
+        "type": {
+          "type": "record",
+          "name": "AskingState",
+          "namespace": "millrace.state",
+          "doc": "Calls about one thing that somebody outside is asked for.",
+          "fields": [
+            {"name": "attempt", "type": "int", "doc": "Calls so far."},
+            {
+              "name": "askedAt",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "When the last one was asked for."
+            },
+            {
+              "name": "silentSince",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "Since when nothing has been heard of it."
+            },
+            {"name": "alarmed", "type": "boolean", "doc": "Whether the incident about it is open."},
+            {"name": "incidents", "type": "int", "doc": "Revision of its incident."}
+          ]
+        }
+      },
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "The request that its news are about."
+      },
+      {
+        "name": "cancelCommand",
+        "type": ["null", "millrace.state.PastCauseState"],
+        "default": null,
+        "doc": "The request that the cancel's answer is about."
+      }
+    ]
+  },
+}
+
+/** Money that the provider has taken. */
+export interface GatewayPayment {
+  /** Minor units. */
+  readonly amount: number
+  /** Paid back, or about to be. */
+  readonly refunded: number
+}
+
+export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
+  name: 'millrace.state.GatewayPayment',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "GatewayPayment",
+    "namespace": "millrace.state",
+    "doc": "Money that the provider has taken.",
+    "fields": [
+      {"name": "amount", "type": "long", "doc": "Minor units."},
+      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."}
+    ]
+  },
+}
+
+export type GatewayRefundState = 'UNKNOWN' | 'ASKING' | 'REFUNDED' | 'FAILED'
+
+/** A refund at the provider, as far as it is known. */
+export interface GatewayRefund {
+  readonly paymentKey: string
+  readonly amount: number
+  /** How often it failed and was asked for anew. */
+  readonly tries: number
+  readonly state: GatewayRefundState
+  /** Why it failed. */
+  readonly reason: string | null
+  readonly asking: AskingState
+  /** The request that its answer is about. */
+  readonly command: PastCauseState | null
+}
+
+export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
+  name: 'millrace.state.GatewayRefund',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "GatewayRefund",
+    "namespace": "millrace.state",
+    "doc": "A refund at the provider, as far as it is known.",
+    "fields": [
+      {"name": "paymentKey", "type": "string"},
+      {"name": "amount", "type": "long"},
+      {"name": "tries", "type": "int", "doc": "How often it failed and was asked for anew."},
+      {
+        "name": "state",
+        "type": {
+          "type": "enum",
+          "name": "GatewayRefundState",
+          "symbols": ["UNKNOWN", "ASKING", "REFUNDED", "FAILED"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        }
+      },
+      {"name": "reason", "type": ["null", "string"], "default": null, "doc": "Why it failed."},
+      {
+        "name": "asking",
+        "type": {
+          "type": "record",
+          "name": "AskingState",
+          "namespace": "millrace.state",
+          "doc": "Calls about one thing that somebody outside is asked for.",
+          "fields": [
+            {"name": "attempt", "type": "int", "doc": "Calls so far."},
+            {
+              "name": "askedAt",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "When the last one was asked for."
+            },
+            {
+              "name": "silentSince",
+              "type": {"type": "long", "logicalType": "timestamp-millis"},
+              "doc": "Since when nothing has been heard of it."
+            },
+            {"name": "alarmed", "type": "boolean", "doc": "Whether the incident about it is open."},
+            {"name": "incidents", "type": "int", "doc": "Revision of its incident."}
+          ]
+        }
+      },
+      {
+        "name": "command",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "PastCauseState",
+            "namespace": "millrace.state",
+            "doc": "A record that something is made from later: where it lies, and its trace.",
+            "fields": [
+              {"name": "topic", "type": "string"},
+              {"name": "partition", "type": "int"},
+              {"name": "offset", "type": "long"},
+              {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {"name": "eventId", "type": ["null", "string"], "default": null},
+              {"name": "correlationId", "type": ["null", "string"], "default": null},
+              {"name": "traceparent", "type": ["null", "string"], "default": null}
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "The request that its answer is about."
+      }
+    ]
+  },
 }
 
 /** What goes back to a customer besides the order's own undo: a return, or a payment that is not the order's. */

@@ -4,16 +4,16 @@ import type { RecordedSchema } from '../registry.ts'
 import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, couponRestoreSchema, couponRevokeSchema, couponUseResultSchema, couponUseSchema, couponUsedSchema, quotaStateSchema } from './coupon.ts'
 import { orderLineSchema } from './dataplatform.ts'
-import { deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
+import { deliveryCallResultSchema, deliveryCallSchema, deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
 import { mailRequestedSchema, mailSentSchema, mailSuppressedSchema } from './mail.ts'
 import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
-import { paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
+import { paymentCallResultSchema, paymentCallSchema, paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
 import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -519,6 +519,30 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     definition: orderLineSchema.definition,
   },
   {
+    id: 74,
+    name: 'millrace.delivery.DeliveryCallResult',
+    version: 1,
+    definition: deliveryCallResultSchema.definition,
+  },
+  {
+    id: 75,
+    name: 'millrace.delivery.DeliveryCall',
+    version: 1,
+    definition: deliveryCallSchema.definition,
+  },
+  {
+    id: 76,
+    name: 'millrace.payment.PaymentCallResult',
+    version: 1,
+    definition: paymentCallResultSchema.definition,
+  },
+  {
+    id: 77,
+    name: 'millrace.payment.PaymentCall',
+    version: 1,
+    definition: paymentCallSchema.definition,
+  },
+  {
     id: null,
     name: 'millrace.state.Adjustment',
     version: 1,
@@ -755,6 +779,30 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.CouponWatch',
     version: 2,
     definition: couponWatchSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayCharge',
+    version: 1,
+    definition: gatewayChargeSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayDelivery',
+    version: 1,
+    definition: gatewayDeliverySchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayPayment',
+    version: 1,
+    definition: gatewayPaymentSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayRefund',
+    version: 1,
+    definition: gatewayRefundSchema.definition,
   },
   {
     id: null,

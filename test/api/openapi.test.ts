@@ -94,6 +94,8 @@ it('says which operations need no token', async () => {
     'get /readyz',
     'get /startupz',
     'get /time',
+    'post /v1/webhooks/deliveries',
+    'post /v1/webhooks/payments',
   ])
 })
 

@@ -98,7 +98,7 @@ test('what happened longer ago than two days is no news; what was asked for is f
   expect(service.dropped).toEqual(['MailTooLate', 'MailTooLate'])
   const marks = service.driver.store(service.topology, mailStore)
   expect(marks.get(mailId).value).toBeDefined()
-  await service.driver.advanceWallTime(30 * DAY)
+  await service.driver.advanceWallTime(30 * DAY, 30 * DAY)
   expect(marks.get(mailId).value).toBeUndefined()
   await service.close()
 })

@@ -91,11 +91,15 @@ describe('orders', () => {
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     const rest = ['catalog', 'best-sellers']
     expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest, 'mailer'])
-    expect(namesOf({ 'orders.sandboxes': 'false', 'mail.transport': 'off' })).toEqual([
-      ...coupons,
-      ...services,
-      ...rest,
-    ])
+    const unmailed = { 'mail.transport': 'off' }
+    const alone = { ...unmailed, 'orders.sandboxes': 'false' }
+    expect(namesOf(alone)).toEqual([...coupons, ...services, ...rest])
+    const [payment, courier] = ['payment-gateway', 'delivery-gateway']
+    const url = 'https://pay.example/v1'
+    const paid = namesOf({ ...unmailed, 'payments.url': url })
+    expect(paid).toEqual([...coupons, ...services, payment, 'delivery-sandbox', ...rest])
+    const both = { ...alone, 'payments.url': url, 'deliveries.url': url }
+    expect(namesOf(both)).toEqual([...coupons, ...services, payment, courier, ...rest])
     expect(namesOf({ 'orders.enabled': 'false' })).toEqual([...coupons, ...rest])
   })
 

@@ -308,6 +308,27 @@ describe('what is refused, naming the field', () => {
     expect(problems.find((problem) => problem.key === key)?.message).toMatch(message)
   })
 
+  test.each([
+    ['PAYMENTS_URL', 'http://pay.example/v1', 'pay.example can be reached over a network: use https'],
+    ['DELIVERIES_URL', 'ftp://courier.example', 'is not https://host/path'],
+    ['PAYMENTS_WEBHOOK_SECRETS', 'short', 'the value given is not 1 to 4 secrets'],
+    ['PAYMENTS_WEBHOOK_SECRETS', 'long enough, or not', 'the value given is not 1 to 4 secrets'],
+    ['PAYMENTS_WEBHOOK_SECRETS', 'one-that-is-long-enough', 'needs payments.url'],
+  ])('MILLRACE_%s %s: %s', (name, text, message) => {
+    expect(() => loadConfig({ env: { [`MILLRACE_${name}`]: text }, cwd: '/' })).toThrow(message)
+  })
+
+  test('a provider on this machine may be asked without TLS; its secrets do not show', () => {
+    const env = {
+      MILLRACE_PAYMENTS_URL: 'http://127.0.0.1:9000/api',
+      MILLRACE_PAYMENTS_TOKEN: 'a-token-of-some-length',
+      MILLRACE_PAYMENTS_WEBHOOK_SECRETS: 'one-that-is-long-enough,another-that-is-as-well',
+    }
+    const { config } = loadConfig({ env, cwd: '/' })
+    expect(config.payments.webhookSecrets?.reveal().split(',')).toHaveLength(2)
+    expect(JSON.stringify(config)).not.toMatch(/a-token|long-enough/)
+  })
+
   test('all of it at once', () => {
     const env = { MILLRACE_PORT: 'x', MILLRACE_CURRENCY: 'x', MILLRACE_PROT: '1' }
     expect(problemsOf({ env })).toHaveLength(3)

@@ -79,6 +79,10 @@ describe('schema ids', () => {
       '61 millrace.mail.MailSent v2',
       '62 millrace.mail.MailSuppressed v1',
       '70 millrace.dataplatform.OrderLine v1',
+      '74 millrace.delivery.DeliveryCallResult v1',
+      '75 millrace.delivery.DeliveryCall v1',
+      '76 millrace.payment.PaymentCallResult v1',
+      '77 millrace.payment.PaymentCall v1',
     ])
   })
 

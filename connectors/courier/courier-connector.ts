@@ -1,0 +1,120 @@
+/**
+ * Deliveries over HTTP: makes the calls of the delivery gateway. The contract is in `docs/providers.md`.
+ *
+ * An address is opened here, for the one call that needs it, and is nowhere else in the clear.
+ */
+import {
+  type DeliveryCall,
+  type DeliveryCallResult,
+  type DeliveryCallStatus,
+  SealingError,
+  type Topics,
+} from '../../schemas/index.ts'
+import type { Connector } from '../frame/connector.ts'
+import type { CallMaker } from '../providers/calls.ts'
+import {
+  type CallOutcome,
+  codeOf,
+  type Json,
+  type ProviderClient,
+  type ProviderRequest,
+} from '../providers/client.ts'
+import { type ProviderOptions, providerConnector } from '../providers/connector.ts'
+
+/**
+ * Opens an order's sealed address: its JSON; nothing where its key is gone, because the person was erased. Throws where
+ * the keys cannot be looked at now.
+ */
+export type AddressOpener = (
+  of: Pick<DeliveryCall, 'orderId' | 'customerId'>,
+  sealed: Buffer,
+) => string | undefined
+
+export interface CourierConnectorOptions extends ProviderOptions {
+  /** With this deployment's schema ids. */
+  readonly topics: Pick<Topics, 'deliveryCallRequested' | 'deliveryCallResult'>
+  readonly openAddress: AddressOpener
+}
+
+const MAX_ID_CHARS = 200
+
+export function courierConnector(options: CourierConnectorOptions): Connector {
+  const { deliveryCallRequested, deliveryCallResult } = options.topics
+  const maker = (client: ProviderClient): CallMaker<DeliveryCall, DeliveryCallResult> => ({
+    topic: deliveryCallResult,
+    make(call, signal) {
+      const request = requestOf(call, options.openAddress)
+      return 'kind' in request ? Promise.resolve(request) : client.call(request, signal)
+    },
+    answer: deliveryAnswer,
+  })
+  const topics = { input: deliveryCallRequested, output: deliveryCallResult }
+  return providerConnector({ name: 'courier', ...topics, options, maker })
+}
+
+/** What is known without a call, where its address does not open. */
+function requestOf(call: DeliveryCall, openAddress: AddressOpener): ProviderRequest | CallOutcome {
+  const { kind, orderId, idempotencyKey, customerId } = call
+  const path = `/shipments/${idempotencyKey}`
+  if (kind === 'CANCEL') return { method: 'POST', path: `${path}/cancel`, idempotencyKey, body: { orderId } }
+  if (kind !== 'SHIP') return { method: 'GET', path }
+  const shipTo = addressOf(call, openAddress)
+  if ('kind' in shipTo) return shipTo
+  const body = { orderId, customerId, shipTo: shipTo.address }
+  return { method: 'POST', path: '/shipments', idempotencyKey, body }
+}
+
+function addressOf(call: DeliveryCall, openAddress: AddressOpener): { readonly address: Json } | CallOutcome {
+  try {
+    const text = call.shipTo === null ? undefined : openAddress(call, call.shipTo)
+    // Nobody can send it, now or later.
+    if (text === undefined) return { kind: 'refused', code: 'ADDRESS_ERASED' }
+    return { address: JSON.parse(text) as Json }
+  } catch (error) {
+    if (error instanceof SealingError) return { kind: 'refused', code: 'ADDRESS_UNREADABLE' }
+    // Keys that are not here now, or not configured: nothing was asked for.
+    return { kind: 'away', code: 'ADDRESS_NOT_HERE', retryAfterMs: null }
+  }
+}
+
+/** What the log is told of a call. */
+export function deliveryAnswer(call: DeliveryCall, outcome: CallOutcome): DeliveryCallResult {
+  const { kind, orderId, idempotencyKey, attempt } = call
+  const news: DeliveryCallResult = {
+    kind: kind === 'CANCEL' ? 'CANCEL' : 'SHIPMENT',
+    orderId,
+    idempotencyKey,
+    attempt,
+    status: 'UNKNOWN',
+    deliveryId: null,
+    code: null,
+    retryAfterMs: null,
+    eventId: null,
+  }
+  switch (outcome.kind) {
+    case 'answer':
+      return { ...news, ...saidOf(call, outcome.body) }
+    case 'refused':
+      // Of a lookup or a cancel it says nothing about the shipment.
+      return { ...news, status: kind === 'SHIP' ? 'FAILED' : 'UNKNOWN', code: outcome.code }
+    case 'none':
+      return { ...news, status: kind === 'LOOKUP' ? 'NOT_FOUND' : 'UNKNOWN', code: outcome.code }
+    case 'unknown':
+    case 'away':
+      return { ...news, code: outcome.code, retryAfterMs: outcome.retryAfterMs }
+  }
+}
+
+const STATES: ReadonlySet<unknown> = new Set(['ACCEPTED', 'STARTED', 'DELIVERED', 'FAILED', 'CANCELLED'])
+
+function saidOf(
+  { kind }: DeliveryCall,
+  body: Json,
+): Pick<DeliveryCallResult, 'status' | 'deliveryId' | 'code'> {
+  const { status, deliveryId } = body
+  const isName = typeof deliveryId === 'string' && deliveryId.length > 0 && deliveryId.length <= MAX_ID_CHARS
+  const name = isName ? deliveryId : null
+  const isKnown = kind === 'CANCEL' ? status === 'CANCELLED' || status === 'TOO_LATE' : STATES.has(status)
+  if (!isKnown) return { status: 'UNKNOWN', deliveryId: null, code: 'UNREADABLE' }
+  return { status: status as DeliveryCallStatus, deliveryId: name, code: codeOf(body['code']) ?? null }
+}

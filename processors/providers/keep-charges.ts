@@ -1,0 +1,204 @@
+/** Charges of the payment gateway: keeps them, asks for them, and tells what became of them. */
+import type {
+  ChargeTerms,
+  GatewayCharge,
+  PaymentCallResult,
+  PaymentRequested,
+  PaymentResult,
+} from '../../schemas/index.ts'
+import type { LogRecord } from '../../streams/index.ts'
+import { pastCauseOf } from '../../streams/kit/index.ts'
+import { answerBy, askAgainAt } from './asking.ts'
+import { chargeCall, hearOfCharge, newCharge, requestCharge, settledAt } from './charge.ts'
+import { type About, alarmIfOverdue, allClear } from './incidents.ts'
+import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
+
+export function charge(
+  rules: PaymentGatewayRules,
+  { orderId, userId, amount, currency, deadline, epoch }: PaymentRequested,
+  origin: LogRecord,
+  context: PaymentGatewayContext,
+): void {
+  const { stores, wallTime, emit } = context
+  const before = stores.charges.get(orderId)
+  const terms: ChargeTerms = { epoch, userId, amount, currency, deadline, command: pastCauseOf(origin) }
+  const requested = requestCharge(before, stands(orderId, before, context), orderId, terms, wallTime)
+  if (requested.handling === 'OUTDATED') return context.dropped('OutdatedPayment')
+  if (requested.handling === 'NEW') return askForCharge(rules, orderId, requested.charge, context)
+  if (requested.charge !== before) keepCharge(rules, orderId, requested.charge, context)
+  if (requested.handling === 'REPEAT') emit.paid(orderId, resultOf(orderId, requested.charge, context))
+}
+
+/** Whether anything is left of what was paid. */
+function stands(
+  orderId: string,
+  charge: GatewayCharge | undefined,
+  { stores }: PaymentGatewayContext,
+): boolean {
+  if (charge?.state !== 'SUCCEEDED' || charge.paymentKey === null) return false
+  const payment = stores.payments.get([orderId, charge.paymentKey])
+  return payment !== undefined && payment.refunded < payment.amount
+}
+
+/** The durable timer `charge` of an order: no answer, or none that ends it. */
+export function askForChargeAgain(
+  rules: PaymentGatewayRules,
+  orderId: string,
+  context: PaymentGatewayContext,
+): void {
+  const before = context.stores.charges.get(orderId)
+  if (before?.state !== 'ASKING') return
+  const asking = alarmIfOverdue(rules.asking, before.asking, about(orderId), context)
+  askForCharge(rules, orderId, { ...before, asking }, context)
+}
+
+function askForCharge(
+  rules: PaymentGatewayRules,
+  orderId: string,
+  before: GatewayCharge,
+  context: PaymentGatewayContext,
+): void {
+  const { emit, timers, wallTime } = context
+  const { kind, charge } = chargeCall(before, wallTime)
+  const { userId, amount, currency, deadline } = charge.terms
+  const answered = answerBy(rules.asking, wallTime)
+  const expiresAt = kind === 'CHARGE' ? Math.min(deadline, answered) : answered
+  keepCharge(rules, orderId, charge, context)
+  timers.charge.schedule(orderId, nextCallAt(rules, charge, null, expiresAt))
+  emit.call(orderId, {
+    kind,
+    orderId,
+    idempotencyKey: charge.idempotencyKey,
+    attempt: charge.asking.attempt,
+    userId,
+    refundId: null,
+    paymentKey: null,
+    amount,
+    currency,
+    deadline: kind === 'CHARGE' ? deadline : null,
+    expiresAt,
+  })
+}
+
+/** What call or webhook say of a charge. Money that is not known yet is told, whichever request it belongs to (I19). */
+export function heardOfCharge(
+  rules: PaymentGatewayRules,
+  news: PaymentCallResult,
+  origin: LogRecord,
+  context: PaymentGatewayContext,
+): void {
+  const { orderId, idempotencyKey: key } = news
+  const before = context.stores.charges.get(orderId)
+  const ours = before !== undefined && before.idempotencyKey === key
+  const isNew = tellPaid(rules, news, ours ? before : undefined, context)
+  if (!ours) {
+    if (!isNew) context.dropped('UnexpectedAnswer')
+    return
+  }
+  const heard = hearOfCharge(before, news, rules.graceMs, context.wallTime)
+  if (heard.kind === 'IGNORED') {
+    if (!isNew) context.dropped(heard.why)
+    return
+  }
+  const { row, kind } = heard
+  const silent = row.asking.silentSince === before.asking.silentSince
+  const known = kind === 'KNOWN' || !silent
+  const asking = known ? allClear(row.asking, about(orderId), context, origin) : row.asking
+  if (kind === 'AGAIN') putOff(rules, news, { ...row, asking }, context)
+  else settle(rules, orderId, { ...row, asking }, context)
+}
+
+/** @returns whether the payment was not known before */
+function tellPaid(
+  rules: PaymentGatewayRules,
+  { orderId, status, paymentKey, amount }: PaymentCallResult,
+  charge: GatewayCharge | undefined,
+  context: PaymentGatewayContext,
+): boolean {
+  if (status !== 'SUCCEEDED' || paymentKey === null || amount === null) return false
+  const { stores, emit } = context
+  if (stores.payments.get([orderId, paymentKey]) !== undefined) return false
+  keepPayment(rules, [orderId, paymentKey], { amount, refunded: 0 }, context)
+  const command = charge?.next?.command ?? charge?.terms.command ?? null
+  if (command !== null) context.causedBy(command)
+  emit.paid(orderId, { orderId, paymentKey, amount, status: 'SUCCESS', failureCode: null })
+  return true
+}
+
+function putOff(
+  rules: PaymentGatewayRules,
+  { orderId, retryAfterMs }: PaymentCallResult,
+  charge: GatewayCharge,
+  context: PaymentGatewayContext,
+): void {
+  keepCharge(rules, orderId, charge, context)
+  context.timers.charge.schedule(orderId, nextCallAt(rules, charge, retryAfterMs, context.wallTime))
+}
+
+/** The first moment at which "there is none" counts is worth asking at. */
+function nextCallAt(
+  rules: PaymentGatewayRules,
+  charge: GatewayCharge,
+  retryAfterMs: number | null,
+  from: number,
+): number {
+  const at = askAgainAt(rules.asking, charge.asking, charge.idempotencyKey, retryAfterMs, from)
+  const settled = settledAt(charge, rules.graceMs)
+  return from < settled ? Math.min(at, settled) : at
+}
+
+/** It is known. A request of a later epoch that waited for it begins, unless there is a payment. */
+function settle(
+  rules: PaymentGatewayRules,
+  orderId: string,
+  charge: GatewayCharge,
+  context: PaymentGatewayContext,
+): void {
+  const { emit, timers, wallTime } = context
+  timers.charge.cancel(orderId)
+  if (charge.state === 'FAILED' && charge.next !== null) {
+    return askForCharge(rules, orderId, newCharge(charge, orderId, charge.next, wallTime), context)
+  }
+  keepCharge(rules, orderId, charge, context)
+  if (charge.state !== 'FAILED') return
+  if (charge.terms.command !== null) context.causedBy(charge.terms.command)
+  emit.paid(orderId, resultOf(orderId, charge, context))
+}
+
+function resultOf(
+  orderId: string,
+  { state, terms, paymentKey, idempotencyKey, failureCode }: GatewayCharge,
+  { stores }: PaymentGatewayContext,
+): PaymentResult {
+  if (state !== 'SUCCEEDED' || paymentKey === null) {
+    const name = paymentKey ?? idempotencyKey
+    return { orderId, paymentKey: name, amount: terms.amount, status: 'FAILED', failureCode }
+  }
+  const { amount } = stores.payments.get([orderId, paymentKey]) ?? terms
+  return { orderId, paymentKey, amount, status: 'SUCCESS', failureCode: null }
+}
+
+function keepCharge(
+  { keeping }: PaymentGatewayRules,
+  orderId: string,
+  row: GatewayCharge,
+  { stores, timers, wallTime }: PaymentGatewayContext,
+): void {
+  stores.charges.put(orderId, row)
+  timers.forgetCharge.schedule(orderId, wallTime + keeping.keepDoneMs)
+}
+
+/** What is not known yet is never forgotten. */
+export function forgetCharge(
+  { keeping }: PaymentGatewayRules,
+  orderId: string,
+  { stores, timers, wallTime }: PaymentGatewayContext,
+): void {
+  if (stores.charges.get(orderId)?.state !== 'ASKING') return stores.charges.delete(orderId)
+  timers.forgetCharge.schedule(orderId, wallTime + keeping.keepDoneMs)
+}
+
+function about(orderId: string): About {
+  const detail = 'the provider does not say whether it has charged'
+  return { invariant: 'PAYMENT_UNKNOWN', subject: orderId, detail }
+}
