@@ -37,32 +37,7 @@ export {
   type Profile,
   type Write,
 } from './bindings/profile.ts'
-export type { BreakerState } from './frame/breaker.ts'
-export {
-  type Batch,
-  type Connector,
-  type ConnectorTask,
-  type Delivered,
-  type DeliveryPolicy,
-  type Incoming,
-  type Produced,
-  type Rejected,
-  type Target,
-  Unavailable,
-} from './frame/connector.ts'
-export {
-  ConnectorRunner,
-  type ConnectorRunnerOptions,
-  type ConnectorState,
-  type ConnectorTaskView,
-  type ConnectorView,
-  groupOf,
-} from './frame/connector-runner.ts'
-export type { ConnectorLag } from './frame/connector-task.ts'
-export { eachRecord, type EachRecordOptions, type RecordOutcome } from './frame/each-record.ts'
-export { type ConnectorHooks, type FailureKind, noConnectorHooks } from './frame/hooks.ts'
-export { defaultDelivery } from './frame/policy.ts'
-export { connectorTopics } from './frame/topics.ts'
+export * from './frame/index.ts'
 export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
 export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
