@@ -130,7 +130,7 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const { sealing } = directory
   const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const connectors = await openConnectors(base, closing)
+  const connectors = await openConnectors(base, (userId) => pipeline.opener(userId), closing)
   const behind = pipelineOf(base, streams, connectors, closing)
   streams.run()
   gate.open(behind.pipeline)
@@ -196,11 +196,15 @@ function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
 }
 
 /** They deliver as soon as it is known which of them are paused. */
-async function openConnectors(base: ShopBase, closing: Closing): Promise<RunningConnectors> {
+async function openConnectors(
+  base: ShopBase,
+  opener: Pipeline['opener'],
+  closing: Closing,
+): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
   const connectors = await RunningConnectors.open({
     application: config.application,
-    connectors: connectorsOf({ config, topics }),
+    connectors: connectorsOf({ config, topics, opener }),
     log: shopLog.log,
     topics,
     clock,
