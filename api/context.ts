@@ -11,6 +11,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Topics } from '../schemas/index.ts'
 import type { Principal, Role } from './access.ts'
 import type { Cursors } from './cursor.ts'
+import type { ExternalTopic } from './event-doors.ts'
 import type { Gate, Work } from './gate.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
@@ -26,6 +27,8 @@ export interface ApiContext {
   readonly currency: string
   /** Absent: the shop takes no orders. */
   readonly orders: OrderTerms | undefined
+  /** Topics of others that events are taken for. */
+  readonly external: readonly ExternalTopic[]
   /** Absent: none are taken. */
   readonly webhooks: Webhooks | undefined
   readonly ids: Ids

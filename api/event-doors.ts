@@ -6,12 +6,12 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
-import { fromJson, type Topic, type Topics } from '../schemas/index.ts'
+import { fromJson, type Serde, type Topic, type Topics } from '../schemas/index.ts'
 import type { AppendRecord } from '../streams/index.ts'
 import { forbidden, type Principal } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { ApiError, type FieldProblem } from './errors.ts'
-import { recordOf } from './log-writer.ts'
+import { foreignRecordOf, recordOf } from './log-writer.ts'
 import { toApiError } from './problems.ts'
 
 /** UTF-16 units of a key at most, as of any id. */
@@ -30,6 +30,12 @@ export interface Writing {
   readonly context: ApiContext
   readonly request: FastifyRequest
   readonly key: string | undefined
+}
+
+/** A topic whose messages are of others' making. */
+export interface ExternalTopic {
+  readonly name: string
+  readonly value: Serde<unknown>
 }
 
 type TopicName = keyof Topics
@@ -53,15 +59,20 @@ export class EventDoors {
   readonly #producers: ReadonlySet<string>
   readonly #services: ReadonlySet<string>
 
-  constructor(topics: Topics, { orders }: { readonly orders: boolean }) {
+  constructor(
+    topics: Topics,
+    { orders, external }: { readonly orders: boolean; readonly external: readonly ExternalTopic[] },
+  ) {
     const producers: readonly TopicName[] = [...PRODUCER_TOPICS, ...(orders ? ORDER_TOPICS : [])]
     const services: readonly TopicName[] = [...producers, ...SERVICE_TOPICS, ...(orders ? ORDER_ANSWERS : [])]
     for (const name of [...services, ...ADMIN_TOPICS]) {
       const door = eventDoor(topics[name] as Topic<unknown>)
       this.#doors.set(door.name, door)
     }
+    for (const topic of external) this.#doors.set(topic.name, externalDoor(topic))
     this.#producers = new Set(producers.map((name) => topics[name].name))
-    this.#services = new Set(services.map((name) => topics[name].name))
+    const names = services.map((name) => topics[name].name)
+    this.#services = new Set([...names, ...external.map(({ name }) => name)])
   }
 
   get names(): readonly string[] {
@@ -102,6 +113,29 @@ function eventDoor<V>(topic: Topic<V>): EventDoor {
       return recordOf(write.context, write.request, topic, value)
     },
   }
+}
+
+/** Bytes stay as they are, once they can be read; the key is the one that is asked for, or none. */
+function externalDoor({ name, value: serde }: ExternalTopic): EventDoor {
+  const record = (bytes: Buffer, { context, request, key }: Writing): AppendRecord =>
+    foreignRecordOf(context, request, { topic: name, key, bytes })
+  return {
+    name,
+    fromAvro(bytes, write) {
+      serde.deserialize(bytes)
+      return record(bytes, write)
+    },
+    fromJson(json, write) {
+      if (hasInexactInteger(json))
+        throw invalid('body', 'has an integer beyond ±(2^53 - 1): send bytes, or the id as text')
+      return record(serde.serialize(json), write)
+    },
+  }
+}
+
+function hasInexactInteger(json: unknown): boolean {
+  if (typeof json === 'number') return Number.isInteger(json) && !Number.isSafeInteger(json)
+  return typeof json === 'object' && json !== null && Object.values(json).some(hasInexactInteger)
 }
 
 /** @throws ApiError `INVALID_EVENT`, `WRONG_CURRENCY` */

@@ -40,6 +40,22 @@ export function recordOf<V>(
   }
 }
 
+/** A record of a topic of others, which need not have a key. */
+export function foreignRecordOf(
+  context: ApiContext,
+  request: FastifyRequest,
+  { topic, key, bytes }: { readonly topic: string; readonly key: string | undefined; readonly bytes: Buffer },
+): AppendRecord {
+  return {
+    topic,
+    key: key === undefined ? null : Buffer.from(key),
+    value: bytes,
+    timestamp: context.now(),
+    lineage: newLineage(context, request),
+    headers: NO_HEADERS,
+  }
+}
+
 /** Deletes what a compacted topic has under the key. */
 export function tombstoneOf<V>(
   context: ApiContext,

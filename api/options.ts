@@ -2,6 +2,7 @@
 import type { Topics } from '../schemas/index.ts'
 import type { Clock } from '../streams/index.ts'
 import type { TokenSpec } from './access.ts'
+import type { ExternalTopic } from './event-doors.ts'
 import type { Ids } from './ids.ts'
 import type { ApiLimits } from './limits.ts'
 import type { WebhookTerms } from './webhook-signature.ts'
@@ -26,6 +27,8 @@ export interface ApiOptions {
   readonly peers?: PeerOptions | undefined
   /** Absent: the shop takes no orders. */
   readonly orders?: OrderTerms | undefined
+  /** Topics of others that `POST /v1/events/{topic}` writes. */
+  readonly external?: readonly ExternalTopic[] | undefined
   /** Of providers; absent: none are taken. */
   readonly webhooks?: Webhooks | undefined
   readonly hooks?: ApiHooks | undefined

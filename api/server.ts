@@ -102,6 +102,7 @@ class Server implements Api {
       topics: options.topics ?? embeddedTopics,
       currency: options.currency,
       orders: options.orders,
+      external: options.external ?? [],
       webhooks: options.webhooks,
       ids: options.ids,
       cursors: new Cursors(options.cursorSecret),

@@ -1,4 +1,5 @@
 /** The flags of each command, as `program.ts` parses them. */
+import type { TableName } from '../connectors/index.ts'
 
 /** Flags that set configuration, as commander hands them over. */
 export interface ConfigFlags {
@@ -93,6 +94,21 @@ export interface RebuildFlags extends StartFlags {
   readonly to: string
 }
 
+export interface ExportFlags extends StartFlags {
+  readonly format: 'parquet' | 'csv'
+  readonly table: TableName
+  readonly from?: string
+  readonly to?: string
+  readonly out: string
+}
+
+export type ReconcileFlags = StartFlags
+
+export interface BackfillFlags extends StartFlags {
+  readonly empty?: true
+  readonly yes?: true
+}
+
 export interface RepartitionFlags extends StartFlags {
   readonly topic: readonly string[]
   readonly partitions: number
@@ -143,4 +159,14 @@ export interface RedriveFlags extends DeadLetterFlags {
   readonly filter: readonly string[]
   readonly dryRun?: true
   readonly ignoreEarlier?: true
+}
+
+export interface BindingsFlags {
+  readonly json?: true
+}
+
+export interface BindingsTryFlags extends BindingsFlags {
+  readonly topic: string
+  readonly samples?: string
+  readonly views?: string
 }

@@ -1,10 +1,13 @@
 /** The commands. Groups of them with their flags are in `program-*.ts`; what each does is in `commands/`, loaded when it is asked for. */
 import { Command } from 'commander'
 import type { Context } from './context.ts'
+import { addBindings } from './program-bindings.ts'
 import { addSchemas, addTopics, addUp } from './program-cluster.ts'
+import { addDataPlatform, addExport } from './program-data-platform.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
 import { addOrder } from './program-order.ts'
+import { addPrivacy } from './program-privacy.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
 import { addBackup, addMigrate, addRepartition, addReset, addRestore, addState } from './program-state.ts'
 
@@ -33,10 +36,14 @@ export function buildProgram(context: Context): Command {
   addRestore(program, context)
   addReset(program, context)
   addState(program, context)
+  addPrivacy(program, context)
   addMigrate(program, context)
   addRepartition(program, context)
+  addDataPlatform(program, context)
+  addExport(program, context)
   addConfig(program, context)
   addSchemas(program, context)
+  addBindings(program, context)
   addUp(program, context)
   return program
 }

@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander'
 import { ApiOptionsError } from '../api/index.ts'
 import { ConfigError } from '../config/index.ts'
+import { ProfileError } from '../connectors/index.ts'
 import { isStateError } from '../state/index.ts'
 import { isStreamsError } from '../streams/index.ts'
 import { Interrupted } from './context.ts'
@@ -35,6 +36,7 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof AggregateError && error.errors.length > 0) return exitCodeOf(error.errors[0])
   if (error instanceof ConfigError || error instanceof UsageError || error instanceof InputError)
     return exitCodes.usage
+  if (error instanceof ProfileError) return exitCodes.usage
   if (error instanceof ApiOptionsError || isStreamsError(error, 'TOPIC_MISMATCH')) return exitCodes.usage
   if (error instanceof WorkerFailure) return error.inVain ? error.exitCode : exitCodes.failure
   if (error instanceof CheckError) return exitCodes.checkFailed
@@ -52,6 +54,7 @@ function linesOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) {
     return error.problems.map(({ key, origin, message }) => `${key} (${origin}): ${message}`)
   }
+  if (error instanceof ProfileError) return error.message.split('\n')
   if (error instanceof AggregateError) return [error.message, ...error.errors.flatMap(linesOf)]
   if (isStreamsError(error, 'TOPIC_MISMATCH')) {
     return [

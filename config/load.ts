@@ -47,6 +47,7 @@ export type Config = DeepReadonly<
     | 'registry'
     | 'peers'
     | 'privacy'
+    | 'mail'
     | 'dataPlatform'
   >
 > & {
@@ -54,6 +55,7 @@ export type Config = DeepReadonly<
   readonly registry: DeepReadonly<WithSecret<ConfigValues['registry'], 'password'>>
   readonly peers: DeepReadonly<WithSecret<ConfigValues['peers'], 'secret'>>
   readonly privacy: DeepReadonly<WithSecret<ConfigValues['privacy'], 'masterKeys'>>
+  readonly mail: DeepReadonly<WithSecret<ConfigValues['mail'], 'password'>>
   readonly payments: ProviderConfig<ConfigValues['payments']>
   readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
   readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
@@ -133,7 +135,9 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 
   function resolvePath(key: ConfigKey, { value, origin }: Given): void {
     try {
-      given.set(key.path, { value: containedPath(value as string, input.cwd), origin })
+      const inside = (path: string): string => containedPath(path, input.cwd)
+      const paths = key.list ? (value as readonly string[]).map(inside) : inside(value as string)
+      given.set(key.path, { value: paths, origin })
     } catch (error) {
       problems.push({ key: key.path, origin, message: (error as Error).message })
     }
@@ -202,7 +206,7 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
   const { auth: _, topics, ranking, points, deadLetters, ...others } = values
-  const { payments, deliveries, kafka, registry, peers, privacy, dataPlatform, ...rest } = others
+  const { payments, deliveries, kafka, registry, peers, privacy, mail, dataPlatform, ...rest } = others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -212,6 +216,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     registry: withSecret(registry, 'password'),
     peers: withSecret(peers, 'secret'),
     privacy: withSecret(privacy, 'masterKeys'),
+    mail: withSecret(mail, 'password'),
     payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
     deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
     dataPlatform: withSecret(dataPlatform, 'url'),

@@ -9,8 +9,10 @@ import { auth, http, peers } from './sections/http.ts'
 import { dataPlatform } from './sections/data-platform.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
+import { mail } from './sections/mail.ts'
 import { deliveries, payments } from './sections/providers.ts'
 import { privacy } from './sections/privacy.ts'
+import { bindings } from './sections/bindings.ts'
 import { log, topics } from './sections/log.ts'
 import { backpressure, deadLetters, sentinel } from './sections/care.ts'
 import { logging, metrics } from './sections/watching.ts'
@@ -68,6 +70,8 @@ export const configSchema = Type.Object(
     deliveries,
     dataPlatform,
     privacy,
+    mail,
+    bindings,
     log,
     backpressure,
     deadLetters,

@@ -1,4 +1,42 @@
 /** The outside world: a schema registry, and connectors to everything else. */
+export { forgetPositions } from './data-platform/backfill.ts'
+export { DATA_PLATFORM, dataPlatform, type DataPlatformOptions } from './data-platform/connector.ts'
+export type { Database, Row } from './data-platform/database.ts'
+export { pgliteDatabase } from './data-platform/pglite-database.ts'
+export { postgresDatabase, type PostgresOptions } from './data-platform/postgres-database.ts'
+export { readRows, type RowRange } from './data-platform/read-rows.ts'
+export {
+  type DaySums,
+  type DayDifference,
+  type ComparedRange,
+  type Reconciliation,
+  reconcile,
+} from './data-platform/reconcile.ts'
+export { type AnyTable, allTables, type TableName, tableNames, tables } from './data-platform/tables.ts'
+export {
+  checkTogether,
+  type CompiledBinding,
+  type CompiledProfile,
+  compileProfile,
+  type ExternalUse,
+} from './bindings/compile.ts'
+export { bindingConnector } from './bindings/connector.ts'
+export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
+export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export { loadProfile } from './bindings/load.ts'
+export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export { readSample, type Sample } from './bindings/sample.ts'
+export {
+  type Binding,
+  defineBinding,
+  defineProfile,
+  type Expression,
+  type ExternalTopic,
+  type Item,
+  type Message,
+  type Profile,
+  type Write,
+} from './bindings/profile.ts'
 export type { BreakerState } from './frame/breaker.ts'
 export {
   type Batch,
@@ -36,6 +74,17 @@ export {
 } from './registry/errors.ts'
 export { openRegistrySchemas, RegistrySchemas, type RegistrySchemasOptions } from './registry/schemas.ts'
 export { type Subject, subjectOf, subjectsOf, type WrittenTopic } from './registry/subjects.ts'
+export { fileTransport } from './mail/files.ts'
+export {
+  type Addressee,
+  type Addressees,
+  mailConnector,
+  type MailConnectorOptions,
+} from './mail/mail-connector.ts'
+export { type MailFacts, renderMail, type Rendered, type RenderOptions } from './mail/render.ts'
+export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
+export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
+export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'
 export {
   type AddressOpener,
   courierConnector,

@@ -5,6 +5,23 @@ export { applyCommand, type CommandContext } from './coupons/apply-command.ts'
 export { type IssueContext, issueCoupon, sendQuota } from './coupons/issue-coupon.ts'
 export { type LineContext, lineReporter } from './dataplatform/report-lines.ts'
 export { parsePair, type Keeping, keepingOf } from './keeping.ts'
+export {
+  completedMail,
+  couponMail,
+  failedMail,
+  givesMoneyBack,
+  mailSubject,
+  type MailTemplate,
+  mailTemplates,
+  refundMail,
+  templateOf,
+} from './mail/mails.ts'
+export {
+  type MailContext,
+  type MailMessage,
+  mailRequester,
+  type MailRules,
+} from './mail/request-mail.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
 export { MAX_EVENTS } from './orders/order-events.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'
@@ -26,7 +43,7 @@ export {
 } from './orders/order-timeline.ts'
 export type { OrderContext } from './orders/order-turn.ts'
 export { type OrderOutputName, orderOutputs, type OrderOutputValues } from './orders/outputs.ts'
-export { keepKey, type KeyContext } from './privacy/keep-keys.ts'
+export { keepKey, type KeyContext, withKey } from './privacy/keep-keys.ts'
 export { type AskingRules, askingRulesOf } from './providers/asking.ts'
 export { providerIncidents } from './providers/incidents.ts'
 export {

@@ -70,9 +70,12 @@ export {
 export {
   mailRequestedSchema,
   mailSentSchema,
+  mailSuppressedSchema,
+  type MailItem,
   type MailRequested,
   type MailSent,
   type MailStatus,
+  type MailSuppressed,
 } from './generated/mail.ts'
 export {
   connectorSwitchSchema,
@@ -184,6 +187,7 @@ export {
   gatewayRefundSchema,
   hourTallySchema,
   incidentStateSchema,
+  mailMarkSchema,
   listedOrderSchema,
   mergeProgressSchema,
   orderEarningsSchema,
@@ -246,6 +250,7 @@ export {
   type HeldTime,
   type HourTally,
   type IncidentState,
+  type MailMark,
   type ListedOrder,
   type MergeProgress,
   type OrderEarnings,

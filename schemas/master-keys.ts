@@ -57,6 +57,12 @@ export class MasterKeys {
     return { keyId, masterKeyId: this.#first, key: encrypt(master, wordsOf(userId, keyId), key) }
   }
 
+  /** The same data key wrapped by the first master key; the same object where it is already. @throws as `unwrap` */
+  rewrap(userId: string, wrapped: WrappedDataKey): WrappedDataKey {
+    if (wrapped.masterKeyId === this.#first) return wrapped
+    return this.wrap(userId, this.unwrap(userId, wrapped))
+  }
+
   /** @throws UnknownMasterKey, and a SealingError where the key is another user's or was changed */
   unwrap(userId: string, { keyId, masterKeyId, key }: WrappedDataKey): DataKey {
     const master = this.#keys.get(masterKeyId)

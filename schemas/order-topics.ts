@@ -29,7 +29,14 @@ import {
   type DeliveryRequested,
   type DeliveryResult,
 } from './generated/delivery.ts'
-import { mailRequestedSchema, mailSentSchema, type MailRequested, type MailSent } from './generated/mail.ts'
+import {
+  mailRequestedSchema,
+  mailSentSchema,
+  mailSuppressedSchema,
+  type MailRequested,
+  type MailSent,
+  type MailSuppressed,
+} from './generated/mail.ts'
 import {
   orderCancelledSchema,
   orderCancelSchema,
@@ -96,6 +103,11 @@ import type { TopicMaker } from './topic.ts'
 
 const byOrder = { keyOf: ({ orderId }: { readonly orderId: string }) => orderId }
 const timestamps = 'LogAppendTime'
+/** Mails about an order, or about a user's coupon. */
+const bySubject = {
+  keyOf: ({ orderId, userCouponId }: { readonly orderId: string; readonly userCouponId: string | null }) =>
+    userCouponId ?? orderId,
+}
 /** Commands, by whose order and time the log decides. */
 const toOrder = { ...byOrder, timestamps } as const
 const toProduct = { keyOf: ({ productId }: { readonly productId: string }) => productId, timestamps } as const
@@ -131,13 +143,19 @@ export function orderTopics(topic: TopicMaker) {
       cleanup: 'compact',
       eventTime: (value) => value.at,
     }),
+    mailRequested: topic<MailRequested>('mail.requested', mailRequestedSchema, { ...bySubject, timestamps }),
+    mailSent: topic<MailSent>('mail.sent', mailSentSchema, bySubject),
+    /** A null under the userId: mails go there again. */
+    mailSuppressed: topic<MailSuppressed>('mail.suppressed', mailSuppressedSchema, {
+      ...byUser,
+      cleanup: 'compact',
+      eventTime: (value) => value.at,
+    }),
     /** Lines of sales, cancels and returns, for the data platform. */
     dataplatformOrder: topic<OrderLine>('dataplatform.order', orderLineSchema, {
       ...byOrder,
       eventTime: (value) => value.at,
     }),
-    mailRequested: topic<MailRequested>('mail.requested', mailRequestedSchema, toOrder),
-    mailSent: topic<MailSent>('mail.sent', mailSentSchema, byOrder),
   }
 }
 

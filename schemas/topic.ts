@@ -15,6 +15,8 @@ export interface Topic<V> {
   readonly cleanup: 'delete' | 'compact'
   /** LogAppendTime: the log stamps the record; used for commands, whose order and time the log decides. */
   readonly timestamps: 'LogAppendTime' | 'CreateTime'
+  /** Compacted, and what was deleted must be gone soon. */
+  readonly erasable: boolean
   /** The key that a value has to stand under. */
   keyOf(value: V): string
   /** The value's own event time, epoch milliseconds; absent: the record's timestamp. */
@@ -25,6 +27,7 @@ export interface Traits<V> {
   readonly keyOf: (value: V) => string
   readonly cleanup?: 'compact'
   readonly timestamps?: 'LogAppendTime'
+  readonly erasable?: true
   readonly eventTime?: (value: V) => number
 }
 
@@ -42,6 +45,7 @@ export function topicMaker(source: SchemaSource): TopicMaker {
       record: schema.definition.name,
       cleanup: 'delete',
       timestamps: 'CreateTime',
+      erasable: false,
       ...traits,
     })
 }

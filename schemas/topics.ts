@@ -101,6 +101,7 @@ export function createTopics(source: SchemaSource) {
     privacyKey: topic<PrivacyKey>('privacy.key', privacyKeySchema, {
       keyOf: (value) => value.userId,
       cleanup: 'compact',
+      erasable: true,
     }),
     /** Invariants that the facts do not keep, as they stand now. */
     opsIncident: topic<Incident>('ops.incident', incidentSchema, {

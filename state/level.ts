@@ -40,6 +40,8 @@ const mebibyte = 1024 * 1024
 export const defaultWriteBufferBytes = 16 * mebibyte
 const defaultCacheBytes = 16 * mebibyte
 const defaultOpenFiles = 256
+/** Size of a table: of LevelDB's own 2 MiB a large database has thousands, and opens them again and again. */
+const tableBytes = 8 * mebibyte
 /** Rows that an iterator is asked for at once: the first time, and from then on. */
 const firstReadRows = 32
 const readRows = 256
@@ -106,6 +108,7 @@ async function openFiles(dir: string, options: LevelOptions, create: boolean): P
       cacheSize: options.cacheSize ?? defaultCacheBytes,
       compression: options.compression ?? true,
       maxOpenFiles: options.maxOpenFiles ?? defaultOpenFiles,
+      maxFileSize: tableBytes,
     })
     return db
   } catch (error) {

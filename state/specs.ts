@@ -18,6 +18,8 @@ interface CommonOptions<K, V> {
   readonly upcast?: Upcast<NoInfer<V>>
   /** What the store is mostly asked for; `repeated` unless told. */
   readonly lookups?: Lookups
+  /** What is deleted must be gone from its changelog as well, soon; false unless told. */
+  readonly erasable?: boolean
 }
 
 export interface KeyValueStoreOptions<K, V, I extends string> extends CommonOptions<K, V> {
@@ -58,7 +60,8 @@ export function windowStore<V, K = string, I extends string = never>(
   })
 }
 
-function common<K, V>({ name, key, value, version = 1, upcast, lookups = 'repeated' }: CommonOptions<K, V>) {
+function common<K, V>(options: CommonOptions<K, V>) {
+  const { name, key, value, version = 1, upcast, lookups = 'repeated', erasable = false } = options
   if (!storeName.test(name))
     throw new RangeError(`A store's name must match ${storeName.source}, not ${name}`)
   if (name === timerStoreName) throw new RangeError(`The store name ${name} is taken by the timers`)
@@ -73,6 +76,7 @@ function common<K, V>({ name, key, value, version = 1, upcast, lookups = 'repeat
     version,
     upcast,
     lookups,
+    erasable,
   }
 }
 

@@ -74,6 +74,8 @@ export interface KeyValueStoreSpec<K, V, I extends string = never> {
   readonly version: number
   readonly upcast?: Upcast<V> | undefined
   readonly lookups: Lookups
+  /** What is deleted must be gone from its changelog as well, soon. */
+  readonly erasable: boolean
   readonly indexes: Readonly<Record<I, IndexSpec<K, V>>>
 }
 
@@ -85,6 +87,8 @@ export interface WindowStoreSpec<K, V, I extends string = never> {
   readonly version: number
   readonly upcast?: Upcast<V> | undefined
   readonly lookups: Lookups
+  /** What is deleted must be gone from its changelog as well, soon. */
+  readonly erasable: boolean
   /** A window's rows may be dropped once stream time has passed its start by this much. `Infinity` keeps them. */
   readonly retentionMs: number
   readonly indexes: Readonly<Record<I, IndexSpec<WindowedKey<K>, V>>>

@@ -77,6 +77,8 @@ export interface TopicUse {
   readonly role: TopicRole
   readonly cleanup: 'delete' | 'compact'
   readonly timestamps: 'CreateTime' | 'LogAppendTime'
+  /** See `TopicSpec`. */
+  readonly erasable?: boolean | undefined
 }
 
 /** Every topic that the topology reads or writes, once, with what it must be. */
@@ -85,8 +87,8 @@ export function topicsOf(topology: Topology): readonly TopicUse[] {
   const uses = new Map<string, TopicUse>()
   const use = (topic: AnyTopic, role: TopicRole): void => {
     if (uses.has(topic.name)) return
-    const { name, cleanup, timestamps } = topic
-    uses.set(name, { name, role: internal.has(name) ? 'internal' : role, cleanup, timestamps })
+    const { name, cleanup, timestamps, erasable } = topic
+    uses.set(name, { name, role: internal.has(name) ? 'internal' : role, cleanup, timestamps, erasable })
   }
   for (const node of nodesOf(topology)) {
     if (node.kind === 'source') use(node.topic, 'source')

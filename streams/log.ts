@@ -25,6 +25,10 @@ export interface TopicSpec {
   readonly retentionMs: number
   /** The oldest records of a partition may go once it holds more. Bytes. */
   readonly retentionBytes: number
+  /** Of a compacted topic: what was deleted must leave it soon, and not when it is worth the log's while. */
+  readonly erasable?: boolean | undefined
+  /** On a log of others it is theirs: it must be there, and is neither made, compared nor altered. */
+  readonly external?: true | undefined
 }
 
 /** A record that comes from outside any task. `partition` absent: murmur2 of the key, as Java's producer does. */
@@ -223,8 +227,8 @@ export interface Log {
   readonly maxRecordBytes: number
 
   /**
-   * Creates what is missing; throws `TOPIC_MISMATCH` where an existing topic differs in what cannot change. A log knows
-   * the topics that it was told here.
+   * Creates what is missing; throws `TOPIC_MISMATCH` where an existing topic differs in what cannot change, and
+   * `UNKNOWN_TOPIC` for one of others that is not there. A log knows the topics that it was told here.
    */
   ensureTopics(specs: readonly TopicSpec[]): Promise<void>
   /** Partition count; throws `UNKNOWN_TOPIC`. */

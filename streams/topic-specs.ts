@@ -37,12 +37,13 @@ function changelogsOf(
 ): readonly TopicSpec[] {
   const tasks = Math.max(...sub.sources.map(({ topic }) => partitions.get(topic.name) ?? 0))
   const task = { topology, subTopology: sub.id, partition: 0 }
-  return loggedStores(application, task, sub).map(({ topic: name }) => ({
+  return loggedStores(application, task, sub).map(({ topic: name, store }) => ({
     name,
     partitions: tasks,
     cleanup: 'compact',
     timestamps: 'CreateTime',
     retentionMs: Number.POSITIVE_INFINITY,
     retentionBytes: Number.POSITIVE_INFINITY,
+    erasable: sub.stores.some((spec) => spec.name === store && spec.erasable),
   }))
 }

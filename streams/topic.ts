@@ -8,6 +8,8 @@ export interface Topic<K, V> {
   readonly cleanup: 'delete' | 'compact'
   /** `LogAppendTime`: a record's timestamp is when the log took it. */
   readonly timestamps: 'CreateTime' | 'LogAppendTime'
+  /** See `TopicSpec`. */
+  readonly erasable?: boolean | undefined
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- topics of differing types in one list

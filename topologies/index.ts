@@ -31,7 +31,7 @@ export {
   pointLedgerStore,
   points,
 } from './points.ts'
-export { orderLines, reportedOrderStore } from './order-lines.ts'
+export { ORDER_LINES, orderLines, reportedOrderStore } from './order-lines.ts'
 export {
   orderEventStore,
   type OrderOptions,
@@ -56,4 +56,11 @@ export {
   sandboxRefundStore,
 } from './payment-sandbox.ts'
 export { privacy, privacyKeyStore } from './privacy.ts'
+export {
+  mailAddressStore,
+  mailer,
+  type MailerOptions,
+  mailStore,
+  mailSuppressionStore,
+} from './mailer.ts'
 export { profileStore, users } from './users.ts'

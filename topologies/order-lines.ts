@@ -10,6 +10,8 @@ import {
 import { keyValueStore } from '../state/index.ts'
 import { processor, shape, type Topology, topology } from '../streams/index.ts'
 
+export const ORDER_LINES = 'order-lines'
+
 /** Orders by orderId. */
 export const reportedOrderStore = keyValueStore<ReportedOrder>({
   name: 'reported-orders',
@@ -29,7 +31,7 @@ export function orderLines(keepMs: number): Topology {
     process,
     onTimer: { forget },
   })
-  return topology('order-lines', (t) => {
+  return topology(ORDER_LINES, (t) => {
     const confirmed = t
       .stream(topics.orderConfirmed, { ...source, eventTime: (order) => order.confirmedAt })
       .mapValues((order): OrderFact => ({ kind: 'SALE', order }), { name: 'confirmed' })

@@ -9,6 +9,7 @@ export const privacyKeyStore = keyValueStore<PrivacyKeys>({
   name: 'privacy-keys',
   value: stateSerde(privacyKeysSchema),
   version: privacyKeysSchema.version,
+  erasable: true,
 })
 
 const keeper = processor({

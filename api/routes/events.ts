@@ -58,7 +58,10 @@ const documentedBody = {
 }
 
 export function eventRoutes(app: App, context: ApiContext): void {
-  const doors = new EventDoors(context.topics, { orders: context.orders !== undefined })
+  const doors = new EventDoors(context.topics, {
+    orders: context.orders !== undefined,
+    external: context.external,
+  })
   // A scope of its own: these media types are taken nowhere else.
   void app.register((scope: App, _options, done) => {
     addParsers(scope)
@@ -86,7 +89,14 @@ function addRoute(app: App, context: ApiContext, doors: EventDoors): void {
         description: `Topics: ${doors.names.join(', ')}; which of them, the token says.`,
         params: Type.Object({ topic: Type.String({ examples: ['order.confirmed'] }) }),
         querystring: Type.Object(
-          { key: Type.Optional(Type.String({ description: 'Refuse an event whose key is another.' })) },
+          {
+            key: Type.Optional(
+              Type.String({
+                description:
+                  'Refuse an event whose key is another; the key of an event of a topic of others.',
+              }),
+            ),
+          },
           { additionalProperties: false },
         ),
         response: {

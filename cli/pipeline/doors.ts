@@ -10,7 +10,7 @@ import {
 } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import type { Clock } from '../../streams/index.ts'
+import type { AnyTopic, Clock } from '../../streams/index.ts'
 import type { Telemetry } from '../../telemetry/index.ts'
 import type { Closing } from '../closing.ts'
 import { controlAddress, removeRunFile, writeRunFile } from '../control/run-file.ts'
@@ -22,6 +22,8 @@ export interface DoorsOptions {
   readonly version: string
   readonly directory: ShopDirectory
   readonly topics: Topics
+  /** What shops write themselves. */
+  readonly external: readonly AnyTopic[]
   readonly pipeline: Pipeline
   readonly telemetry: Telemetry
   readonly clock: Clock
@@ -54,7 +56,8 @@ export async function openDoors(options: DoorsOptions, closing: Closing): Promis
   return { url, shut: () => api.close() }
 }
 
-function apiOf({ config, version, directory, topics, pipeline, telemetry, clock }: DoorsOptions): Api {
+function apiOf(options: DoorsOptions): Api {
+  const { config, version, directory, topics, external, pipeline, telemetry, clock } = options
   const { http, shop, auth, orders } = config
   return createApi(
     {
@@ -80,6 +83,7 @@ function apiOf({ config, version, directory, topics, pipeline, telemetry, clock 
       ),
       cursorSecret: directory.cursorSecret,
       topics,
+      external,
       peers: peersOf(config),
       orders: orders.enabled ? { payByMs: orders.payByMs } : undefined,
       webhooks: orders.enabled ? webhooksOf(config) : undefined,

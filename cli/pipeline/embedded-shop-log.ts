@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { HealthCheck } from '../../api/index.ts'
 import { type Config, ConfigError } from '../../config/index.ts'
+import { DATA_PLATFORM, groupOf } from '../../connectors/index.ts'
 import { systemClock } from '../../streams/index.ts'
+import { ORDER_LINES } from '../../topologies/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
 import { refuseMigrated } from './migration/directory-mark.ts'
@@ -29,8 +31,8 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
   })
   try {
     await refuseMigrated(log)
-    // Switched off, the sentinel must not hold records for ever; on again, it begins with what is there.
-    await forgetWatchers(log, config)
+    // Switched off, nobody must hold records for ever; on again, they begin with what is there.
+    await forgetSwitchedOff(log, config)
     const eraser = new EmbeddedEraser({
       log,
       directory: config.dataDir,
@@ -55,8 +57,13 @@ export async function openEmbeddedDirectory(options: DirectoryOptions): Promise<
   }
 }
 
-async function forgetWatchers(log: EmbeddedLog, config: Config): Promise<void> {
-  for (const { name: topology, internalTopics } of watchers(config).off) {
+async function forgetSwitchedOff(log: EmbeddedLog, config: Config): Promise<void> {
+  const platform = [ORDER_LINES, groupOf({ name: DATA_PLATFORM })].map((name) => ({
+    name,
+    internalTopics: [],
+  }))
+  const off = [...watchers(config).off, ...(config.dataPlatform.target === 'off' ? platform : [])]
+  for (const { name: topology, internalTopics } of off) {
     const request = {
       topology,
       internalTopics: internalTopics.map(({ name }) => name),

@@ -1,12 +1,14 @@
 /** The topics of the shop on a cluster: what they are to be, and what they are. */
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/index.ts'
+import { topics } from '../../schemas/index.ts'
 import {
   type KafkaLog,
   openKafkaLog,
   type TopicPlan,
   type TopicsOptions,
 } from '../../transports/kafka/index.ts'
+import { bindingTopicSpecs, loadProfiles } from './bindings.ts'
 import { connectionOptions } from './kafka-connection.ts'
 import { checkOverrides, shopTopicSpecs } from './topic-specs.ts'
 import { shopTopologies } from './topologies.ts'
@@ -21,13 +23,17 @@ export interface TopicCluster {
 }
 
 /**
- * Of all topologies, also where this process runs some only: each needs the topics of the others. Throws a `ConfigError`
- * and what `openKafkaLog` throws.
+ * Of all topologies, also where this process runs some only: each needs the topics of the others; and of profiles, but for
+ * what is the shops' own. Throws a `ConfigError`, a `ProfileError` and what `openKafkaLog` throws.
  */
 export async function openTopicCluster(config: Config, version: string): Promise<TopicCluster> {
   const { all: topologies } = shopTopologies(config)
   checkOverrides(config, topologies)
-  const specs = shopTopicSpecs(config, topologies, { changelogs: true })
+  const ofBindings = bindingTopicSpecs(config, await loadProfiles(config, topics))
+  const specs = [
+    ...shopTopicSpecs(config, topologies, { changelogs: true }),
+    ...ofBindings.filter(({ external }) => external !== true),
+  ]
   const log = await openToolLog(config, version, 'topics')
   return {
     plan: () => log.planTopics(specs),

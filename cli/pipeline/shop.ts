@@ -8,11 +8,13 @@
  */
 import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
+import type { CompiledProfile } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
-import { connectorsOf } from './connectors.ts'
+import { addressesBy, Bindings, bindingTopicSpecs, externalTopics, loadProfiles } from './bindings.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
@@ -120,18 +122,25 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   const schemas = await openTopics(config, telemetry, signal)
   closing.add('schemas', () => schemas.close())
   const { topics } = schemas
+  const profiles = await loadProfiles(config, topics)
   const topologies = shopTopologies(config, topics)
 
   const gate = pipelineGate(telemetry)
   const { pipeline } = gate
-  const doors = await openDoors({ config, version, directory, topics, pipeline, telemetry, clock }, closing)
+  const external = externalTopics(profiles)
+  const doors = await openDoors(
+    { config, version, directory, topics, external, pipeline, telemetry, clock },
+    closing,
+  )
   const { url } = doors
   const shopLog = await directory.openLog(url)
   const { sealing } = directory
-  const base: ShopBase = { config, topologies, topics, shopLog, sealing, telemetry, clock }
+  const base: ShopBase = { config, topologies, topics, profiles, shopLog, sealing, telemetry, clock }
   const streams = await openStreams(base, closing)
-  const connectors = await openConnectors(base, (userId) => pipeline.opener(userId), closing)
+  let keysKnown = (): boolean => false
+  const connectors = await openConnectors(base, { clock, pipeline, keysKnown: () => keysKnown() }, closing)
   const behind = pipelineOf(base, streams, connectors, closing)
+  keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
   if (config.orders.enabled) await sealing.eraser?.resume()
@@ -157,6 +166,7 @@ interface ShopBase {
   readonly config: Config
   readonly topologies: ShopTopologies
   readonly topics: Topics
+  readonly profiles: readonly CompiledProfile[]
   readonly shopLog: ShopLog
   readonly sealing: Sealing
   readonly telemetry: Telemetry
@@ -198,13 +208,15 @@ function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
 /** They deliver as soon as it is known which of them are paused. */
 async function openConnectors(
   base: ShopBase,
-  opener: Pipeline['opener'],
+  shop: ConnectorShop,
   closing: Closing,
 ): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
+  const bindings = await openBindings(base, (userId) => shop.pipeline.opener(userId))
+  closing.add('bindings', () => bindings.close())
   const connectors = await RunningConnectors.open({
     application: config.application,
-    connectors: connectorsOf({ config, topics, opener }),
+    connectors: [...connectorsOf({ config, topics, shop }), ...bindings.connectors],
     log: shopLog.log,
     topics,
     clock,
@@ -213,6 +225,20 @@ async function openConnectors(
   })
   closing.add('connectors', () => connectors.close())
   return connectors
+}
+
+async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise<Bindings> {
+  const { config, profiles, shopLog, telemetry, clock } = base
+  const { log } = shopLog
+  await log.ensureTopics(bindingTopicSpecs(config, profiles))
+  return new Bindings({
+    profiles,
+    log,
+    clock,
+    openAddress: addressesBy(opener),
+    onFault: (topic, fault) =>
+      telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
+  })
 }
 
 /** Never off without a word. */
@@ -225,6 +251,8 @@ function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPol
 
 interface ShopPipeline {
   readonly pipeline: Pipeline
+  /** As `ConnectorShop`. */
+  readonly keysKnown: () => boolean
   readonly admission: Admission
 }
 
@@ -279,7 +307,7 @@ function pipelineOf(
     board: (query) => boards.board(query),
     copies: replica,
   }
-  return { pipeline, admission }
+  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */

@@ -2,8 +2,15 @@
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
 import { connectorTopics } from '../../connectors/index.ts'
 import { topics as catalogue } from '../../schemas/index.ts'
-import { type Topology, topicsOf, type TopicSpec, topicSpecsOf, type TopicUse } from '../../streams/index.ts'
-import { connectorsOf } from './connectors.ts'
+import {
+  systemClock,
+  type Topology,
+  topicsOf,
+  type TopicSpec,
+  topicSpecsOf,
+  type TopicUse,
+} from '../../streams/index.ts'
+import { type ConnectorShop, connectorsOf } from './connectors.ts'
 
 /** Topics of operators, which no topology names. */
 const OPERATIONS: readonly TopicUse[] = [
@@ -16,7 +23,7 @@ const KEPT: ReadonlySet<string> = new Set([catalogue.opsAudit.name])
 
 /** Compacted topics keep the last value of each key, dead letters what an operator has not looked at. */
 export function topicSpecs({ topics }: Config): (use: TopicUse) => TopicSpec {
-  return ({ name, role, cleanup, timestamps }) => {
+  return ({ name, role, cleanup, timestamps, erasable }) => {
     const override = topics.overrides[name]
     const kept = cleanup === 'compact' || role === 'dead-letter' || KEPT.has(name)
     const forever = Number.POSITIVE_INFINITY
@@ -24,6 +31,7 @@ export function topicSpecs({ topics }: Config): (use: TopicUse) => TopicSpec {
       name,
       cleanup,
       timestamps,
+      erasable,
       partitions: override?.partitions ?? topics.partitions,
       retentionMs: override?.retentionMs ?? (kept ? forever : topics.retentionMs),
       retentionBytes: override?.retentionBytes ?? (kept ? forever : topics.retentionBytes),
@@ -45,14 +53,25 @@ export function shopTopicSpecs(
   return [...named, ...others.filter(({ name }) => !known.has(name))]
 }
 
+/** Connectors that are asked for their topics are not run. */
+const noShop: ConnectorShop = {
+  clock: systemClock,
+  pipeline: { opener: notRunning, titles: notRunning },
+  keysKnown: notRunning,
+}
+
+function notRunning(): never {
+  throw new Error('the connector does not run')
+}
+
 /** Each once, whoever of them reads it. */
 function topicsOfConnectors(config: Config): readonly TopicUse[] {
-  const uses = connectorsOf({ config, topics: catalogue }).flatMap(connectorTopics)
+  const uses = connectorsOf({ config, topics: catalogue, shop: noShop }).flatMap(connectorTopics)
   return [...new Map(uses.map((use) => [use.name, use])).values()]
 }
 
-function useOf({ name, cleanup, timestamps }: Omit<TopicUse, 'role'>): TopicUse {
-  return { name, role: 'sink', cleanup, timestamps }
+function useOf({ name, cleanup, timestamps, erasable }: Omit<TopicUse, 'role'>): TopicUse {
+  return { name, role: 'sink', cleanup, timestamps, erasable }
 }
 
 /** Throws a `ConfigError` for overrides of topics that there are not. */

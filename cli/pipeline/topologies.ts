@@ -11,6 +11,7 @@ import {
   couponIssuance,
   deliveryGateway,
   deliverySandbox,
+  mailer,
   orderLines,
   orders,
   orderSentinel,
@@ -24,6 +25,7 @@ import {
   wallet,
 } from '../../topologies/index.ts'
 import { UsageError } from '../errors.ts'
+import { sendsMail } from './mail.ts'
 
 const MINUTE_MS = 60_000
 /** Calls about one order, or of one batch, that one may have to wait for. */
@@ -48,7 +50,8 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const wallets = wallet({ ...keepingOf(config), waitMs: config.orders.couponWaitMs })
   const taking = config.orders.enabled ? orderTopologies(config) : []
   const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
-  const telling = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const lines = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
+  const telling = [...lines, ...(sendsMail(config) ? [mailerOf(config)] : [])]
   const all = [...deciding, ...[...telling, ...watchers(config).on].map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
 }
@@ -85,6 +88,11 @@ function orderTopologies(config: Config): readonly Topology[] {
   })
   const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
   return [orchestrator, ...services, users, carts, privacy, ...ports(config)]
+}
+
+/** It is known that a mail was asked for for as long as services know what came to nothing, and longer than it is news. */
+function mailerOf({ shop, mail: { maxAgeMs }, orders: { keepMs } }: Config): Topology {
+  return mailer({ currency: shop.currency, maxAgeMs, keepMs: Math.max(keepMs, 2 * maxAgeMs) })
 }
 
 /** Payment and courier: over HTTP where there is an address, else played for test users, else nobody's of ours. */

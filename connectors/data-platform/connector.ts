@@ -7,6 +7,8 @@ import { SharedDatabase } from './shared-database.ts'
 import { allTables } from './tables.ts'
 import { DataPlatformTarget, reachable } from './target.ts'
 
+export const DATA_PLATFORM = 'data-platform'
+
 export interface DataPlatformOptions {
   readonly application: string
   readonly topics: Topics
@@ -19,7 +21,7 @@ export function dataPlatform({ application, topics, database, delivery }: DataPl
   const tableOf = new Map(allTables.map((table) => [topics[table.topic].name, table]))
   const shared = new SharedDatabase(database)
   return {
-    name: 'data-platform',
+    name: DATA_PLATFORM,
     inputs: allTables.map(({ topic }) => topics[topic]),
     delivery,
     async open({ partitions, topicId }) {

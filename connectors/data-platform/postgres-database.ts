@@ -1,7 +1,7 @@
 /** A PostgreSQL server, over a small pool of connections that are made when they are needed. */
 import { readFile } from 'node:fs/promises'
 import type { ConnectionOptions } from 'node:tls'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Database, Session } from './database.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -40,7 +40,12 @@ export function postgresDatabase(options: PostgresOptions): Database {
 }
 
 async function openPool({ url, connections, statementTimeoutMs, tls }: PostgresOptions): Promise<pg.Pool> {
-  const pool = new pg.Pool({
+  // Loaded by those who have a server only.
+  const { default: driver } = await import('pg')
+  const parserOf = (type: number, format?: 'text' | 'binary'): ((text: string) => unknown) =>
+    // Offsets and amounts are safe integers.
+    type === BIGINT ? Number : driver.types.getTypeParser(type, format)
+  const pool = new driver.Pool({
     connectionString: url,
     ssl: tls === undefined ? false : await trusted(tls.caFile),
     max: connections,
@@ -60,11 +65,6 @@ async function openPool({ url, connections, statementTimeoutMs, tls }: PostgresO
 
 async function trusted(caFile: string | undefined): Promise<ConnectionOptions> {
   return caFile === undefined ? {} : { ca: await readFile(caFile, 'utf8') }
-}
-
-function parserOf(type: number, format?: 'text' | 'binary') {
-  // Offsets and amounts are safe integers.
-  return type === BIGINT ? Number : (pg.types.getTypeParser(type, format) as (text: string) => unknown)
 }
 
 function sessionOf(client: pg.PoolClient): Session {

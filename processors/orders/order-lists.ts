@@ -26,13 +26,20 @@ export function timed(before: OrderBook, after: OrderBook, now: number): OrderBo
 /** Moves the order from where it stood to where it belongs. */
 export function listOrder({ byState, byUser }: OrderLists, before: OrderBook, after: OrderBook): void {
   const [from, to] = [placesOf(before), placesOf(after)]
-  if (from?.state.join() !== to?.state.join()) {
+  if (!isSame(from?.state, to?.state)) {
     if (from !== undefined) byState.delete(from.state)
     if (to !== undefined) byState.put(to.state, to.row)
   }
-  if (from?.user.join() === to?.user.join()) return
+  if (isSame(from?.user, to?.user)) return
   if (from !== undefined) byUser.delete(from.user)
   if (to !== undefined) byUser.put(to.user, to.row)
+}
+
+type Place = readonly (string | number)[] | undefined
+
+function isSame(one: Place, other: Place): boolean {
+  if (one === undefined || other === undefined) return one === other
+  return one.every((part, index) => part === other[index])
 }
 
 interface Places {

@@ -14,11 +14,13 @@ import { currentStep, type SagaCause, type SagaProgress, type SagaStep } from '.
 
 export type OrderProgress = SagaProgress<OrderData>
 
+type Milestone = readonly [OrderState, step: string, 'BEGUN' | 'DONE']
+
 /**
  * States on the way forward, each with the step that brings it: begun, or done. Steps without work bring none. PAID and
  * CONFIRMED are one moment; where there is nothing to pay, only the second is told.
  */
-const MILESTONES: readonly (readonly [OrderState, step: string, 'BEGUN' | 'DONE'])[] = [
+const MILESTONES: readonly Milestone[] = [
   ['STOCK_RESERVED', 'stock', 'DONE'],
   ['POINTS_DEDUCTED', 'points', 'DONE'],
   ['COUPON_USED', 'coupon', 'DONE'],
@@ -31,20 +33,28 @@ const MILESTONES: readonly (readonly [OrderState, step: string, 'BEGUN' | 'DONE'
 
 /** The states that it has reached on its way forward, in their order. */
 export function milestonesOf(progress: OrderProgress): OrderState[] {
-  const reached = MILESTONES.filter(([state, name, when]) => {
-    const step = progress.steps.find((one) => one.name === name)
-    if (step === undefined || (when === 'DONE' && step.status !== 'DONE')) return false
+  const states: OrderState[] = ['PENDING']
+  for (const milestone of MILESTONES) if (isReached(progress, milestone)) states.push(milestone[0])
+  if (progress.phase === 'DONE') states.push('COMPLETED')
+  return states
+}
+
+function isReached({ steps }: OrderProgress, [state, name, when]: Milestone): boolean {
+  for (const step of steps) {
+    if (step.name !== name) continue
+    if (when === 'DONE' && step.status !== 'DONE') return false
     // An order without anything to pay is confirmed all the same.
     return step.parts.length > 0 || state === 'CONFIRMED'
-  }).map(([state]) => state)
-  return ['PENDING', ...reached, ...(progress.phase === 'DONE' ? ['COMPLETED' as const] : [])]
+  }
+  return false
 }
 
 export function orderStateOf(progress: OrderProgress): OrderState {
   switch (progress.phase) {
     case 'RUNNING':
+      return MILESTONES.findLast((milestone) => isReached(progress, milestone))?.[0] ?? 'PENDING'
     case 'DONE':
-      return milestonesOf(progress).at(-1) ?? 'PENDING'
+      return 'COMPLETED'
     case 'UNDOING':
       return undoingState(currentStep(progress))
     case 'NEEDS_ATTENTION':

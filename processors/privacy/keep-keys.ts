@@ -1,5 +1,5 @@
 /** Keeps the data keys of users, wrapped as they come, until the person is erased. Nothing here opens them. */
-import type { PrivacyKey, PrivacyKeys } from '../../schemas/index.ts'
+import type { PrivacyKey, PrivacyKeys, WrappedDataKey } from '../../schemas/index.ts'
 import type { KeyValueStore } from '../../state/index.ts'
 import type { StreamRecord } from '../../streams/index.ts'
 import { idFault, keyFault } from '../ids.ts'
@@ -21,7 +21,13 @@ export function keepKey(
   const fault = value === null ? idFault('userId', userId) : keyFault(userId, 'userId', value.userId)
   if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
   if (value === null) return store.delete(userId)
-  const { keyId, masterKeyId, key } = value
-  const others = (store.get(userId)?.keys ?? []).filter((known) => known.keyId !== keyId)
-  store.put(userId, { keys: [...others, { keyId, masterKeyId, key }] })
+  store.put(userId, { keys: withKey(store.get(userId)?.keys ?? [], value) })
+}
+
+/** The user's keys with this one as the last, in place of what it was before, where it was wrapped anew. */
+export function withKey(
+  known: readonly WrappedDataKey[],
+  { keyId, masterKeyId, key }: WrappedDataKey,
+): WrappedDataKey[] {
+  return [...known.filter((other) => other.keyId !== keyId), { keyId, masterKeyId, key }]
 }

@@ -112,7 +112,7 @@ function reserve(keeping: Keeping, command: StockReserve, context: StockContext)
   const { orderId, productId, epoch } = command
   const order = context.stores.orders.get([productId, orderId]) ?? initialOrder
   const { answer, event } = decideReserve(context.stores.levels.get(productId), order, command)
-  if (event !== undefined) apply(keeping, [productId, orderId], [event], context)
+  if (event !== undefined) apply(keeping, [productId, orderId], order, [event], context)
   context.emit.reserved(orderId, { orderId, productId, epoch, ...answer })
 }
 
@@ -120,7 +120,7 @@ function restore(keeping: Keeping, command: StockRestore, context: StockContext)
   const { orderId, productId, returnId, epoch } = command
   const order = context.stores.orders.get([productId, orderId]) ?? initialOrder
   const { answers, events } = decideRestore(order, command)
-  if (events.length > 0) apply(keeping, [productId, orderId], events, context)
+  if (events.length > 0) apply(keeping, [productId, orderId], order, events, context)
   for (const { lineNo, status, reason } of answers) {
     const result = { orderId, step: 'STOCK', lineNo, returnId, status, reason, productId, epoch } as const
     context.emit.restored(orderId, { ...result, shortfall: 0 })
@@ -129,19 +129,25 @@ function restore(keeping: Keeping, command: StockRestore, context: StockContext)
 
 /** Nobody waits for an answer: what cannot be committed is a matter for an operator. */
 function commit(keeping: Keeping, { orderId, productId }: StockCommit, context: StockContext): void {
-  const { reason, event } = decideCommit(context.stores.orders.get([productId, orderId]) ?? initialOrder)
-  if (event !== undefined) apply(keeping, [productId, orderId], [event], context)
+  const order = context.stores.orders.get([productId, orderId]) ?? initialOrder
+  const { reason, event } = decideCommit(order)
+  if (event !== undefined) apply(keeping, [productId, orderId], order, [event], context)
   else if (reason === undefined) context.dropped('RepeatedCommit')
   else context.deadLetter(reason, 'the order holds nothing of the product')
 }
 
-/** The events of one command of an order, one after the other. */
-function apply(keeping: Keeping, key: OrderKey, events: readonly StockEvent[], context: StockContext): void {
-  const { stores, timers, wallTime } = context
+/** The events of one command of an order, one after the other. `held`: what the order has of the product before. */
+function apply(
+  keeping: Keeping,
+  key: OrderKey,
+  held: OrderStock,
+  events: readonly StockEvent[],
+  { stores, timers, wallTime }: StockContext,
+): void {
   const [productId] = key
   const before = stores.levels.get(productId)
   let level = before ?? initialLevel
-  let order = stores.orders.get(key) ?? initialOrder
+  let order = held
   for (const event of events) {
     level = evolveLevel(level, order, event)
     order = evolveOrder(order, level, event)

@@ -2,45 +2,147 @@
 
 import type { RecordSchema } from '../record-schema.ts'
 
-/** A mail to a customer; one per order and template. */
+/** One line of what a mail lists. */
+export interface MailItem {
+  readonly productId: string
+  readonly quantity: number
+  /** Minor units, of all of the quantity. */
+  readonly amount: number
+}
+
+/** A mail to a customer; one per order and template. What it is sent to is sealed with the user's key from privacy.key and unreadable once that key is deleted. */
 export interface MailRequested {
   readonly mailId: string
+  /** Empty where it is about no order. */
   readonly orderId: string
   readonly userId: string
+  /** Name of the template; of a return's refund with # and the returnId after it. */
   readonly template: string
+  readonly userCouponId: string | null
+  readonly couponId: string | null
+  readonly items: readonly MailItem[]
+  /** What was paid or given back, minor units. */
+  readonly amount: number | null
+  readonly currency: string | null
+  /** Of an order that failed: the step. */
+  readonly reason: string | null
+  /** Of an order that failed: whether money goes back. */
+  readonly refunded: boolean
+  /** Time of what it tells. Epoch milliseconds. */
+  readonly happenedAt: number | null
+  /** First instant at which a coupon can no longer be used. Epoch milliseconds. */
+  readonly expiresAt: number | null
+  /** Sealed; null where the shop has none. */
+  readonly email: Buffer | null
+  /** Sealed. */
+  readonly locale: Buffer | null
+  /** A mail to this address came back: nothing is sent. */
+  readonly suppressed: boolean
 }
 
 export const mailRequestedSchema: RecordSchema<MailRequested> = {
   name: 'millrace.mail.MailRequested',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "MailRequested",
     "namespace": "millrace.mail",
-    "doc": "A mail to a customer; one per order and template.",
+    "doc": "A mail to a customer; one per order and template. What it is sent to is sealed with the user's key from privacy.key and unreadable once that key is deleted.",
     "fields": [
       {"name": "mailId", "type": "string"},
-      {"name": "orderId", "type": "string"},
+      {"name": "orderId", "type": "string", "doc": "Empty where it is about no order."},
       {"name": "userId", "type": "string"},
-      {"name": "template", "type": "string"}
+      {
+        "name": "template",
+        "type": "string",
+        "doc": "Name of the template; of a return's refund with # and the returnId after it."
+      },
+      {"name": "userCouponId", "type": ["null", "string"], "default": null},
+      {"name": "couponId", "type": ["null", "string"], "default": null},
+      {
+        "name": "items",
+        "type": {
+          "type": "array",
+          "items": {
+            "type": "record",
+            "name": "MailItem",
+            "namespace": "millrace.mail",
+            "doc": "One line of what a mail lists.",
+            "fields": [
+              {"name": "productId", "type": "string"},
+              {"name": "quantity", "type": "long"},
+              {"name": "amount", "type": "long", "doc": "Minor units, of all of the quantity."}
+            ]
+          }
+        },
+        "default": []
+      },
+      {
+        "name": "amount",
+        "type": ["null", "long"],
+        "default": null,
+        "doc": "What was paid or given back, minor units."
+      },
+      {"name": "currency", "type": ["null", "string"], "default": null},
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Of an order that failed: the step."
+      },
+      {
+        "name": "refunded",
+        "type": "boolean",
+        "default": false,
+        "doc": "Of an order that failed: whether money goes back."
+      },
+      {
+        "name": "happenedAt",
+        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+        "default": null,
+        "doc": "Time of what it tells."
+      },
+      {
+        "name": "expiresAt",
+        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+        "default": null,
+        "doc": "First instant at which a coupon can no longer be used."
+      },
+      {
+        "name": "email",
+        "type": ["null", "bytes"],
+        "default": null,
+        "doc": "Sealed; null where the shop has none."
+      },
+      {"name": "locale", "type": ["null", "bytes"], "default": null, "doc": "Sealed."},
+      {
+        "name": "suppressed",
+        "type": "boolean",
+        "default": false,
+        "doc": "A mail to this address came back: nothing is sent."
+      }
     ]
   },
 }
 
-export type MailStatus = 'UNKNOWN' | 'SENT' | 'FAILED'
+export type MailStatus = 'UNKNOWN' | 'SENT' | 'FAILED' | 'BOUNCED' | 'SUPPRESSED' | 'NO_ADDRESS' | 'ERASED'
 
 /** What became of a mail. */
 export interface MailSent {
   readonly mailId: string
+  /** Empty where it is about no order. */
   readonly orderId: string
   readonly userId: string
   readonly template: string
   readonly status: MailStatus
+  readonly userCouponId: string | null
+  /** Of what did not go well: the server's codes, never its words. */
+  readonly reason: string | null
 }
 
 export const mailSentSchema: RecordSchema<MailSent> = {
   name: 'millrace.mail.MailSent',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "MailSent",
@@ -48,7 +150,7 @@ export const mailSentSchema: RecordSchema<MailSent> = {
     "doc": "What became of a mail.",
     "fields": [
       {"name": "mailId", "type": "string"},
-      {"name": "orderId", "type": "string"},
+      {"name": "orderId", "type": "string", "doc": "Empty where it is about no order."},
       {"name": "userId", "type": "string"},
       {"name": "template", "type": "string"},
       {
@@ -56,11 +158,49 @@ export const mailSentSchema: RecordSchema<MailSent> = {
         "type": {
           "type": "enum",
           "name": "MailStatus",
-          "symbols": ["UNKNOWN", "SENT", "FAILED"],
+          "symbols": ["UNKNOWN", "SENT", "FAILED", "BOUNCED", "SUPPRESSED", "NO_ADDRESS", "ERASED"],
           "default": "UNKNOWN",
           "namespace": "millrace.mail"
         }
+      },
+      {"name": "userCouponId", "type": ["null", "string"], "default": null},
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "Of what did not go well: the server's codes, never its words."
       }
+    ]
+  },
+}
+
+/** A user's address that mails came back from. Null: mails go there again. So they do once the user has another profile. */
+export interface MailSuppressed {
+  readonly userId: string
+  /** Sealed, as the profile had it. */
+  readonly email: Buffer
+  /** The server's codes, for example 550 5.1.1. */
+  readonly reason: string
+  /** The mail that came back. */
+  readonly mailId: string
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export const mailSuppressedSchema: RecordSchema<MailSuppressed> = {
+  name: 'millrace.mail.MailSuppressed',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "MailSuppressed",
+    "namespace": "millrace.mail",
+    "doc": "A user's address that mails came back from. Null: mails go there again. So they do once the user has another profile.",
+    "fields": [
+      {"name": "userId", "type": "string"},
+      {"name": "email", "type": "bytes", "doc": "Sealed, as the profile had it."},
+      {"name": "reason", "type": "string", "doc": "The server's codes, for example 550 5.1.1."},
+      {"name": "mailId", "type": "string", "doc": "The mail that came back."},
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
     ]
   },
 }

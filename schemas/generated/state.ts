@@ -1453,6 +1453,30 @@ export const listedOrderSchema: RecordSchema<ListedOrder> = {
   },
 }
 
+/** A mail that was asked for: it is not asked for again. */
+export interface MailMark {
+  /** Wall time of the task. Epoch milliseconds. */
+  readonly requestedAt: number
+}
+
+export const mailMarkSchema: RecordSchema<MailMark> = {
+  name: 'millrace.state.MailMark',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "MailMark",
+    "namespace": "millrace.state",
+    "doc": "A mail that was asked for: it is not asked for again.",
+    "fields": [
+      {
+        "name": "requestedAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Wall time of the task."
+      }
+    ]
+  },
+}
+
 /** The ranker partitions that ever had input, as the merge task of one window and metric knows them. */
 export interface MergeProgress {
   /** By partition, ascending. */

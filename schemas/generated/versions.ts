@@ -5,7 +5,7 @@ import { cartChangedSchema } from './cart.ts'
 import { campaignSchema, couponIssueRejectedSchema, couponIssueRequestedSchema, couponIssuedSchema, couponRestoreSchema, couponRevokeSchema, couponUseResultSchema, couponUseSchema, couponUsedSchema, quotaStateSchema } from './coupon.ts'
 import { orderLineSchema } from './dataplatform.ts'
 import { deliveryCallResultSchema, deliveryCallSchema, deliveryCancelResultSchema, deliveryCancelSchema, deliveryRequestedSchema, deliveryResultSchema } from './delivery.ts'
-import { mailRequestedSchema, mailSentSchema } from './mail.ts'
+import { mailRequestedSchema, mailSentSchema, mailSuppressedSchema } from './mail.ts'
 import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentCallResultSchema, paymentCallSchema, paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
@@ -13,7 +13,7 @@ import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEar
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -304,13 +304,45 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: 29,
     name: 'millrace.mail.MailRequested',
     version: 1,
-    definition: mailRequestedSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "MailRequested",
+      "namespace": "millrace.mail",
+      "doc": "A mail to a customer; one per order and template.",
+      "fields": [
+        {"name": "mailId", "type": "string"},
+        {"name": "orderId", "type": "string"},
+        {"name": "userId", "type": "string"},
+        {"name": "template", "type": "string"}
+      ]
+    },
   },
   {
     id: 30,
     name: 'millrace.mail.MailSent',
     version: 1,
-    definition: mailSentSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "MailSent",
+      "namespace": "millrace.mail",
+      "doc": "What became of a mail.",
+      "fields": [
+        {"name": "mailId", "type": "string"},
+        {"name": "orderId", "type": "string"},
+        {"name": "userId", "type": "string"},
+        {"name": "template", "type": "string"},
+        {
+          "name": "status",
+          "type": {
+            "type": "enum",
+            "name": "MailStatus",
+            "symbols": ["UNKNOWN", "SENT", "FAILED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.mail"
+          }
+        }
+      ]
+    },
   },
   {
     id: 31,
@@ -461,6 +493,24 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.ops.ConnectorSwitch',
     version: 1,
     definition: connectorSwitchSchema.definition,
+  },
+  {
+    id: 60,
+    name: 'millrace.mail.MailRequested',
+    version: 2,
+    definition: mailRequestedSchema.definition,
+  },
+  {
+    id: 61,
+    name: 'millrace.mail.MailSent',
+    version: 2,
+    definition: mailSentSchema.definition,
+  },
+  {
+    id: 62,
+    name: 'millrace.mail.MailSuppressed',
+    version: 1,
+    definition: mailSuppressedSchema.definition,
   },
   {
     id: 70,
@@ -771,6 +821,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.ListedOrder',
     version: 1,
     definition: listedOrderSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.MailMark',
+    version: 1,
+    definition: mailMarkSchema.definition,
   },
   {
     id: null,

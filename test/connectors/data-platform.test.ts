@@ -1,10 +1,11 @@
 /** The data platform on a real PostgreSQL. */
 import { onTestFinished } from 'vitest'
 import { postgresDatabase } from '../../connectors/data-platform/postgres-database.ts'
-import { dataPlatformContract } from '../contract/data-platform-contract.ts'
+import { dataPlatformToolsContract } from '../contract/data-platform-tools-contract.ts'
+import { type DatabaseKind, dataPlatformContract } from '../contract/data-platform-contract.ts'
 import { testDatabase } from '../support/postgres/database.ts'
 
-dataPlatformContract({
+const kind: DatabaseKind = {
   name: 'PostgreSQL',
   async empty() {
     const url = await testDatabase()
@@ -12,4 +13,7 @@ dataPlatformContract({
     onTestFinished(() => database.close())
     return database
   },
-})
+}
+
+dataPlatformContract(kind)
+dataPlatformToolsContract(kind)

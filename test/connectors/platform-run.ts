@@ -77,8 +77,9 @@ function keptOf(sales: readonly OrderConfirmed[], returns: readonly OrderReturne
   const once = new Map(returns.map((one) => [`${one.orderId} ${one.returnId}`, one]))
   for (const { orderId, items } of once.values())
     for (const { lineNo, quantity } of items) {
-      const line = `${orderId} ${lineNo}`
-      kept.set(line, (kept.get(line) ?? 0) - quantity)
+      const sold = kept.get(`${orderId} ${lineNo}`)
+      // Killed before the sale was appended: the return waits for it, and makes no line.
+      if (sold !== undefined) kept.set(`${orderId} ${lineNo}`, sold - quantity)
     }
   return kept
 }

@@ -156,11 +156,9 @@ function readForm(cursor: Cursor, form: number, same: string | undefined): strin
   if (form === SAME) return same
   const length = cursor.varint()
   if (form === TEXT) return cursor.text(length)
-  const hex = cursor.slice(length).toString('hex')
-  if (length === 16) {
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-  }
-  return `${hex.slice(0, 2)}-${hex.slice(2, 34)}-${hex.slice(34, 50)}-${hex.slice(50)}`
+  const shape = length === uuid.pairs.length ? uuid : trace
+  if (length !== shape.pairs.length) throw new RangeError('An id of another length')
+  return readHex(cursor, shape)
 }
 
 function writeText(into: Buffer, at: number, text: string): number {
@@ -170,15 +168,35 @@ function writeText(into: Buffer, at: number, text: string): number {
   return start + length
 }
 
-/** Where the pairs of digits of a UUID and of a trace context begin; the dashes are between them. */
-const uuidPairs = pairsOf('xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx')
-const tracePairs = pairsOf(`xx-${'x'.repeat(32)}-${'x'.repeat(16)}-xx`)
-const DASH = 0x2d
+/** A text of hex digits with dashes in it. */
+interface HexShape {
+  /** Where its pairs of digits begin; the dashes are between them. */
+  readonly pairs: Uint8Array
+  /** The dashes are in place; each reading writes the digits over those of the last. */
+  readonly scratch: Buffer
+}
 
-function pairsOf(shape: string): Uint8Array {
+const uuid = shapeOf('xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx')
+const trace = shapeOf(`xx-${'x'.repeat(32)}-${'x'.repeat(16)}-xx`)
+const DASH = 0x2d
+const DIGITS = Buffer.from('0123456789abcdef')
+
+function shapeOf(text: string): HexShape {
   const starts: number[] = []
-  for (let i = 0; i < shape.length; i += shape[i] === '-' ? 1 : 2) if (shape[i] !== '-') starts.push(i)
-  return Uint8Array.from(starts)
+  for (let i = 0; i < text.length; i += text[i] === '-' ? 1 : 2) if (text[i] !== '-') starts.push(i)
+  return { pairs: Uint8Array.from(starts), scratch: Buffer.from(text, 'latin1') }
+}
+
+function readHex(cursor: Cursor, { pairs, scratch }: HexShape): string {
+  const { bytes } = cursor
+  const at = cursor.skip(pairs.length)
+  for (let i = 0; i < pairs.length; i++) {
+    const byte = bytes[at + i] as number
+    const start = pairs[i] as number
+    scratch[start] = DIGITS[byte >>> 4] as number
+    scratch[start + 1] = DIGITS[byte & 15] as number
+  }
+  return scratch.toString('latin1')
 }
 
 /**
@@ -186,8 +204,9 @@ function pairsOf(shape: string): Uint8Array {
  * since they would be read back as small letters.
  */
 function writeHex(into: Buffer, at: number, text: string): number {
-  const pairs = text.length === 36 ? uuidPairs : text.length === 55 ? tracePairs : undefined
-  if (pairs === undefined) return -1
+  const shape = text.length === uuid.scratch.length ? uuid : trace
+  const { pairs } = shape
+  if (text.length !== shape.scratch.length) return -1
   let wrong = 0
   let expected = 0
   let end = at + 1

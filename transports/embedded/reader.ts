@@ -76,16 +76,18 @@ export class PartitionReaderCore implements PartitionReader {
 
   take(limit: number): readonly LogRecord[] {
     if (this.#closed || this.#fault !== undefined || limit < 1) return NOTHING
+    if (!this.#inRow()) {
+      this.#armed = this.#fault === undefined
+      return NOTHING
+    }
     const taken: LogRecord[] = []
-    while (taken.length < limit) {
-      if (this.#next >= this.#records.length && !this.#nextRow()) break
+    do {
       const end = Math.min(this.#records.length, this.#next + limit - taken.length)
       while (this.#next < end) taken.push(this.#records[this.#next++] as LogRecord)
       // What compaction took from the end of the row counts as read.
       const isRowDone = this.#next === this.#records.length
       this.#position = isRowDone ? this.#rowEnd : (this.#records[end - 1] as LogRecord).offset + 1
-    }
-    if (taken.length === 0) this.#armed = this.#fault === undefined
+    } while (taken.length < limit && this.#inRow())
     return taken
   }
 
@@ -107,6 +109,11 @@ export class PartitionReaderCore implements PartitionReader {
     this.#armed = false
     // On its own stack: what the owner throws must not reach the writer.
     queueMicrotask(this.#onReadable)
+  }
+
+  /** The record at the position is in memory. */
+  #inRow(): boolean {
+    return this.#next < this.#records.length || this.#nextRow()
   }
 
   /** Goes on to the row at the position. False: it is not in memory, or there is a fault. */

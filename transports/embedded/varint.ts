@@ -63,19 +63,21 @@ export class Cursor {
   }
 
   slice(length: number): Buffer {
-    const end = this.at + length
-    if (end > this.bytes.length) throw new RangeError('The bytes end too early')
-    const part = this.bytes.subarray(this.at, end)
-    this.at = end
-    return part
+    const start = this.skip(length)
+    return this.bytes.subarray(start, this.at)
   }
 
   text(length: number): string {
-    const end = this.at + length
-    if (end > this.bytes.length) throw new RangeError('The bytes end too early')
-    const text = this.bytes.toString('utf8', this.at, end)
-    this.at = end
-    return text
+    const start = this.skip(length)
+    return this.bytes.toString('utf8', start, this.at)
+  }
+
+  /** Moves over so many bytes; answers where they begin. */
+  skip(length: number): number {
+    const start = this.at
+    if (start + length > this.bytes.length) throw new RangeError('The bytes end too early')
+    this.at = start + length
+    return start
   }
 
   #byte(): number {

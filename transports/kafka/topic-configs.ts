@@ -25,6 +25,12 @@ const COMPACTED: readonly Config[] = [
 ]
 
 /**
+ * Of what is deleted for good: a segment is closed after a day, and cleaned whatever little there is to clean in it. Of
+ * other topics the broker waits until a fifth of it is worth it, which of a large one may be never.
+ */
+const ERASABLE: Config = { name: 'max.compaction.lag.ms', value: String(DAY_MS) }
+
+/**
  * Records from the future are the source's policy to refuse. Kafka 4 would refuse them itself, and with them the whole
  * transaction of a commit.
  */
@@ -37,6 +43,7 @@ export function newTopicConfigs(spec: TopicSpec, minInSyncReplicas?: number): Co
     ...retentionConfigs(spec),
     ...(spec.timestamps === 'CreateTime' ? [FUTURE_MAX] : []),
     ...(spec.cleanup === 'compact' ? COMPACTED : []),
+    ...erasureConfigs(spec),
     ...(minInSyncReplicas === undefined
       ? []
       : [{ name: 'min.insync.replicas', value: String(minInSyncReplicas) }]),
@@ -49,6 +56,7 @@ export const COMPARED: readonly string[] = [
   'message.timestamp.type',
   'retention.ms',
   'retention.bytes',
+  ERASABLE.name,
 ]
 
 /** What the largest batch may have. Whatever it is, it is kept to. */
@@ -74,8 +82,8 @@ export function fixedDifferences(spec: TopicSpec, { partitions, configs }: Exist
 }
 
 /** What is altered. */
-export function retentionDifferences(spec: TopicSpec, { configs }: ExistingTopic): TopicDifference[] {
-  return differences(retentionConfigs(spec), configs)
+export function alterableDifferences(spec: TopicSpec, { configs }: ExistingTopic): TopicDifference[] {
+  return differences([...retentionConfigs(spec), ...erasureConfigs(spec)], configs)
 }
 
 function differences(wanted: readonly Config[], found: ReadonlyMap<string, string>): TopicDifference[] {
@@ -99,6 +107,10 @@ function retentionConfigs({ cleanup, retentionMs, retentionBytes }: TopicSpec): 
     { name: 'retention.ms', value: limit(retentionMs) },
     { name: 'retention.bytes', value: limit(retentionBytes) },
   ]
+}
+
+function erasureConfigs({ cleanup, erasable = false }: TopicSpec): Config[] {
+  return erasable && cleanup === 'compact' ? [ERASABLE] : []
 }
 
 function limit(value: number): string {

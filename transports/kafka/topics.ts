@@ -18,13 +18,13 @@ import type { KafkaRequest } from './protocol/request.ts'
 import { withRetries } from './retry.ts'
 import {
   checkedSpecs,
+  alterableDifferences,
   COMPARED,
   type Config,
   type ExistingTopic,
   fixedDifferences,
   MAX_BATCH_BYTES,
   newTopicConfigs,
-  retentionDifferences,
   type TopicDifference,
 } from './topic-configs.ts'
 
@@ -74,7 +74,8 @@ export class Topics {
     this.#cluster = cluster
     this.#replicationFactor = options.replicationFactor ?? BROKER_DEFAULT
     this.#minInSyncReplicas = options.minInSyncReplicas
-    this.#mayCreate = options.mayCreate ?? (() => true)
+    const { mayCreate } = options
+    this.#mayCreate = (spec) => spec.external !== true && mayCreate?.(spec) !== false
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS
   }
 
@@ -93,7 +94,7 @@ export class Topics {
    * of them then.
    *
    * Throws `TOPIC_MISMATCH` before anything is changed, where an existing topic has other partitions, cleanup or
-   * timestamps; `UNKNOWN_TOPIC` for one that is missing and may not be made; `ACCESS_DENIED`; the broker's answer.
+   * timestamps; `UNKNOWN_TOPIC` for one that is missing and may not be made, or is for others to make; `ACCESS_DENIED`; the broker's answer.
    */
   async ensureTopics(specs: readonly TopicSpec[]): Promise<void> {
     const wanted = checkedSpecs(specs)
@@ -157,10 +158,11 @@ export class Topics {
       })
       const topic = existing.get(spec.name)
       if (topic === undefined) return plan('create', [])
+      if (spec.external === true) return plan('ok', [])
       const fixed = fixedDifferences(spec, topic)
       if (fixed.length > 0) return plan('mismatch', fixed)
-      const retention = retentionDifferences(spec, topic)
-      return plan(retention.length > 0 ? 'alter' : 'ok', retention)
+      const alterable = alterableDifferences(spec, topic)
+      return plan(alterable.length > 0 ? 'alter' : 'ok', alterable)
     })
   }
 
@@ -266,16 +268,18 @@ export class Topics {
 
   /** Topics that others make: they may have been made a moment ago. */
   async #learnForeign(specs: readonly TopicSpec[]): Promise<void> {
-    const foreign = specs.filter((spec) => !this.#mayCreate(spec)).map(({ name }) => name)
+    const foreign = specs.filter((spec) => !this.#mayCreate(spec))
     if (foreign.length === 0) return
-    await this.#cluster.learn(foreign).catch((error: unknown) => {
-      throw isStreamsError(error, 'UNKNOWN_TOPIC') ? mustBeMade(error.detail, error) : error
+    await this.#cluster.learn(foreign.map(({ name }) => name)).catch((error: unknown) => {
+      if (!isStreamsError(error, 'UNKNOWN_TOPIC')) throw error
+      const spec = foreign.find(({ name }) => name === error.detail)
+      throw mustBeMade(spec ?? { name: error.detail }, error)
     })
   }
 
   #refuseMissing(missing: readonly TopicSpec[]): void {
     const spec = missing.find((one) => !this.#mayCreate(one))
-    if (spec !== undefined) throw mustBeMade(spec.name)
+    if (spec !== undefined) throw mustBeMade(spec)
   }
 
   /** A broker that cannot be asked may have gone down, which the others know. */
@@ -294,8 +298,10 @@ export class Topics {
   }
 }
 
-function mustBeMade(topic: string, cause?: unknown): StreamsError {
-  return new StreamsError('UNKNOWN_TOPIC', `${topic}: make it with 'millrace topics apply'`, { cause })
+function mustBeMade({ name, external }: Pick<TopicSpec, 'name' | 'external'>, cause?: unknown): StreamsError {
+  const how =
+    external === true ? 'it belongs to others, who have to make it' : "make it with 'millrace topics apply'"
+  return new StreamsError('UNKNOWN_TOPIC', `${name}: ${how}`, { cause })
 }
 
 function refuseMismatches(plans: readonly TopicPlan[]): void {

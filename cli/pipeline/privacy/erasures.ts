@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { appendFile, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { uuid7Ids } from '../../../api/index.ts'
-import { topics } from '../../../schemas/index.ts'
+import { type PrivacyKey, topics } from '../../../schemas/index.ts'
 import { type AppendRecord, NO_HEADERS, readRange, systemClock } from '../../../streams/index.ts'
 import type { EmbeddedLog } from '../../../transports/embedded/index.ts'
 import { InputError } from '../../errors.ts'
@@ -70,11 +70,8 @@ export async function eraseAgain(log: EmbeddedLog, erasures: readonly Erasure[])
   const made = await keysMade(log)
   const gone = new Set<string>()
   for (const { userId, at } of erasures) if ((made.get(userId) ?? Infinity) <= at) gone.add(userId)
-  const ids = uuid7Ids(
-    () => systemClock.now(),
-    (pool) => void randomFillSync(pool),
-  )
-  for (const userId of gone) await log.append([deletion(userId, ids.next())])
+  const record = keyRecords()
+  for (const userId of gone) await log.append([record(userId, null)])
   return gone.size
 }
 
@@ -92,13 +89,21 @@ async function keysMade(log: EmbeddedLog): Promise<ReadonlyMap<string, number>> 
   return made
 }
 
-function deletion(userId: string, eventId: string): AppendRecord {
-  return {
-    topic: privacyKey.name,
-    key: privacyKey.key.serialize(userId),
-    value: null,
-    timestamp: systemClock.now(),
-    lineage: { eventId, correlationId: eventId },
-    headers: NO_HEADERS,
+/** Makes records of `privacy.key`: a key of the user, or null for the end of all of them. */
+export function keyRecords(): (userId: string, key: PrivacyKey | null) => AppendRecord {
+  const ids = uuid7Ids(
+    () => systemClock.now(),
+    (pool) => void randomFillSync(pool),
+  )
+  return (userId, key) => {
+    const eventId = ids.next()
+    return {
+      topic: privacyKey.name,
+      key: privacyKey.key.serialize(userId),
+      value: key === null ? null : privacyKey.value.serialize(key),
+      timestamp: systemClock.now(),
+      lineage: { eventId, correlationId: eventId },
+      headers: NO_HEADERS,
+    }
   }
 }

@@ -5,7 +5,7 @@
 import type { KeyValueStore, TimerHandle } from '../../../state/index.ts'
 import { advance, dueAtOf } from './advance.ts'
 import type { SagaNotice } from './draft.ts'
-import type { SagaProgress } from './progress.ts'
+import { isEnded, type SagaProgress } from './progress.ts'
 import type { Saga, SagaInput, Steps } from './saga.ts'
 
 /** What a saga needs of its processor. */
@@ -39,9 +39,18 @@ export function runSaga<D, C, S extends Steps<D, C>>(
     return { before, after, notices }
   }
   if (after !== before) store.put(id, after)
-  const dueAt = dueAtOf(saga, after)
-  if (dueAt === Number.POSITIVE_INFINITY) timer.cancel(id)
-  else if (timer.dueAt(id) !== dueAt) timer.schedule(id, dueAt)
+  setTimer(timer, id, dueAtOf(saga, after), isEnded(after))
   for (const command of commands) send(command)
   return { before, after, notices }
+}
+
+/**
+ * A timer that is set for earlier stays: it finds nothing due and is set anew then. Most steps are answered long before,
+ * so a saga that goes well moves its timer once, when it ends, and not with each step.
+ */
+function setTimer(timer: TimerHandle, id: string, dueAt: number, ended: boolean): void {
+  const setAt = timer.dueAt(id)
+  if (dueAt === Number.POSITIVE_INFINITY) {
+    if (setAt !== undefined) timer.cancel(id)
+  } else if (setAt === undefined || setAt > dueAt || (ended && setAt !== dueAt)) timer.schedule(id, dueAt)
 }

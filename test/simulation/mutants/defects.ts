@@ -313,8 +313,8 @@ export const DEFECTS: readonly Defect[] = [
   {
     name: 'a saga sets no timer for its answers',
     file: 'streams/kit/saga/run-saga.ts',
-    find: 'else if (timer.dueAt(id) !== dueAt) timer.schedule(id, dueAt)',
-    replace: "else if (after.phase !== 'RUNNING' && timer.dueAt(id) !== dueAt) timer.schedule(id, dueAt)",
+    find: 'if (setAt === undefined || setAt > dueAt || (ended && setAt !== dueAt)) timer',
+    replace: 'if (ended) timer',
     app: 'orders',
     within: 100,
   },

@@ -37,10 +37,10 @@ function configOf(
 
 describe('topologies', () => {
   test('are all of them, or those that are named', () => {
-    expect(shopTopologies(configOf()).here).toHaveLength(12)
+    expect(shopTopologies(configOf()).here).toHaveLength(13)
     const { all, here } = shopTopologies(configOf({ topologies: 'catalog,coupon-wallet' }))
     expect(here.map(({ name }) => name)).toEqual(['coupon-wallet', 'catalog'])
-    expect(all).toHaveLength(12)
+    expect(all).toHaveLength(13)
   })
 
   test('that there are not are refused, with the nearest', () => {
@@ -64,7 +64,7 @@ describe('topologies', () => {
     const used = all.flatMap(({ subTopologies }) => subTopologies.flatMap(({ sources }) => sources))
     expect(
       used.map(({ topic }) => topic.value).filter((value) => value === topics.couponIssued.value),
-    ).toHaveLength(2)
+    ).toHaveLength(3)
   })
 
   test('that run elsewhere have every key elsewhere', async () => {

@@ -90,13 +90,15 @@ describe('orders', () => {
     const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     const rest = ['catalog', 'best-sellers']
-    expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest])
-    expect(namesOf({ 'orders.sandboxes': 'false' })).toEqual([...coupons, ...services, ...rest])
+    expect(namesOf({})).toEqual([...coupons, ...services, ...sandboxes, ...rest, 'mailer'])
+    const unmailed = { 'mail.transport': 'off' }
+    const alone = { ...unmailed, 'orders.sandboxes': 'false' }
+    expect(namesOf(alone)).toEqual([...coupons, ...services, ...rest])
     const [payment, courier] = ['payment-gateway', 'delivery-gateway']
     const url = 'https://pay.example/v1'
-    const paid = namesOf({ 'payments.url': url })
+    const paid = namesOf({ ...unmailed, 'payments.url': url })
     expect(paid).toEqual([...coupons, ...services, payment, 'delivery-sandbox', ...rest])
-    const both = { 'payments.url': url, 'deliveries.url': url, 'orders.sandboxes': 'false' }
+    const both = { ...alone, 'payments.url': url, 'deliveries.url': url }
     expect(namesOf(both)).toEqual([...coupons, ...services, payment, courier, ...rest])
     expect(namesOf({ 'orders.enabled': 'false' })).toEqual([...coupons, ...rest])
   })

@@ -121,7 +121,7 @@ describe('data goes to stdout', () => {
     const coupons = ['coupon-issuance', 'coupon-wallet']
     const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
-    expect(names).toEqual([...coupons, ...services, ...sandboxes, 'catalog', 'best-sellers'])
+    expect(names).toEqual([...coupons, ...services, ...sandboxes, 'catalog', 'best-sellers', 'mailer'])
   })
 
   test('config, without secrets', async () => {

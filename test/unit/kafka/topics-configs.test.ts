@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest'
 import type { TopicSpec } from '../../../streams/index.ts'
 import {
   checkedSpecs,
+  alterableDifferences,
   fixedDifferences,
   newTopicConfigs,
-  retentionDifferences,
 } from '../../../transports/kafka/topic-configs.ts'
 
 const orders: TopicSpec = {
@@ -39,6 +39,11 @@ describe('a new topic', () => {
     expect(configs(changelog)).not.toHaveProperty(['retention.ms'])
   })
 
+  test('is cleaned within a day where what is deleted must go, and else when it is worth it', () => {
+    expect(configs({ ...changelog, erasable: true })).toMatchObject({ 'max.compaction.lag.ms': '86400000' })
+    expect(configs(changelog)).not.toHaveProperty(['max.compaction.lag.ms'])
+  })
+
   test('has as many copies in sync as the options say', () => {
     expect(configs(orders, 2)).toMatchObject({ 'min.insync.replicas': '2' })
   })
@@ -60,13 +65,19 @@ describe('an existing topic', () => {
       { setting: 'partitions', wanted: '6', found: '3' },
       { setting: 'cleanup.policy', wanted: 'delete', found: 'compact,delete' },
     ])
-    expect(retentionDifferences(orders, found)).toEqual([
+    expect(alterableDifferences(orders, found)).toEqual([
       { setting: 'retention.ms', wanted: '3600000', found: '604800000' },
     ])
   })
 
   test('may have any retention where it is compacted', () => {
-    expect(retentionDifferences(changelog, found)).toEqual([])
+    expect(alterableDifferences(changelog, found)).toEqual([])
+  })
+
+  test('is altered where what is deleted from it would stay', () => {
+    expect(alterableDifferences({ ...changelog, erasable: true }, found)).toEqual([
+      { setting: 'max.compaction.lag.ms', wanted: '86400000', found: 'nothing' },
+    ])
   })
 
   test('whose configs are not told differs in all of them', () => {

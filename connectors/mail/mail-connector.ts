@@ -1,0 +1,149 @@
+/**
+ * Sends what `mail.requested` asks for, and says on `mail.sent` what became of it.
+ *
+ * At least once: a crash between the mail server's answer and the commit sends a mail again, with the same Message-ID.
+ *
+ * Addresses are opened here and go nowhere but to the transport: not into topics, dead letters, log lines or metrics
+ * (I25).
+ */
+import type { MailRequested, MailStatus, Topics } from '../../schemas/index.ts'
+import type { Clock } from '../../streams/index.ts'
+import type { Connector, DeliveryPolicy, Incoming } from '../frame/connector.ts'
+import { eachRecord, type RecordOutcome } from '../frame/each-record.ts'
+import { TokenBucket } from './rate.ts'
+import { type MailFacts, renderMail } from './render.ts'
+import { isAddress, type MailTransport } from './transport.ts'
+import { languageOf, type MailLanguage } from './words.ts'
+
+export interface MailConnectorOptions {
+  readonly topics: Pick<Topics, 'mailRequested' | 'mailSent' | 'mailSuppressed'>
+  readonly clock: Clock
+  readonly openTransport: () => Promise<MailTransport>
+  readonly addressee: Addressees
+  /** Titles of products, where the shop knows them. */
+  readonly titles: (productIds: readonly string[]) => readonly (string | undefined)[]
+  readonly shopName: string
+  /** What comes after the @ of Message-IDs. */
+  readonly domain: string
+  readonly timeZone: string
+  readonly language: MailLanguage
+  readonly perSecond: number
+  /** Mails under way at a time. */
+  readonly concurrency: number
+  readonly delivery?: Partial<DeliveryPolicy> | undefined
+}
+
+/**
+ * Opens what is sealed of the user. Nothing where the user's key is gone. Rejects with an `Unavailable` where it is not
+ * known here yet whether it is.
+ */
+export type Addressees = (
+  mail: Pick<MailRequested, 'userId' | 'email' | 'locale'>,
+  signal: AbortSignal,
+) => Promise<Addressee | undefined>
+
+export interface Addressee {
+  readonly email: string
+  readonly locale: string | undefined
+}
+
+export function mailConnector(options: MailConnectorOptions): Connector {
+  const { topics, clock, perSecond, concurrency, openTransport, delivery } = options
+  // One for all tasks of this process.
+  const bucket = new TokenBucket(clock, perSecond)
+  return {
+    name: 'mail',
+    inputs: [topics.mailRequested],
+    outputs: [topics.mailSent, topics.mailSuppressed],
+    // What was sent of a batch before a crash is sent again: few at a time.
+    delivery: { batchRecords: 50, ...delivery },
+    async open() {
+      const transport = await openTransport()
+      return eachRecord({
+        concurrency,
+        deliver: (record, signal) => sendOne({ ...options, bucket, transport }, record, signal),
+        close: () => transport.close(),
+      })
+    },
+  }
+}
+
+interface Sending extends MailConnectorOptions {
+  readonly bucket: TokenBucket
+  readonly transport: MailTransport
+}
+
+async function sendOne(
+  sending: Sending,
+  record: Incoming<string, MailRequested>,
+  signal: AbortSignal,
+): Promise<RecordOutcome> {
+  const { value: mail } = record
+  const facts = factsOf(mail, sending.titles)
+  if (facts === undefined) return { rejected: 'UnknownTemplate' }
+  if (mail.suppressed) return ended(sending, record, 'SUPPRESSED')
+  if (mail.email === null) return ended(sending, record, 'NO_ADDRESS')
+  const addressee = await sending.addressee(mail, signal)
+  if (addressee === undefined) return ended(sending, record, 'ERASED')
+  if (!isAddress(addressee.email)) return ended(sending, record, 'BOUNCED', 'no address')
+  const { transport, bucket, shopName, timeZone, domain } = sending
+  await bucket.take(signal)
+  const language = languageOf(addressee.locale, sending.language)
+  const outcome = await transport.send(
+    {
+      ...renderMail(facts, { language, shopName, timeZone }),
+      messageId: `<${mail.mailId}@${domain}>`,
+      mailId: mail.mailId,
+      to: addressee.email,
+      date: record.timestamp,
+    },
+    signal,
+  )
+  return ended(sending, record, outcome.status, outcome.status === 'SENT' ? undefined : outcome.codes)
+}
+
+/** What became of it, and of an address that bounced. */
+function ended(
+  { topics }: Sending,
+  { recordKey, value: mail, timestamp }: Incoming<string, MailRequested>,
+  status: MailStatus,
+  reason: string | null = null,
+): RecordOutcome {
+  const { mailId, orderId, userId, template, userCouponId, email } = mail
+  const sent = { mailId, orderId, userId, template, status, userCouponId, reason }
+  const outputs = [{ topic: topics.mailSent, key: recordKey, value: sent, timestamp }]
+  if (status !== 'BOUNCED' || email === null) return { outputs }
+  const suppressed = { userId, email, reason: reason ?? '', mailId, at: timestamp }
+  return {
+    outputs: [...outputs, { topic: topics.mailSuppressed, key: userId, value: suppressed, timestamp }],
+  }
+}
+
+const TEMPLATES: ReadonlySet<string> = new Set<MailFacts['template']>([
+  'order-completed',
+  'order-failed',
+  'refund',
+  'coupon-issued',
+])
+
+/** Nothing where there is no such template. */
+function factsOf(mail: MailRequested, titles: MailConnectorOptions['titles']): MailFacts | undefined {
+  const [template = '', returnId] = mail.template.split('#', 2)
+  if (!TEMPLATES.has(template)) return undefined
+  const named = titles(mail.items.map(({ productId }) => productId))
+  return {
+    template: template as MailFacts['template'],
+    orderId: mail.orderId,
+    couponId: mail.couponId ?? '',
+    returnId,
+    lines: mail.items.map(({ productId, quantity, amount }, at) => {
+      return { title: named[at] ?? productId, quantity, amount }
+    }),
+    amount: mail.amount ?? 0,
+    currency: mail.currency ?? 'XXX',
+    step: mail.reason ?? '',
+    refunded: mail.refunded,
+    happenedAt: mail.happenedAt ?? undefined,
+    expiresAt: mail.expiresAt ?? undefined,
+  }
+}

@@ -1,0 +1,61 @@
+/** The shop as it is started, with PostgreSQL behind it, and the commands. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'csv-parse/sync'
+import { parquetReadObjects } from 'hyparquet'
+import type pg from 'pg'
+import { expect, test } from 'vitest'
+import { freshDirectory, run, startShopWith, stop } from '../e2e/command.ts'
+import { sellMug } from '../e2e/orders.ts'
+import { eventually } from '../support/kafka/eventually.ts'
+import { testClient, testDatabase } from '../support/postgres/database.ts'
+
+async function rowsOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ n: number }>(
+    `SELECT count(*)::int AS n FROM pg_tables WHERE tablename = 'order_line'`,
+  )
+  if (rows[0]?.n === 0) return 0
+  return (await client.query<{ n: number }>('SELECT count(*)::int AS n FROM order_line')).rows[0]?.n ?? 0
+}
+
+test('what is sold is exported, compared, and written again from the log', { timeout: 300_000 }, async () => {
+  const url = await testDatabase()
+  const client = await testClient(url)
+  const dataDir = freshDirectory()
+  const env = { MILLRACE_DATA_PLATFORM_TARGET: 'postgres', MILLRACE_DATA_PLATFORM_URL: url }
+  const command = (...args: readonly string[]) => run([...args, '--data-dir', dataDir], env)
+
+  const shop = await startShopWith(env, dataDir)
+  for (let order = 1; order <= 3; order++) await sellMug(shop, `o${order}`)
+  await eventually(async () => (await rowsOf(client)) === 3)
+  await stop(shop)
+
+  const even = await command('data-platform', 'reconcile')
+  expect(even.stderr).toBe('')
+  expect(even.code).toBe(0)
+
+  const out = join(freshDirectory(), 'lines')
+  expect((await command('export', '--format', 'csv', '--out', `${out}.csv`)).code).toBe(0)
+  const lines = parse(await readFile(`${out}.csv`, 'utf8'), { columns: true }) as Record<string, string>[]
+  expect(lines.map(({ order_id: id, quantity }) => `${id} ${quantity}`).toSorted()).toEqual([
+    'o1 1',
+    'o2 1',
+    'o3 1',
+  ])
+  const range = ['--from', '2000-01-01', '--to', '2000-01-02']
+  const none = await command('export', '--format', 'parquet', '--out', `${out}.parquet`, ...range)
+  expect(none.code).toBe(0)
+  const { buffer, byteOffset, byteLength } = await readFile(`${out}.parquet`)
+  const file = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
+  expect(await parquetReadObjects({ file })).toEqual([])
+
+  await client.query(`DELETE FROM order_line WHERE order_id = 'o2'`)
+  const uneven = await command('data-platform', 'reconcile')
+  expect(uneven.code).toBe(3)
+  expect(uneven.stdout).toMatch(/order_line .* SALE .*3 lines.*2 lines/)
+  expect((await command('data-platform', 'backfill')).code).toBe(0)
+  const again = await startShopWith(env, dataDir)
+  await eventually(async () => (await rowsOf(client)) === 3)
+  await stop(again)
+  expect((await command('data-platform', 'reconcile')).code).toBe(0)
+})
