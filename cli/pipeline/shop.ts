@@ -288,7 +288,8 @@ function pipelineOf(
   const { deciding } = topologies
   const watched = { telemetry, clock, admission, rates, replica, incidents }
   const parts: PortParts = { streams, deciding, log, checks, ...watched }
-  const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
+  const { timeZone } = config.shop
+  const boards = rankings({ streams, clock, topology: topologies.ranking, timeZone })
   const watermarkMs = (): number | undefined => boards.watermarkMs()
   const orders = config.orders.enabled ? incidents : undefined
   const found = { invariants: judged, orders }
@@ -304,9 +305,10 @@ function pipelineOf(
     ...userPort(parts),
     ...privacyPort(parts, base.sealing),
     ...operationsPort(parts),
-    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
+    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all, connectors }),
     ...connectorPort(connectors),
     board: (query) => boards.board(query),
+    boardUntil: (query, enough, wait) => boards.boardUntil(query, enough, wait),
     copies: replica,
   }
   return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
