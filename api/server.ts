@@ -28,6 +28,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
 import { connectorRoutes } from './routes/connectors.ts'
+import { mailRoutes } from './routes/mail.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { orderHistoryRoutes } from './routes/order-history.ts'
 import { orderListRoutes } from './routes/order-list.ts'
@@ -281,6 +282,7 @@ const ROUTES = [
   orderRepairRoutes,
   deadLetterRoutes,
   connectorRoutes,
+  mailRoutes,
 ] as const
 
 function routeOf(request: FastifyRequest): string {
