@@ -37,7 +37,36 @@ export {
   type Profile,
   type Write,
 } from './bindings/profile.ts'
-export * from './frame/index.ts'
+export {
+  type Batch,
+  type BreakerState,
+  type Connector,
+  type ConnectorHooks,
+  type ConnectorLag,
+  ConnectorRunner,
+  type ConnectorRunnerOptions,
+  type ConnectorState,
+  type ConnectorTask,
+  type ConnectorTaskView,
+  connectorTopics,
+  type ConnectorView,
+  defaultDelivery,
+  type Delivered,
+  type DeliveryPolicy,
+  eachRecord,
+  type EachRecordOptions,
+  type FailureKind,
+  groupOf,
+  type Incoming,
+  noConnectorHooks,
+  type Produced,
+  type RecordOutcome,
+  type Rejected,
+  type Target,
+  Unavailable,
+} from './frame/index.ts'
+export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
+export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
 export { type Compatibility, RegistryClient, type RegistryClientOptions } from './registry/client.ts'

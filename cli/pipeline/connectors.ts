@@ -4,6 +4,7 @@ import type { Connector } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import { mailConnectorOf, type MailShop, sendsMail } from './mail.ts'
 import { platformConnector } from './platform-connector.ts'
+import { providerConnectors } from './provider-connectors.ts'
 
 export interface ConnectorParts {
   readonly config: Config
@@ -19,5 +20,6 @@ export type ConnectorShop = MailShop
 /** Pure: a connector opens what it needs when a task of its own arrives. */
 export function connectorsOf({ config, topics, shop }: ConnectorParts): readonly Connector[] {
   const mail = sendsMail(config) ? mailConnectorOf(config, topics, shop) : undefined
-  return [mail, platformConnector(config, topics)].filter((one) => one !== undefined)
+  const others = [mail, platformConnector(config, topics)].filter((one) => one !== undefined)
+  return [...others, ...providerConnectors(config, topics, shop)]
 }

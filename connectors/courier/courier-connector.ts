@@ -22,8 +22,8 @@ import {
 import { type ProviderOptions, providerConnector } from '../providers/connector.ts'
 
 /**
- * Opens an order's sealed address: its JSON; nothing where its key is gone, because the person was erased. Throws where
- * the keys cannot be looked at now.
+ * Opens an order's sealed address: its JSON; nothing where there is no key to it, because it is on its way or the person
+ * was erased. Throws where the keys cannot be looked at now.
  */
 export type AddressOpener = (
   of: Pick<DeliveryCall, 'orderId' | 'customerId'>,
@@ -37,6 +37,8 @@ export interface CourierConnectorOptions extends ProviderOptions {
 }
 
 const MAX_ID_CHARS = 200
+/** Calls, with their waits between, for which a key that is not there is looked for. */
+const KEY_LOOKS = 5
 
 export function courierConnector(options: CourierConnectorOptions): Connector {
   const { deliveryCallRequested, deliveryCallResult } = options.topics
@@ -66,15 +68,22 @@ function requestOf(call: DeliveryCall, openAddress: AddressOpener): ProviderRequ
 
 function addressOf(call: DeliveryCall, openAddress: AddressOpener): { readonly address: Json } | CallOutcome {
   try {
-    const text = call.shipTo === null ? undefined : openAddress(call, call.shipTo)
-    // Nobody can send it, now or later.
-    if (text === undefined) return { kind: 'refused', code: 'ADDRESS_ERASED' }
+    // The gateway asks for none without.
+    if (call.shipTo === null) return { kind: 'refused', code: 'NO_ADDRESS' }
+    const text = openAddress(call, call.shipTo)
+    if (text === undefined) return withoutKey(call)
     return { address: JSON.parse(text) as Json }
   } catch (error) {
     if (error instanceof SealingError) return { kind: 'refused', code: 'ADDRESS_UNREADABLE' }
     // Keys that are not here now, or not configured: nothing was asked for.
     return { kind: 'away', code: 'ADDRESS_NOT_HERE', retryAfterMs: null }
   }
+}
+
+/** A key that is not there may be on its way still, for a while. After that nobody can send it, now or later. */
+function withoutKey({ attempt }: DeliveryCall): CallOutcome {
+  if (attempt > KEY_LOOKS) return { kind: 'refused', code: 'ADDRESS_ERASED' }
+  return { kind: 'unknown', code: 'ADDRESS_KEY_MISSING', retryAfterMs: null }
 }
 
 /** What the log is told of a call. */

@@ -76,7 +76,7 @@ describe('who is believed', () => {
     ['under another time than was signed', signed(body).replace(/^t=\d+/, `t=${NOW / 1_000 + 1}`)],
     ['without a time', signed(body).replace(/^t=\d+,/, '')],
     ['with two times', `t=1,${signed(body)}`],
-    ['signed in another way', signed(body).replace('v1=', 'v0=')],
+    ['signed in another way', signed(body).replace(/v1=/, 'v0=')],
     ['with a signature cut short', signed(body).slice(0, -1)],
     ['with the signature of another body', signed('{}')],
   ])('news %s are not: BAD_SIGNATURE, and the log gets nothing', async (_, signature) => {

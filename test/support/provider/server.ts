@@ -57,16 +57,6 @@ export class ProviderServer {
     return this.asked.filter((ask) => ask.orderId === orderId).map(({ kind }) => kind)
   }
 
-  /** Of shipments: what becomes of one, with a webhook. */
-  async move(orderId: string, status: string): Promise<void> {
-    for (const [key, shipment] of this.ledger.shipments) {
-      if (shipment.orderId !== orderId || shipment.status === 'CANCELLED') continue
-      const moved = { ...shipment, status }
-      this.ledger.shipments.set(key, moved)
-      await this.#tell('deliveries', moved, 'shipment.updated')
-    }
-  }
-
   async close(): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#server.closeAllConnections()
@@ -128,19 +118,10 @@ export class ProviderServer {
       case 'cancel':
         return this.#cancel(ask)
       case 'lookup':
-        return found(this.#settled(charges, key, 'SUCCEEDED'))
+        return found(settled(charges, key))
       case 'look':
-        return found(shipments.get(key))
+        return found(settled(shipments, key))
     }
-  }
-
-  /** What was pending has come to its end by the time that somebody asks again. */
-  #settled(book: Map<string, Booking>, key: string, status: string): Booking | undefined {
-    const booking = book.get(key)
-    if (booking?.status !== 'PENDING') return booking
-    const settled = { ...booking, status }
-    book.set(key, settled)
-    return settled
   }
 
   #charge(ask: Ask, body: Json): Said {
@@ -167,7 +148,7 @@ export class ProviderServer {
         }) as Booking,
     )
     if (!again) this.#news('payments', charge, 'charge.updated')
-    return found(again ? this.#settled(ledger.charges, idempotencyKey, 'SUCCEEDED') : charge)
+    return found(again ? settled(ledger.charges, idempotencyKey) : charge)
   }
 
   #refund(ask: Ask, body: Json): Said {
@@ -269,6 +250,18 @@ function statusOf(refuse: string | undefined, pending: boolean): string {
   if (refuse !== undefined) return 'FAILED'
   return pending ? 'PENDING' : 'SUCCEEDED'
 }
+
+/** What was pending has come to its end by the time that somebody asks again. */
+function settled(book: Map<string, Booking>, key: string): Booking | undefined {
+  const booking = book.get(key)
+  const status = booking === undefined ? undefined : ENDS[booking.status]
+  if (booking === undefined || status === undefined) return booking
+  const after = { ...booking, status }
+  book.set(key, after)
+  return after
+}
+
+const ENDS: Readonly<Record<string, string>> = { PENDING: 'SUCCEEDED', ACCEPTED: 'STARTED' }
 
 function eventOf(booking: Booking, type: string): Json {
   const { orderId, idempotencyKey, name, amount, currency, code, refundId, of } = booking
