@@ -137,6 +137,8 @@ const everything = [
   ['POST', '/v1/ops/dlq/redrive', 'admin'],
   ['POST', '/v1/ops/tasks/catalog.0_0/resume', 'admin'],
   ['POST', '/v1/ops/clock/thaw', 'admin'],
+  ['GET', '/v1/ops/mail/suppressed', 'read service admin'],
+  ['POST', '/v1/ops/mail/suppressed/u1/release', 'admin'],
   ['GET', '/v1/ops/connectors', 'read service admin'],
   ['POST', '/v1/ops/connectors/mail/pause', 'admin'],
   ['POST', '/v1/ops/connectors/mail/resume', 'admin'],
