@@ -20,6 +20,8 @@ const MAX_KEY_CHARS = 200
 /** One topic that takes events. */
 export interface EventDoor {
   readonly name: string
+  /** Nobody but an operator writes here: what is written is on record first. */
+  readonly isForOperators: boolean
   /** @throws what says why the bytes are not an event of this topic */
   fromAvro(bytes: Buffer, write: Writing): AppendRecord
   fromJson(json: unknown, write: Writing): AppendRecord
@@ -65,10 +67,14 @@ export class EventDoors {
   ) {
     const producers: readonly TopicName[] = [...PRODUCER_TOPICS, ...(orders ? ORDER_TOPICS : [])]
     const services: readonly TopicName[] = [...producers, ...SERVICE_TOPICS, ...(orders ? ORDER_ANSWERS : [])]
-    for (const name of [...services, ...ADMIN_TOPICS]) {
-      const door = eventDoor(topics[name] as Topic<unknown>)
-      this.#doors.set(door.name, door)
+    const add = (names: readonly TopicName[], isForOperators: boolean): void => {
+      for (const name of names) {
+        const door = eventDoor(topics[name] as Topic<unknown>, isForOperators)
+        this.#doors.set(door.name, door)
+      }
     }
+    add(services, false)
+    add(ADMIN_TOPICS, true)
     for (const topic of external) this.#doors.set(topic.name, externalDoor(topic))
     this.#producers = new Set(producers.map((name) => topics[name].name))
     const names = services.map((name) => topics[name].name)
@@ -99,9 +105,10 @@ export class EventDoors {
   }
 }
 
-function eventDoor<V>(topic: Topic<V>): EventDoor {
+function eventDoor<V>(topic: Topic<V>, isForOperators: boolean): EventDoor {
   return {
     name: topic.name,
+    isForOperators,
     fromAvro(bytes, write) {
       const value = topic.value.deserialize(bytes)
       checkEvent(topic, value, write)
@@ -121,6 +128,7 @@ function externalDoor({ name, value: serde }: ExternalTopic): EventDoor {
     foreignRecordOf(context, request, { topic: name, key, bytes })
   return {
     name,
+    isForOperators: false,
     fromAvro(bytes, write) {
       serde.deserialize(bytes)
       return record(bytes, write)

@@ -87,6 +87,12 @@ export interface RankingPort {
    * `start`, `end` and the current `watermark`; nothing when the window is too old to be known.
    */
   board(query: BoardQuery): Promise<Answer<RankingSnapshot | undefined>>
+  /** Resolves once the board is enough, or it is time; `query` is asked again, for now moves on. */
+  boardUntil(
+    query: () => BoardQuery,
+    enough: (board: RankingSnapshot | undefined) => boolean,
+    wait: WaitOptions,
+  ): Promise<void>
 }
 
 /**

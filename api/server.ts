@@ -30,12 +30,14 @@ import { incidentRoutes } from './routes/incidents.ts'
 import { connectorRoutes } from './routes/connectors.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { orderHistoryRoutes } from './routes/order-history.ts'
+import { requestEventRoutes } from './routes/request-events.ts'
 import { orderListRoutes } from './routes/order-list.ts'
 import { orderRoutes } from './routes/orders.ts'
 import { orderRepairRoutes } from './routes/order-repairs.ts'
 import { orderRequestRoutes } from './routes/order-requests.ts'
 import { pointRoutes } from './routes/points.ts'
 import { productRoutes } from './routes/products.ts'
+import { rankingEventRoutes } from './routes/ranking-events.ts'
 import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
 import { userRoutes } from './routes/users.ts'
@@ -264,6 +266,7 @@ class Server implements Api {
 const ROUTES = [
   campaignRoutes,
   requestRoutes,
+  requestEventRoutes,
   walletRoutes,
   pointRoutes,
   userRoutes,
@@ -274,6 +277,7 @@ const ROUTES = [
   orderHistoryRoutes,
   orderRequestRoutes,
   rankingRoutes,
+  rankingEventRoutes,
   eventRoutes,
   webhookRoutes,
   operationRoutes,

@@ -170,3 +170,11 @@ export interface BindingsTryFlags extends BindingsFlags {
   readonly samples?: string
   readonly views?: string
 }
+
+export interface MailPreviewFlags {
+  readonly template?: string
+  readonly locale?: 'en' | 'ko'
+  readonly html?: true
+  readonly to?: string
+  readonly shop: string
+}

@@ -6,6 +6,7 @@ import { addSchemas, addTopics, addUp } from './program-cluster.ts'
 import { addDataPlatform, addExport } from './program-data-platform.ts'
 import { addDeadLetters } from './program-dlq.ts'
 import { addDemo, addLoad, addSeed } from './program-load.ts'
+import { addMail } from './program-mail.ts'
 import { addOrder } from './program-order.ts'
 import { addPrivacy } from './program-privacy.ts'
 import { addConfig, addReplay, addStart, addTopology } from './program-shop.ts'
@@ -32,6 +33,7 @@ export function buildProgram(context: Context): Command {
   addTopics(program, context)
   addDeadLetters(program, context)
   addOrder(program, context)
+  addMail(program, context)
   addBackup(program, context)
   addRestore(program, context)
   addReset(program, context)

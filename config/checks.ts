@@ -1,6 +1,6 @@
 /** What must hold between keys, each with its reason. */
 import { isIP } from 'node:net'
-import { dataPlatformIsWhole } from './data-platform-checks.ts'
+import { dataPlatformIsWhole, outboxIsWhole } from './data-platform-checks.ts'
 import type { ConfigProblem } from './errors.ts'
 import type { ConfigValues } from './schema.ts'
 import { Secret } from './secret.ts'
@@ -81,6 +81,7 @@ export function crossChecks(
     ...couponsComeInTime(values, origin),
     ...providersAreReached(values, origin),
     ...dataPlatformIsWhole(values, origin),
+    ...outboxIsWhole(values, origin),
   ]
 }
 

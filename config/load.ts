@@ -49,6 +49,7 @@ export type Config = DeepReadonly<
     | 'privacy'
     | 'mail'
     | 'dataPlatform'
+    | 'outbox'
   >
 > & {
   readonly kafka: DeepReadonly<WithSecret<ConfigValues['kafka'], 'saslPassword'>>
@@ -59,6 +60,9 @@ export type Config = DeepReadonly<
   readonly payments: ProviderConfig<ConfigValues['payments']>
   readonly deliveries: ProviderConfig<ConfigValues['deliveries']>
   readonly dataPlatform: DeepReadonly<WithSecret<ConfigValues['dataPlatform'], 'url'>>
+  readonly outbox: DeepReadonly<Omit<WithSecret<ConfigValues['outbox'], 'url'>, 'keepMs'>> & {
+    readonly keepMs: number
+  }
   readonly auth: { readonly tokens: readonly TokenGrant[] }
   readonly topics: {
     readonly partitions: number
@@ -206,7 +210,8 @@ function nested(given: ReadonlyMap<string, Given>): ConfigValues {
 
 function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
   const { auth: _, topics, ranking, points, deadLetters, ...others } = values
-  const { payments, deliveries, kafka, registry, peers, privacy, mail, dataPlatform, ...rest } = others
+  const { payments, deliveries, kafka, registry, peers, privacy, mail, dataPlatform, outbox, ...rest } =
+    others
   const overrides = Object.entries(topics.overrides).map(
     ([name, override]) => [name, endless(override)] as const,
   )
@@ -220,6 +225,7 @@ function finish(values: ConfigValues, tokens: readonly TokenGrant[]): Config {
     payments: withSecret(withSecret(payments, 'token'), 'webhookSecrets'),
     deliveries: withSecret(withSecret(deliveries, 'token'), 'webhookSecrets'),
     dataPlatform: withSecret(dataPlatform, 'url'),
+    outbox: withSecret(endless(outbox), 'url'),
     auth: { tokens },
     topics: { ...endless(topics), overrides: Object.fromEntries(overrides) },
     ranking: endless(ranking),

@@ -7,6 +7,7 @@ import Type, { type Static } from 'typebox'
 import { kafka, registry } from './sections/kafka.ts'
 import { auth, http, peers } from './sections/http.ts'
 import { dataPlatform } from './sections/data-platform.ts'
+import { outbox } from './sections/outbox.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
 import { mail } from './sections/mail.ts'
@@ -69,6 +70,7 @@ export const configSchema = Type.Object(
     payments,
     deliveries,
     dataPlatform,
+    outbox,
     privacy,
     mail,
     bindings,

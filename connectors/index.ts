@@ -37,32 +37,36 @@ export {
   type Profile,
   type Write,
 } from './bindings/profile.ts'
-export type { BreakerState } from './frame/breaker.ts'
 export {
   type Batch,
+  type BreakerState,
   type Connector,
-  type ConnectorTask,
-  type Delivered,
-  type DeliveryPolicy,
-  type Incoming,
-  type Produced,
-  type Rejected,
-  type Target,
-  Unavailable,
-} from './frame/connector.ts'
-export {
+  type ConnectorHooks,
+  type ConnectorLag,
   ConnectorRunner,
   type ConnectorRunnerOptions,
   type ConnectorState,
+  type ConnectorTask,
   type ConnectorTaskView,
+  connectorTopics,
   type ConnectorView,
+  defaultDelivery,
+  type Delivered,
+  type DeliveryPolicy,
+  eachRecord,
+  type EachRecordOptions,
+  type FailureKind,
   groupOf,
-} from './frame/connector-runner.ts'
-export type { ConnectorLag } from './frame/connector-task.ts'
-export { eachRecord, type EachRecordOptions, type RecordOutcome } from './frame/each-record.ts'
-export { type ConnectorHooks, type FailureKind, noConnectorHooks } from './frame/hooks.ts'
-export { defaultDelivery } from './frame/policy.ts'
-export { connectorTopics } from './frame/topics.ts'
+  type Incoming,
+  noConnectorHooks,
+  type Produced,
+  type RecordOutcome,
+  type Rejected,
+  type Target,
+  Unavailable,
+} from './frame/index.ts'
+export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
+export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
 export { type Compatibility, RegistryClient, type RegistryClientOptions } from './registry/client.ts'

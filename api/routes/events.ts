@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { AppendRecord } from '../../streams/index.ts'
+import { audit } from '../audit.ts'
 import { type ApiContext, type App, WRITERS } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { type EventDoor, EventDoors, fromLines, type Writing } from '../event-doors.ts'
@@ -11,6 +12,8 @@ import { count, problems } from '../shapes.ts'
 import { eventsExample } from './examples.ts'
 
 const AVRO_TYPES = ['application/vnd.confluent.avro', 'application/octet-stream']
+/** Keys of a batch that its audit names at most. */
+const AUDITED_KEYS = 100
 const LINE_TYPES = ['application/x-ndjson']
 
 /** A body as its media type says it is to be read. */
@@ -141,6 +144,11 @@ async function write(
 ): Promise<Static<typeof Written>> {
   checkAdmission(context, door.name)
   const records = read(door, request.body as EventBody | undefined, { context, request, key })
+  if (door.isForOperators) {
+    const keys = [...new Set(records.map((record) => String(record.key)))]
+    const after = { events: records.length, keys: keys.slice(0, AUDITED_KEYS) }
+    await audit(context, request, { action: 'events.write', target: door.name, after })
+  }
   const results = await context.pipeline.append(records)
   const positions = results.map(({ partition, offset }, i) => {
     return { partition, offset, eventId: records[i]?.lineage.eventId ?? '' }

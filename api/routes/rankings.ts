@@ -51,9 +51,13 @@ const Board = Type.Object(
 )
 type Board = Static<typeof Board>
 
-export function rankingRoutes(app: App, context: ApiContext): void {
-  const { defaultBoardEntries, maxPageItems } = context.limits
-  const Query = Type.Object(
+export const rankingPath = Type.Object({
+  window: Type.String({ description: WINDOWS.join(', '), examples: ['day'] }),
+})
+
+/** Which board, and how much of it. */
+export function rankingQuery({ defaultBoardEntries, maxPageItems }: ApiContext['limits']) {
+  return Type.Object(
     {
       at: Type.Optional(
         Type.String({
@@ -69,6 +73,10 @@ export function rankingRoutes(app: App, context: ApiContext): void {
     },
     { additionalProperties: false },
   )
+}
+
+export function rankingRoutes(app: App, context: ApiContext): void {
+  const { defaultBoardEntries } = context.limits
   app.get(
     '/v1/rankings/:window',
     {
@@ -76,8 +84,8 @@ export function rankingRoutes(app: App, context: ApiContext): void {
       schema: {
         tags: ['rankings'],
         summary: 'The best-selling products of an hour, a day or a week',
-        params: Type.Object({ window: Type.String({ description: WINDOWS.join(', '), examples: ['day'] }) }),
-        querystring: Query,
+        params: rankingPath,
+        querystring: rankingQuery(context.limits),
         headers: Type.Object({
           'if-none-match': Type.Optional(Type.String({ description: 'The ETag of the answer before.' })),
         }),
@@ -100,7 +108,8 @@ export function rankingRoutes(app: App, context: ApiContext): void {
   )
 }
 
-function boardQuery(
+/** @throws ApiError `UNKNOWN_WINDOW`, `INVALID_REQUEST` */
+export function boardQuery(
   { now }: ApiContext,
   window: string,
   at: string | undefined,
@@ -127,7 +136,6 @@ async function readBoard(
 ): Promise<Board> {
   const { value, positions } = await pipeline.board(query)
   showPositions(reply, positions)
-  if (value === undefined) throw new ApiError('UNKNOWN_WINDOW', 'Boards of that time are no longer kept.')
   return showBoard(pipeline, value, limit)
 }
 
@@ -144,7 +152,9 @@ function readCopy(
   return showBoard(pipeline, copy.value, limit)
 }
 
-function showBoard(pipeline: ProductPort, value: RankingSnapshot, limit: number): Board {
+/** @throws ApiError `UNKNOWN_WINDOW` where there is none any more */
+export function showBoard(pipeline: ProductPort, value: RankingSnapshot | undefined, limit: number): Board {
+  if (value === undefined) throw new ApiError('UNKNOWN_WINDOW', 'Boards of that time are no longer kept.')
   const entries = value.entries.slice(0, limit)
   const titles = pipeline.titles(entries.map(({ productId }) => productId))
   const { window, start, end, metric, category, timeZone, watermark, revision, final, corrected, lateCount } =

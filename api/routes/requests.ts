@@ -225,10 +225,14 @@ async function look(
   const verdict = verdictOf(context, reply, couponId, requestId)
   if (verdict !== undefined) return verdict
   if (ticket === undefined || queue.processed >= target) throw unknownRequest(context, couponId)
-  const ahead = ticket.offset - queue.processed
-  const etaMs = Math.ceil((ahead / (queue.ratePerSecond || ASSUMED_RATE)) * 1_000)
   reply.header('retry-after', '1')
-  return { status: 'ACCEPTED', requestId, ahead, etaMs }
+  return { status: 'ACCEPTED', requestId, ...placeIn(queue, ticket) }
+}
+
+/** How many are before the ticket's request, and how long they will take. */
+export function placeIn({ processed, ratePerSecond }: RequestQueue, { offset }: TicketPlace) {
+  const ahead = offset - processed
+  return { ahead, etaMs: Math.ceil((ahead / (ratePerSecond || ASSUMED_RATE)) * 1_000) }
 }
 
 function verdictOf(
@@ -243,7 +247,12 @@ function verdictOf(
   return value === undefined ? undefined : showVerdict(requestId, value)
 }
 
-async function queueOf(context: ApiContext, couponId: string, ticket?: TicketPlace): Promise<RequestQueue> {
+/** @throws ApiError `INVALID_TICKET` */
+export async function queueOf(
+  context: ApiContext,
+  couponId: string,
+  ticket?: TicketPlace,
+): Promise<RequestQueue> {
   const queue = await context.pipeline.requestQueue(couponId, ticket?.partition)
   if (queue !== undefined) return queue
   throw new ApiError('INVALID_TICKET', 'No request for this coupon has such a ticket.')
@@ -260,14 +269,14 @@ async function reach(
   await (work === undefined ? wait() : gate.wait(work, timeoutMs, wait))
 }
 
-function unknownRequest({ pipeline }: ApiContext, couponId: string): ApiError {
+export function unknownRequest({ pipeline }: ApiContext, couponId: string): ApiError {
   if (pipeline.campaign(couponId).value === undefined) {
     return new ApiError('UNKNOWN_COUPON', 'No campaign has this couponId.')
   }
   return new ApiError('UNKNOWN_REQUEST', 'Nobody sent it, or its verdict is no longer kept.')
 }
 
-function showVerdict(requestId: string, state: RequestState): Verdict {
+export function showVerdict(requestId: string, state: RequestState): Verdict {
   const { reason, userCouponId, sequence, expiresAt } = state
   if (reason === null) {
     const base = { status: 'ISSUED' as const, requestId, userCouponId: userCouponId ?? '', sequence }

@@ -41,6 +41,7 @@ function starting(telemetry: Telemetry): Pipeline {
     product: notYet,
     titles: notYet,
     board: notYet,
+    boardUntil: notYet,
     order: notYet,
     orderUntil: notYet,
     orderList: notYet,

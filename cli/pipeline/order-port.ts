@@ -17,16 +17,16 @@ import {
   walletStore,
 } from '../../topologies/index.ts'
 import { listOrders } from './order-lists.ts'
-import { OrderWatch } from './order-watch.ts'
 import type { PortParts } from './port.ts'
 import { queriesOf } from './queries.ts'
+import { RowWaits } from './row-waits.ts'
 
 const [ORDERS, STOCK, POINTS] = ['orders', 'stock', 'points'] as const
 
 export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
   const rows = queriesOf(streams, ORDERS, orderStore)
   const events = queriesOf(streams, ORDERS, orderEventStore)
-  const watch = new OrderWatch(streams, clock)
+  const waits = new RowWaits({ topology: ORDERS, store: orderStore.name, streams, clock })
   const products = queriesOf(streams, catalog.name, productStore)
   const order = (orderId: string): Answer<OrderView | undefined> => {
     const { value, positions } = rows.get(orderId)
@@ -34,14 +34,8 @@ export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
   }
   return {
     order,
-    async orderUntil(orderId, enough, { timeoutMs, signal }) {
-      const until = clock.monotonic() + timeoutMs
-      while (!enough(order(orderId).value) && signal?.aborted !== true) {
-        const left = until - clock.monotonic()
-        if (left <= 0) return
-        await watch.changed(orderId, left, signal)
-      }
-    },
+    orderUntil: (orderId, enough, wait) =>
+      waits.until(() => (enough(order(orderId).value) ? undefined : orderId), wait),
     orderList: (query) => listOrders(streams, query),
     async orderTimeline(orderId) {
       const known = order(orderId)
@@ -51,7 +45,7 @@ export function orderPort({ streams, clock, replica }: PortParts): OrderPort {
       return {
         value: timelineOf(
           value.map(([, event]) => event),
-          MAX_EVENTS,
+          { maxEvents: MAX_EVENTS, isOrder: known.value !== undefined },
         ),
         positions: known.positions,
       }

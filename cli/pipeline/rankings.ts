@@ -2,24 +2,36 @@
 import type { BoardQuery, RankingPort } from '../../api/index.ts'
 import { boardRoute, calendarOf, MAX_DEPTH, snapshotKey } from '../../processors/index.ts'
 import type { MergeProgress } from '../../schemas/index.ts'
-import type { Streams } from '../../streams/index.ts'
+import type { Clock, Streams } from '../../streams/index.ts'
 import type { BestSellers } from '../../topologies/index.ts'
 import { queriesOf } from './queries.ts'
+import { RowWaits } from './row-waits.ts'
 
 export interface Rankings extends RankingPort {
   /** Lowest stream time among the partitions that ever had a sale, epoch milliseconds. */
   watermarkMs(): number | undefined
 }
 
-export function rankings(streams: Streams, topology: BestSellers, timeZone: string): Rankings {
+export interface RankingParts {
+  readonly streams: Streams
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>
+  readonly topology: BestSellers
+  readonly timeZone: string
+}
+
+export function rankings({ streams, clock, topology, timeZone }: RankingParts): Rankings {
   const calendar = calendarOf(timeZone)
-  const boards = queriesOf(streams, topology.name, topology.stores.boards)
-  const progress = queriesOf(streams, topology.name, topology.stores.mergeProgress)
+  const { name, stores } = topology
+  const boards = queriesOf(streams, name, stores.boards)
+  const progress = queriesOf(streams, name, stores.mergeProgress)
+  const waits = new RowWaits({ topology: name, store: stores.boards.name, streams, clock })
+  const keyOf = (query: BoardQuery): string => snapshotKey(query, calendar.at(query.at)[query.window].start)
   return {
-    async board({ window, metric, category, at }: BoardQuery) {
+    async board(query: BoardQuery) {
+      const { window, metric, category, at } = query
       const route = boardRoute({ window, metric })
       const { start, end } = calendar.at(at)[window]
-      const found = boards.get(snapshotKey({ window, metric, category }, start), route)
+      const found = boards.get(keyOf(query), route)
       if (found.value !== undefined) return found
       const { positions } = found
       const { value: known } = progress.get(route, route)
@@ -42,6 +54,13 @@ export function rankings(streams: Streams, topology: BestSellers, timeZone: stri
         lateCount: 0,
       }
       return { value: board, positions }
+    },
+    boardUntil(query, enough, wait) {
+      return waits.until(async () => {
+        const asked = query()
+        const { value } = await this.board(asked)
+        return enough(value) ? undefined : keyOf(asked)
+      }, wait)
     },
     watermarkMs() {
       const route = boardRoute({ window: 'hour', metric: 'quantity' })

@@ -5,9 +5,9 @@
  * and holds in all of them. Until it is read nothing is delivered.
  */
 import type { ConnectorPort, ConnectorReport } from '../../api/index.ts'
-import { type Connector, ConnectorRunner, type ConnectorView } from '../../connectors/index.ts'
+import { type Connector, ConnectorRunner, type ConnectorView, groupOf } from '../../connectors/index.ts'
 import type { ConnectorSwitch, Topics } from '../../schemas/index.ts'
-import type { Clock, Log } from '../../streams/index.ts'
+import { type Clock, type Log, StreamsError } from '../../streams/index.ts'
 import type { ConnectorFacts, Telemetry } from '../../telemetry/index.ts'
 import { TopicView } from './topic-view.ts'
 
@@ -90,6 +90,17 @@ export class RunningConnectors {
   }
 
   // --- what is asked
+
+  get all(): readonly Connector[] {
+    return this.#runners.map(({ connector }) => connector)
+  }
+
+  /** Throws `TASK_NOT_HERE` where the group's task of the partition is another process's. */
+  assertReading(group: string, partition: number): void {
+    const runner = this.#runners.find(({ connector }) => groupOf(connector) === group)
+    if (runner?.has(partition) !== true)
+      throw new StreamsError('TASK_NOT_HERE', `partition ${partition} of ${group}`)
+  }
 
   async reports(): Promise<readonly ConnectorReport[]> {
     return (await this.#views()).map(({ tasks, ...rest }) => ({

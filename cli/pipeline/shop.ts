@@ -24,6 +24,7 @@ import { Incidents } from './incidents.ts'
 import { Admission, RateMeter } from './lag.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
 import { orderPort, pointPort, stockPort } from './order-port.ts'
+import { openOutbox } from './outbox.ts'
 import { createProbes } from './probes.ts'
 import { rankings } from './rankings.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
@@ -143,6 +144,7 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
+  openOutbox({ ...base, log: shopLog.log, pipeline: behind.pipeline }, closing)
   if (config.orders.enabled) await sealing.eraser?.resume()
   // Again: who still asks is answered before what answers goes.
   closing.add('HTTP', () => doors.shut())
@@ -286,7 +288,8 @@ function pipelineOf(
   const { deciding } = topologies
   const watched = { telemetry, clock, admission, rates, replica, incidents }
   const parts: PortParts = { streams, deciding, log, checks, ...watched }
-  const boards = rankings(streams, topologies.ranking, config.shop.timeZone)
+  const { timeZone } = config.shop
+  const boards = rankings({ streams, clock, topology: topologies.ranking, timeZone })
   const watermarkMs = (): number | undefined => boards.watermarkMs()
   const orders = config.orders.enabled ? incidents : undefined
   const found = { invariants: judged, orders }
@@ -302,9 +305,10 @@ function pipelineOf(
     ...userPort(parts),
     ...privacyPort(parts, base.sealing),
     ...operationsPort(parts),
-    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all }),
+    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all, connectors }),
     ...connectorPort(connectors),
     board: (query) => boards.board(query),
+    boardUntil: (query, enough, wait) => boards.boardUntil(query, enough, wait),
     copies: replica,
   }
   return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }

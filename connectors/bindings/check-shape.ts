@@ -50,6 +50,7 @@ const oneOf = (...words: readonly string[]): Check =>
 
 const external = record({
   partitions: { check: whole(1, MAX_PARTITIONS), optional: true },
+  keys: { check: oneOf('text', 'long', 'int'), optional: true },
   format: { check: oneOf('json', 'avro'), optional: true },
   schema: { check: must((value) => isObject(value), 'must be an Avro record'), optional: true },
   schemaId: { check: whole(0, 2 ** 31 - 1), optional: true },

@@ -7,6 +7,7 @@
  * So each message is mapped exactly once, however often the process dies. A message that its producer sent twice is two
  * messages: what tells them apart is the id that the profile gives the record.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import {
   type Connector,
   type Delivered,
@@ -19,6 +20,9 @@ import type { CompiledBinding } from './compile.ts'
 import type { Surroundings } from './functions.ts'
 import { mapMessage } from './map.ts'
 
+/** How long messages are mapped before everything else has its turn. */
+const TURN_MS = 10
+
 export function bindingConnector(binding: CompiledBinding, around: Surroundings): Connector {
   return {
     name: `binding-${binding.name}`,
@@ -27,7 +31,7 @@ export function bindingConnector(binding: CompiledBinding, around: Surroundings)
     async open() {
       if (!around.ready()) throw new Unavailable('what the binding looks into is not read yet')
       return {
-        deliver: ({ records }) => deliver(binding, records, around),
+        deliver: ({ records }, signal) => deliver(binding, records, around, signal),
         close: () => Promise.resolve(),
       }
     },
@@ -38,10 +42,18 @@ async function deliver(
   binding: CompiledBinding,
   records: readonly Incoming[],
   around: Surroundings,
+  signal: AbortSignal,
 ): Promise<Delivered> {
   const outputs: Produced[] = []
   const rejected: Rejected[] = []
+  let begun = performance.now()
   for (const record of records) {
+    // Expressions wait for nothing: everybody else would have to wait for the whole batch.
+    if (performance.now() - begun > TURN_MS) {
+      await nextTurn()
+      signal.throwIfAborted()
+      begun = performance.now()
+    }
     const { seen, mapped } = await mapOne(binding, record, around)
     if (!('misfit' in mapped)) outputs.push(...mapped.records.map((one) => ({ ...one, because: record })))
     else if (seen.missed) throw new NotThereYet(mapped.misfit)

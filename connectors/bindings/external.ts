@@ -6,6 +6,7 @@ import {
   fixedSource,
   fromJson,
   type RecordSchema,
+  SerializationError,
   type Serde,
   stringSerde,
   toJson,
@@ -17,14 +18,35 @@ import type { ExternalTopic } from './profile.ts'
 /** Throws what the schema is refused with. */
 export function externalTopic(
   name: string,
-  { format = 'json', schema, schemaId }: ExternalTopic,
+  { keys = 'text', format = 'json', schema, schemaId }: ExternalTopic,
 ): Topic<string, unknown> {
   const avro = format === 'avro' && schema !== undefined && schemaId !== undefined
   const value = avro
     ? shopAvroSerde({ name: fullName(schema), version: 1, definition: schema }, schemaId)
     : jsonSerde
-  return { name, key: stringSerde, value, cleanup: 'delete', timestamps: 'CreateTime' }
+  return { name, key: keySerdes[keys], value, cleanup: 'delete', timestamps: 'CreateTime' }
 }
+
+/** Digits on this side, big-endian bytes on the other. */
+function integerSerde(bytes: 4 | 8): Serde<string> {
+  return {
+    serialize(text) {
+      if (!/^-?\d{1,19}$/.test(text)) throw new SerializationError('invalid-value', 'key', 'not an integer')
+      const number = BigInt(text)
+      if (BigInt.asIntN(bytes * 8, number) !== number)
+        throw new SerializationError('invalid-value', 'key', `not an integer of ${bytes} bytes`)
+      const key = Buffer.alloc(8)
+      key.writeBigInt64BE(number)
+      return key.subarray(8 - bytes)
+    },
+    deserialize(key) {
+      if (key.length !== bytes) throw new DeserializationError('undecodable', `a key is not ${bytes} bytes`)
+      return String(bytes === 8 ? key.readBigInt64BE() : key.readInt32BE())
+    },
+  }
+}
+
+const keySerdes = { text: stringSerde, long: integerSerde(8), int: integerSerde(4) } as const
 
 /** UTF-8 JSON. Deserializing throws a `DeserializationError`. */
 export const jsonSerde: Serde<unknown> = {

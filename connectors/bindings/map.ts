@@ -140,8 +140,13 @@ function ownKey(key: unknown, topic: string): string {
 async function keyOf({ to, key }: CompiledWrite, scope: Scope): Promise<string | null> {
   const given = key === undefined ? null : await evaluate(key, scope, `${to.name}: key`)
   if (given === undefined || given === null) return null
-  if (typeof given === 'string') return given
-  throw new Misfit(`${to.name}: key is not text`)
+  if (typeof given !== 'string') throw new Misfit(`${to.name}: key is not text`)
+  try {
+    to.key.serialize(given)
+    return given
+  } catch (error) {
+    throw new Misfit(`${to.name}: key cannot be written`, { cause: error })
+  }
 }
 
 async function timestampOf({ to, timestamp }: CompiledWrite, scope: Scope): Promise<number> {

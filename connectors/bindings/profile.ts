@@ -32,6 +32,8 @@ export type Expression<T = unknown, V = never> =
 export interface ExternalTopic {
   /** What a log that does not have the topic makes it with; default: as all topics. */
   readonly partitions?: number
+  /** How keys are written: UTF-8 (the default), or an integer of 8 or 4 bytes as Java's serializers write it. */
+  readonly keys?: 'text' | 'long' | 'int'
   /** Default `json`. */
   readonly format?: 'json' | 'avro'
   /** Of Avro in Confluent framing: the one schema that values are written with, and its id. */

@@ -114,6 +114,11 @@ export class ConnectorRunner implements GroupListener {
     return !this.#going.isOpen
   }
 
+  /** Whether the task of a partition is assigned to this process. */
+  has(partition: number): boolean {
+    return [...this.#tasks.values()].some(({ id }) => id.partition === partition)
+  }
+
   /** Nothing is delivered until `resume`, but for what is under way. Idempotent. */
   pause(): void {
     this.#going.shut()

@@ -4,10 +4,10 @@ import type { Connector } from './connector.ts'
 
 export function connectorTopics({ inputs, outputs = [] }: Connector): readonly TopicUse[] {
   const uses = new Map<string, TopicUse>()
-  for (const { name, cleanup, timestamps } of outputs)
-    uses.set(name, { name, role: 'sink', cleanup, timestamps })
-  for (const { name, cleanup, timestamps } of inputs) {
-    uses.set(name, { name, role: 'source', cleanup, timestamps })
+  for (const { name, cleanup, timestamps, erasable } of outputs)
+    uses.set(name, { name, role: 'sink', cleanup, timestamps, erasable })
+  for (const { name, cleanup, timestamps, erasable } of inputs) {
+    uses.set(name, { name, role: 'source', cleanup, timestamps, erasable })
     const letters = deadLetterTopic(name)
     uses.set(letters, { name: letters, role: 'dead-letter', cleanup: 'delete', timestamps: 'CreateTime' })
   }

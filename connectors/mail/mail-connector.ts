@@ -10,9 +10,10 @@ import type { MailRequested, MailStatus, Topics } from '../../schemas/index.ts'
 import type { Clock } from '../../streams/index.ts'
 import type { Connector, DeliveryPolicy, Incoming } from '../frame/connector.ts'
 import { eachRecord, type RecordOutcome } from '../frame/each-record.ts'
+import { isUnavailable } from '../frame/failures.ts'
 import { TokenBucket } from './rate.ts'
 import { type MailFacts, renderMail } from './render.ts'
-import { isAddress, type MailTransport } from './transport.ts'
+import { isAddress, type MailOutcome, type MailTransport, type OutgoingMail } from './transport.ts'
 import { languageOf, type MailLanguage } from './words.ts'
 
 export interface MailConnectorOptions {
@@ -89,7 +90,8 @@ async function sendOne(
   const { transport, bucket, shopName, timeZone, domain } = sending
   await bucket.take(signal)
   const language = languageOf(addressee.locale, sending.language)
-  const outcome = await transport.send(
+  const outcome = await sent(
+    transport,
     {
       ...renderMail(facts, { language, shopName, timeZone }),
       messageId: `<${mail.mailId}@${domain}>`,
@@ -102,6 +104,16 @@ async function sendOne(
   return ended(sending, record, outcome.status, outcome.status === 'SENT' ? undefined : outcome.codes)
 }
 
+/** What else a transport throws may quote the address, and would go into a dead letter (I25). */
+async function sent(transport: MailTransport, mail: OutgoingMail, signal: AbortSignal): Promise<MailOutcome> {
+  try {
+    return await transport.send(mail, signal)
+  } catch (error) {
+    if (isUnavailable(error) || signal.aborted) throw error
+    throw new Error(`the transport failed: ${error instanceof Error ? error.name : typeof error}`)
+  }
+}
+
 /** What became of it, and of an address that bounced. */
 function ended(
   { topics }: Sending,
@@ -110,8 +122,8 @@ function ended(
   reason: string | null = null,
 ): RecordOutcome {
   const { mailId, orderId, userId, template, userCouponId, email } = mail
-  const sent = { mailId, orderId, userId, template, status, userCouponId, reason }
-  const outputs = [{ topic: topics.mailSent, key: recordKey, value: sent, timestamp }]
+  const fact = { mailId, orderId, userId, template, status, userCouponId, reason }
+  const outputs = [{ topic: topics.mailSent, key: recordKey, value: fact, timestamp }]
   if (status !== 'BOUNCED' || email === null) return { outputs }
   const suppressed = { userId, email, reason: reason ?? '', mailId, at: timestamp }
   return {

@@ -14,7 +14,7 @@ import {
 } from '../../schemas/index.ts'
 
 export interface Timeline {
-  /** False: more happened than is kept. */
+  /** False: more happened than is kept, or the order is older than timelines are. */
   readonly complete: boolean
   readonly events: readonly OrderEvent[]
   /** In the order in which they were begun. */
@@ -62,7 +62,15 @@ interface Step {
   readonly answers: OrderEvent[]
 }
 
-export function timelineOf(events: readonly OrderEvent[], maxEvents: number): Timeline {
+export interface TimelineOptions {
+  /** Events that are kept of an order. */
+  readonly maxEvents: number
+  /** There is an order, and not only payments that none asked for: then its creation is the beginning. */
+  readonly isOrder: boolean
+}
+
+export function timelineOf(events: readonly OrderEvent[], { maxEvents, isOrder }: TimelineOptions): Timeline {
+  const begins = !isOrder || events.some(({ kind }) => kind === 'CREATED')
   const steps = new Map<string, Step>()
   const stepOf = (part: OrderPart): Step => {
     const { kind, id, step: name, part: which, undo } = part
@@ -79,7 +87,7 @@ export function timelineOf(events: readonly OrderEvent[], maxEvents: number): Ti
       stepOf(sending.of).sent.push({ sending, sentAt: event.at, madeBy, answer: undefined })
     }
   }
-  return { complete: events.length < maxEvents, events, steps: [...steps.values()].map(shown) }
+  return { complete: begins && events.length < maxEvents, events, steps: [...steps.values()].map(shown) }
 }
 
 function take({ sent, answers }: Step, event: OrderEvent): void {

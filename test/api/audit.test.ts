@@ -40,6 +40,32 @@ describe('I26: an operator', () => {
     expect(JSON.parse(pipeline.audits.at(-1)?.after ?? '')).toMatchObject({ title: 'Mug', currency: 'EUR' })
   })
 
+  it('who writes products as events is, once a batch; facts of other systems are not', async () => {
+    const { api, pipeline } = start({ tokens: TOKENS })
+    const product = (productId: string) =>
+      JSON.stringify({ productId, title: 'Mug', categoryId: null, price: 300, currency: 'EUR' })
+    const write = (topic: string, payload: string) =>
+      api.app.inject({
+        method: 'POST',
+        url: `/v1/events/${topic}`,
+        headers: { ...admin, 'content-type': 'application/x-ndjson' },
+        payload,
+      })
+    expect((await write('product.catalog', `${product('p1')}\n${product('p2')}`)).statusCode).toBe(202)
+    expect(pipeline.records.map(({ topic }) => topic)).toEqual([
+      'ops.audit',
+      'product.catalog',
+      'product.catalog',
+    ])
+    expect(pipeline.audits).toMatchObject([
+      { actor: 'ops', action: 'events.write', target: 'product.catalog' },
+    ])
+    expect(JSON.parse(pipeline.audits[0]?.after ?? '')).toEqual({ events: 2, keys: ['p1', 'p2'] })
+    const asked = JSON.stringify({ requestId: 'r1', couponId: 'c1', userId: 'ann' })
+    expect((await write('coupon.issue.requested', asked)).statusCode).toBe(202)
+    expect(pipeline.audits).toHaveLength(1)
+  })
+
   it('F23: who says that the system clock is right is on record, with what the clock was; where nothing is frozen, nothing is on record', async () => {
     const started = start({ tokens: TOKENS })
     const { api, pipeline } = started

@@ -102,6 +102,7 @@ export class FakePipeline extends FakeUsers implements Pipeline {
   readonly #processed = new Map<string, number>()
   #done = 0
   #waiters = new Set<Waiter>()
+  readonly #boardWaiters = new Set<() => void>()
 
   /** What was appended besides the audit. */
   get business(): readonly Appended[] {
@@ -239,6 +240,33 @@ export class FakePipeline extends FakeUsers implements Pipeline {
     this.#read()
     const positions = [{ topic: 'ranking.partition.update', partition: 0, offset: 12 }]
     return { value: this.boards.get(`${query.window}/${query.metric}`), positions }
+  }
+
+  /** Puts a board there and lets those see it who wait for it. */
+  setBoard(board: RankingSnapshot): void {
+    this.boards.set(`${board.window}/${board.metric}`, board)
+    for (const look of this.#boardWaiters) look()
+  }
+
+  boardUntil(
+    query: () => BoardQuery,
+    enough: (board: RankingSnapshot | undefined) => boolean,
+    { timeoutMs, signal }: WaitOptions,
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const end = () => {
+      clearTimeout(timer)
+      this.#boardWaiters.delete(look)
+      resolve()
+    }
+    const look = () => {
+      const { window, metric } = query()
+      if (enough(this.boards.get(`${window}/${metric}`))) end()
+    }
+    const timer = setTimeout(end, timeoutMs)
+    signal?.addEventListener('abort', end)
+    this.#boardWaiters.add(look)
+    return promise
   }
 
   deadLetterTopic(name: string): string | undefined {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { OrderTimeline } from '../../api/index.ts'
 import { orderView } from './fake-orders.ts'
+import { EventReader } from './event-reader.ts'
 import { deserted, pair, process } from './peer-support.ts'
 import { bearer, NOW, serve, start, type Started, TOKENS } from './support.ts'
 
@@ -181,42 +182,6 @@ describe('a timeline', () => {
   })
 })
 
-/** A stream as it comes. */
-class Reader {
-  readonly response: Response
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>
-  text = ''
-
-  private constructor(response: Response) {
-    this.response = response
-    this.#reader = (response.body as ReadableStream<Uint8Array>).getReader()
-  }
-
-  static async open(url: string, lastId?: string): Promise<Reader> {
-    return new Reader(await fetch(url, { headers: lastId === undefined ? {} : { 'last-event-id': lastId } }))
-  }
-
-  /** Until the text is there; without one, to the end. */
-  async until(text?: string): Promise<string> {
-    while (text === undefined || !this.text.includes(text)) {
-      const { done, value } = await this.#reader.read()
-      if (done) break
-      this.text += Buffer.from(value).toString()
-    }
-    return this.text
-  }
-
-  get states(): readonly unknown[] {
-    return [...this.text.matchAll(/^data: (.*)$/gm)].map(
-      ([, data]) => (JSON.parse(data ?? '') as { state: unknown }).state,
-    )
-  }
-
-  cancel(): Promise<void> {
-    return this.#reader.cancel()
-  }
-}
-
 const EVENTS = '/v1/orders/o1/events'
 
 describe('a stream of statuses', () => {
@@ -229,14 +194,14 @@ describe('a stream of statuses', () => {
 
   it('tells each as it comes, with the revision as its id, and ends with the order', async () => {
     const { url, pipeline } = await streaming()
-    const reader = await Reader.open(url + EVENTS)
+    const reader = await EventReader.open(url + EVENTS)
     expect(reader.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
     await reader.until('PENDING')
     pipeline.tell('o1', { state: 'PAID', revision: 2 })
     await reader.until('PAID')
     pipeline.tell('o1', { state: 'COMPLETED', revision: 4 })
     await reader.until()
-    expect(reader.states).toEqual(['PENDING', 'PAID', 'COMPLETED'])
+    expect(reader.data.map(({ state }) => state)).toEqual(['PENDING', 'PAID', 'COMPLETED'])
     expect(reader.text).toMatch(/^id: 4\nevent: status\ndata: \{"orderId":"o1","state":"COMPLETED"/m)
   })
 
@@ -244,9 +209,9 @@ describe('a stream of statuses', () => {
     const { url, pipeline } = await streaming()
     pipeline.tell('o1', { state: 'PAID', revision: 2 })
     pipeline.tell('o1', { state: 'COMPLETED', revision: 4 })
-    const reader = await Reader.open(url + EVENTS, '1')
+    const reader = await EventReader.open(url + EVENTS, '1')
     await reader.until()
-    expect(reader.states).toEqual(['PAID', 'COMPLETED'])
+    expect(reader.data.map(({ state }) => state)).toEqual(['PAID', 'COMPLETED'])
     expect((await fetch(url + EVENTS, { headers: { 'last-event-id': '4' } })).status).toBe(204)
     const wrong = await fetch(url + EVENTS, { headers: { 'last-event-id': 'x y' } })
     expect(await wrong.json()).toMatchObject({ status: 400, errors: [{ path: 'header.last-event-id' }] })
@@ -259,14 +224,14 @@ describe('a stream of statuses', () => {
 
   it('on which nothing happens says that it lives', async () => {
     const { url } = await streaming({ eventHeartbeatMs: 1 })
-    const reader = await Reader.open(url + EVENTS)
+    const reader = await EventReader.open(url + EVENTS)
     expect(await reader.until('\n: \n')).toContain('PENDING')
     await reader.cancel()
   })
 
   it('has room of its own, and gives it back', async () => {
     const { url, pipeline } = await streaming({ eventStreams: 1, concurrentRequests: 1 })
-    const reader = await Reader.open(url + EVENTS)
+    const reader = await EventReader.open(url + EVENTS)
     await reader.until('PENDING')
     expect(await (await fetch(url + EVENTS)).json()).toMatchObject({ status: 503, code: 'OVERLOADED' })
     expect((await fetch(`${url}/v1/orders/o1`)).status).toBe(200)
@@ -277,17 +242,17 @@ describe('a stream of statuses', () => {
 
   it('ends when the server closes', async () => {
     const { url, api } = await streaming()
-    const reader = await Reader.open(url + EVENTS)
+    const reader = await EventReader.open(url + EVENTS)
     await reader.until('PENDING')
     const closed = api.close()
     await reader.until()
     await closed
-    expect(reader.states).toEqual(['PENDING'])
+    expect(reader.data.map(({ state }) => state)).toEqual(['PENDING'])
   })
 
   it('leaves nothing behind when its reader goes', async () => {
     const { url, pipeline } = await streaming()
-    const reader = await Reader.open(url + EVENTS)
+    const reader = await EventReader.open(url + EVENTS)
     await reader.until('PENDING')
     await expect.poll(() => pipeline.orderWaiters).toBe(1)
     await reader.cancel()
@@ -298,12 +263,12 @@ describe('a stream of statuses', () => {
     const { asked, owner } = await pair({ orders })
     owner.pipeline.setOrder(order('o1', { state: 'PENDING', revision: 0 }))
     owner.pipeline.tell('o1', { state: 'PENDING', revision: 1 })
-    const reader = await Reader.open(asked.url + EVENTS)
+    const reader = await EventReader.open(asked.url + EVENTS)
     await reader.until('PENDING')
     await expect.poll(() => owner.pipeline.orderWaiters).toBe(1)
     owner.pipeline.tell('o1', { state: 'COMPLETED', revision: 2 })
     await reader.until()
-    expect(reader.states).toEqual(['PENDING', 'COMPLETED'])
+    expect(reader.data.map(({ state }) => state)).toEqual(['PENDING', 'COMPLETED'])
     const none = await fetch(`${asked.url}/v1/orders/o2/events`)
     expect(await none.json()).toMatchObject({ status: 404, code: 'UNKNOWN_ORDER' })
   })

@@ -10,7 +10,7 @@ import { scratchDirectory } from '../support/scratch.ts'
 import { PlatformRun, storedKept, storedLines, textOf } from './platform-run.ts'
 
 const seed = seedOfRun()
-const kills = crashRuns(10)
+const kills = crashRuns(6)
 
 vi.setConfig({ testTimeout: 60_000 + kills * 20_000 })
 

@@ -9,6 +9,7 @@ import { freshDirectory, run, startShopWith, stop } from '../e2e/command.ts'
 import { sellMug } from '../e2e/orders.ts'
 import { eventually } from '../support/kafka/eventually.ts'
 import { testClient, testDatabase } from '../support/postgres/database.ts'
+import { confirmed, insert, makeOutbox } from './outbox-rig.ts'
 
 async function rowsOf(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ n: number }>(
@@ -58,4 +59,30 @@ test('what is sold is exported, compared, and written again from the log', { tim
   await eventually(async () => (await rowsOf(client)) === 3)
   await stop(again)
   expect((await command('data-platform', 'reconcile')).code).toBe(0)
+})
+
+test('what a transaction puts into the outbox comes out of the data platform', {
+  timeout: 300_000,
+}, async () => {
+  const url = await testDatabase()
+  const client = await testClient(url)
+  await makeOutbox(client)
+  const env = {
+    MILLRACE_DATA_PLATFORM_TARGET: 'postgres',
+    MILLRACE_DATA_PLATFORM_URL: url,
+    MILLRACE_OUTBOX_URL: url,
+  }
+  const shop = await startShopWith(env, freshDirectory())
+  const now = Date.now()
+  await client.query('BEGIN')
+  await insert(client, confirmed('o1', { confirmedAt: now }))
+  await insert(client, confirmed('o2', { confirmedAt: now }))
+  await client.query('COMMIT')
+  await eventually(async () => (await rowsOf(client)) === 2)
+  const { rows } = await client.query('SELECT order_id, amount::int FROM order_line ORDER BY order_id')
+  expect(rows).toEqual([
+    { order_id: 'o1', amount: 300 },
+    { order_id: 'o2', amount: 300 },
+  ])
+  await stop(shop)
 })

@@ -80,6 +80,41 @@ test('shop C: a message by HTTP keeps its bytes, and is refused where its number
   expect(await call(shop, 'POST', '/v1/events/stock-restore-topic', {})).toMatchObject({ status: 404 })
 }, 120_000)
 
+test('what did not fit is found, and sent back when the profile is mended', async () => {
+  const dataDir = freshDirectory()
+  const file = join(freshDirectory(), 'shop.json')
+  const write = (userId: string): void => {
+    const fields = { requestId: "'r' & $id(u)", couponId: '$id(c)', userId }
+    const writes = [{ to: 'coupon.issue.requested', fields }]
+    const bindings = [{ name: 'ask', direction: 'in', from: 'their.asks', writes }]
+    writeFileSync(file, JSON.stringify({ shop: 'x', topics: { 'their.asks': {} }, bindings }))
+  }
+  write('$id(who)')
+  const settings = { 'bindings.profiles': file }
+  const first = await openShop(settings, dataDir)
+  await call(first, 'POST', '/v1/events/their.asks?key=k', { u: 42, c: 5 })
+  const waiting = async (shop: Shop) =>
+    (await call(shop, 'GET', '/v1/ops/dlq?topic=their.asks')).body['items']
+  await expect
+    .poll(() => waiting(first), WAIT)
+    .toMatchObject([{ error: 'Rejected', state: 'waiting', key: 'k' }])
+  await first.close()
+
+  write('$id(u)')
+  const shop = await openShop(settings, dataDir)
+  const redrive = await call(shop, 'POST', '/v1/ops/dlq/redrive', {
+    filter: { topic: 'their.asks' },
+    dryRun: false,
+  })
+  expect(redrive).toMatchObject({ status: 200 })
+  await expect
+    .poll(() => valuesOf(shop.log, topics.couponIssueRequested), WAIT)
+    .toMatchObject([{ userId: '42' }])
+  expect(await call(shop, 'GET', '/v1/ops/dlq?topic=their.asks&state=waiting')).toMatchObject({
+    body: { items: [] },
+  })
+}, 120_000)
+
 test('a shop whose profile is wrong does not start, and says what is', async () => {
   const directory = freshDirectory()
   const file = join(directory, 'wrong.json')

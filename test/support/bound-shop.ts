@@ -1,11 +1,18 @@
 /** A shop with topics of its own on any log: its profiles' connectors, and the topologies that serve it. */
 import { type Config, loadConfig } from '../../config/index.ts'
-import { ConnectorRunner, noConnectorHooks } from '../../connectors/index.ts'
+import {
+  type Connector,
+  ConnectorRunner,
+  connectorTopics,
+  groupOf,
+  noConnectorHooks,
+} from '../../connectors/index.ts'
 import { Bindings, bindingTopicSpecs, loadProfiles } from '../../cli/pipeline/bindings.ts'
 import { topicSpecs } from '../../cli/pipeline/topic-specs.ts'
 import { type Topic, topics } from '../../schemas/index.ts'
 import {
   deadLetterTopic,
+  type AppendRecord,
   type Headers,
   formatUuid7,
   type Log,
@@ -32,6 +39,8 @@ export interface BoundShopOptions {
   readonly topologies: readonly Topology[]
   readonly application: string
   readonly stateDirectory?: StateDirectory
+  /** That run beside the bindings. */
+  readonly connectors?: readonly Connector[]
   readonly openAddress?: (orderId: string, customerId: string, sealed: Buffer) => Promise<unknown>
 }
 
@@ -63,32 +72,36 @@ export class BoundShop {
     this.#parts = await start(this.#options)
   }
 
-  /** The shop's own messages, one after the other. */
+  /** The shop's own messages, as one append: in this order within a partition. */
   async send(topic: string, ...messages: readonly TheirMessage[]): Promise<void> {
-    for (const { key, headers = {}, value } of messages) {
-      const bytes = typeof value === 'string' ? value : JSON.stringify(value)
+    const records = messages.map(({ key, headers = {}, value }) => {
+      const bytes = Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
       const pairs = Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const)
-      await this.#append(topic, key ?? null, Buffer.from(bytes), pairs)
-    }
+      return this.#record(topic, key ?? null, bytes, pairs)
+    })
+    await this.log.append(records)
   }
 
   async say<V>(topic: Topic<V>, ...values: readonly V[]): Promise<void> {
-    for (const value of values)
-      await this.#append(topic.name, topic.keyOf(value), topic.value.serialize(value))
+    await this.log.append(
+      values.map((value) => this.#record(topic.name, topic.keyOf(value), topic.value.serialize(value))),
+    )
   }
 
-  async #append(
-    topic: string,
-    key: string | null,
-    value: Buffer,
-    headers: Headers = NO_HEADERS,
-  ): Promise<void> {
+  #record(topic: string, key: string | null, value: Buffer, headers: Headers = NO_HEADERS): AppendRecord {
     const timestamp = Date.now()
     // What has no key is spread, as a producer does.
     const partition = key === null ? this.#sent % this.log.partitions(topic) : undefined
     const lineage = { eventId: formatUuid7(timestamp, ++this.#sent, 1, 1) }
-    const bytes = key === null ? null : Buffer.from(key)
-    await this.log.append([{ topic, partition, key: bytes, value, timestamp, lineage, headers }])
+    return {
+      topic,
+      partition,
+      key: key === null ? null : Buffer.from(key),
+      value,
+      timestamp,
+      lineage,
+      headers,
+    }
   }
 
   /** Resolves with the values of one of our topics once there are that many, by whatever `of` says of them. */
@@ -137,7 +150,7 @@ export class BoundShop {
     const { streams, runners } = this.#parts
     const inputs = [
       ...runners.flatMap(({ connector }) =>
-        connector.inputs.map(({ name }) => ({ name, group: `connector-${connector.name}` })),
+        connector.inputs.map(({ name }) => ({ name, group: groupOf(connector) })),
       ),
       ...streams.runners.flatMap(({ topology }) =>
         topology.subTopologies.flatMap(({ sources }) =>
@@ -200,7 +213,7 @@ async function start({
   const config = boundConfig(files)
   const topicSpec = topicSpecs(config)
   const profiles = await loadProfiles(config, topics)
-  const { stateDirectory, openAddress = () => Promise.resolve(undefined) } = options
+  const { stateDirectory, connectors = [], openAddress = () => Promise.resolve(undefined) } = options
   const streams = new Streams({
     application,
     topologies,
@@ -209,7 +222,10 @@ async function start({
     commitIntervalMs: 20,
     ...(stateDirectory && { stateDirectory }),
   })
-  await log.ensureTopics(bindingTopicSpecs(config, profiles))
+  await log.ensureTopics([
+    ...bindingTopicSpecs(config, profiles),
+    ...connectors.flatMap(connectorTopics).map(topicSpec),
+  ])
   await streams.open()
   await streams.ready()
   streams.run()
@@ -217,11 +233,11 @@ async function start({
     throw new Error(`${topic} cannot be looked into`, { cause: fault })
   }
   const bindings = new Bindings({ profiles, log, clock: systemClock, openAddress, onFault })
-  const runners = bindings.connectors.map(
+  const runners = [...bindings.connectors, ...connectors].map(
     (connector) =>
       new ConnectorRunner({
         application,
-        connector: { ...connector, delivery: { backoffMs: 20 } },
+        connector: { ...connector, delivery: { ...connector.delivery, backoffMs: 20 } },
         log,
         clock: systemClock,
         hooks: noConnectorHooks,

@@ -17,6 +17,8 @@ import { grant } from '../unit/points/given.ts'
 import { adjust } from '../unit/stock/given.ts'
 import { created, DAY, MINUTE, modes, OrderDesk, START } from './orders-driver.ts'
 
+const KEPT = { maxEvents: MAX_EVENTS, isOrder: true }
+
 async function desk(mode: Partial<DriverOptions> = {}): Promise<OrderDesk> {
   const opened = await OrderDesk.open(mode)
   onTestFinished(() => opened.close())
@@ -29,7 +31,7 @@ async function eventsOf({ driver, topology }: OrderDesk) {
 }
 
 async function stepsOf(opened: OrderDesk): Promise<string[]> {
-  return shown(timelineOf(await eventsOf(opened), MAX_EVENTS))
+  return shown(timelineOf(await eventsOf(opened), KEPT))
 }
 
 /** `stock tea: #1 0 RESERVED`, attempt and epoch before each command's answer; an answer of no known command last. */
@@ -117,6 +119,19 @@ describe.each(modes)('an order, %s', (_, mode) => {
   })
 })
 
+test('a timeline is complete from the beginning of an order on, and up to as many events as are kept', async () => {
+  const opened = await desk()
+  await opened.create()
+  const events = await eventsOf(opened)
+  expect(timelineOf(events, KEPT).complete).toBe(true)
+  expect(timelineOf(events, { ...KEPT, maxEvents: events.length }).complete).toBe(false)
+  // Of an order that is older than timelines there is only what came since, or nothing.
+  expect(timelineOf([], KEPT).complete).toBe(false)
+  const strays = events.map((event) => ({ ...event, kind: 'PAYMENT' }))
+  expect(timelineOf(strays, KEPT).complete).toBe(false)
+  expect(timelineOf(strays, { ...KEPT, isOrder: false }).complete).toBe(true)
+})
+
 test('an event of every status has the revision that was told', async () => {
   const opened = await desk()
   await opened.create()
@@ -154,7 +169,7 @@ describe('with its services', () => {
       driver,
       timeline: timelineOf(
         value.map(([, event]) => event),
-        MAX_EVENTS,
+        KEPT,
       ),
     }
   }

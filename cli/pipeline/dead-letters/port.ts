@@ -3,6 +3,7 @@ import type { DeadLetterPort, PausedTask } from '../../../api/index.ts'
 import type { Topics } from '../../../schemas/index.ts'
 import { type Clock, type Log, parseTaskName, type Streams, type Topology } from '../../../streams/index.ts'
 import { runnerOf } from '../queries.ts'
+import type { RunningConnectors } from '../running-connectors.ts'
 import { DeadLetterBrowser } from './browse.ts'
 import { redrive } from './redrive.ts'
 import { DeadLetterTopics } from './topics.ts'
@@ -15,6 +16,7 @@ export interface DeadLetterOptions {
   readonly topics: Topics
   /** Of the whole deployment. */
   readonly topologies: readonly Topology[]
+  readonly connectors: Pick<RunningConnectors, 'all' | 'assertReading'>
 }
 
 export function deadLetterPort({
@@ -23,8 +25,9 @@ export function deadLetterPort({
   clock,
   topics,
   topologies,
+  connectors,
 }: DeadLetterOptions): DeadLetterPort {
-  const deadLetters = new DeadLetterTopics(topologies)
+  const deadLetters = new DeadLetterTopics(topologies, connectors.all)
   const options = { log, clock, topics, deadLetters }
   const browser = new DeadLetterBrowser(options)
   const running = new Set<string>()
@@ -32,7 +35,9 @@ export function deadLetterPort({
   /** Throws `TASK_NOT_HERE` where this is not the process that does it. */
   function assertOwner(topic: string): void {
     const [reader] = deadLetters.readersOf(topic)
-    if (reader !== undefined) runnerOf(streams, reader).stores.reading(topic, 0)
+    if (reader === undefined) return
+    if (topologies.some(({ name }) => name === reader)) runnerOf(streams, reader).stores.reading(topic, 0)
+    else connectors.assertReading(reader, 0)
   }
 
   function paused(name: string) {

@@ -1,4 +1,5 @@
 /** The dead-letter topics of the shop: whose records are in them, and who reads those when they go back. */
+import { type Connector, groupOf } from '../../../connectors/index.ts'
 import {
   deadLetterTopic,
   type DeadLetter,
@@ -10,15 +11,24 @@ import {
 } from '../../../streams/index.ts'
 
 export class DeadLetterTopics {
-  /** Names of the topologies that read a topic, by topic. */
+  /** Groups that read a topic, by topic: topologies, by their names. */
   readonly #readers = new Map<string, string[]>()
 
-  /** @param topologies of the whole deployment, wherever they run */
-  constructor(topologies: readonly Topology[]) {
+  /**
+   * @param topologies of the whole deployment, wherever they run
+   * @param connectors what no topology reads, they do: topics of others, for example
+   */
+  constructor(topologies: readonly Topology[], connectors: readonly Connector[] = []) {
     for (const { name, subTopologies } of topologies) {
       for (const { topic } of subTopologies.flatMap(({ sources }) => sources)) {
         const readers = this.#readers.get(topic.name) ?? []
         this.#readers.set(topic.name, [...readers, name])
+      }
+    }
+    const known = new Set(this.#readers.keys())
+    for (const connector of connectors) {
+      for (const { name } of connector.inputs.filter((topic) => !known.has(topic.name))) {
+        this.#readers.set(name, [...this.readersOf(name), groupOf(connector)])
       }
     }
   }
@@ -34,7 +44,7 @@ export class DeadLetterTopics {
     return source !== undefined && this.#readers.has(source) ? source : undefined
   }
 
-  /** The topologies that read the topic. */
+  /** The groups that read the topic. */
   readersOf(topic: string): readonly string[] {
     return this.#readers.get(topic) ?? []
   }

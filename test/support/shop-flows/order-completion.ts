@@ -1,12 +1,18 @@
-/** Shops A and B: an OrderCompletedEvent earns points, marks the coupon as used, and counts in the boards. */
+/** Shops A and B: an OrderCompletedEvent earns points, marks the coupon as used, is mailed, and counts in the boards. */
 import { expect } from 'vitest'
 import { topics } from '../../../schemas/index.ts'
-import { bestSellers, couponIssuance, points, wallet } from '../../../topologies/index.ts'
+import { bestSellers, couponIssuance, mailer, points, wallet } from '../../../topologies/index.ts'
 import type { BoundShop, TheirMessage } from '../bound-shop.ts'
 import { issue, openCoupon, sameMembers, type ShopFlow, twiceInDisorder, unitsSold } from './given.ts'
 
 const SEOUL_MS = 9 * 3_600_000
-const topologies = () => [couponIssuance, wallet(), points(), bestSellers({ timeZone: 'Asia/Seoul' })]
+const topologies = () => [
+  couponIssuance,
+  wallet(),
+  points(),
+  mailer({ currency: 'KRW' }),
+  bestSellers({ timeZone: 'Asia/Seoul' }),
+]
 
 export const shopA: ShopFlow = {
   shop: 'a',
@@ -84,6 +90,14 @@ async function completeOrders(
   const used = await shop.ours(topics.couponUsed, 1)
   expect(used).toMatchObject([{ orderId: '1002', userId: '43', userCouponId, discountAmount: 1000 }])
   expect(await unitsSold(shop)).toEqual({ 7: 3, 8: 1 })
+  const mails = await shop.ours(topics.mailRequested, 2, ({ orderId }) => orderId !== '')
+  sameMembers(
+    mails.map(({ orderId, userId, amount }) => [orderId, userId, amount]),
+    [
+      ['1001', '42', 28_000],
+      ['1002', '43', 11_500],
+    ],
+  )
   sameMembers(await shop.deadLetters(`${prefix}.order.completed`, 4), [
     ...Array<string>(2).fill(
       'Rejected: order.completed: finalAmount: $minor takes a decimal with no more digits than the currency has',

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -122,6 +122,23 @@ describe('data goes to stdout', () => {
     const services = ['orders', 'stock', 'points', 'users', 'carts', 'privacy']
     const sandboxes = ['payment-sandbox', 'delivery-sandbox']
     expect(names).toEqual([...coupons, ...services, ...sandboxes, 'catalog', 'best-sellers', 'mailer'])
+  })
+
+  test('mail preview prints every template in every language, or writes them', async () => {
+    const { stdout } = await run('mail preview')
+    for (const name of ['order-completed', 'order-failed', 'refund', 'coupon-issued'])
+      for (const language of ['en', 'ko']) expect(stdout).toContain(`# ${name} (${language})`)
+    const { stdout: one } = await run('mail preview --template refund --locale ko --html')
+    expect(one).toContain('lang="ko-KR"')
+    expect(one).toContain('White mug &lt;large&gt;')
+    await run('mail preview --template refund --to previews')
+    expect(readdirSync(join(directory, 'previews')).toSorted()).toEqual([
+      'refund.en.html',
+      'refund.en.txt',
+      'refund.ko.html',
+      'refund.ko.txt',
+    ])
+    expect((await run('mail preview --template greeting')).code).toBe(2)
   })
 
   test('config, without secrets', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { jsonSerde } from '../../../../connectors/bindings/external.ts'
+import { externalTopic, jsonSerde } from '../../../../connectors/bindings/external.ts'
 import { majorUnits, minorUnits, parseExactly } from '../../../../connectors/bindings/numbers.ts'
 
 describe('JSON of others', () => {
@@ -40,5 +40,26 @@ describe('JSON of others', () => {
         return minorUnits(parseExactly(JSON.stringify(major)), digits) === amount
       }),
     )
+  })
+})
+
+describe('keys of others', () => {
+  it.each([
+    ['text', 'spring', Buffer.from('spring')],
+    ['long', '200', Buffer.from('00000000000000c8', 'hex')],
+    ['long', '-9223372036854775808', Buffer.from('8000000000000000', 'hex')],
+    ['int', '-2', Buffer.from('fffffffe', 'hex')],
+  ] as const)('%s: %s', (keys, text, bytes) => {
+    const { key } = externalTopic('theirs', { keys })
+    expect(key.serialize(text)).toEqual(bytes)
+    expect(key.deserialize(bytes)).toBe(text)
+  })
+
+  it('that are none are refused', () => {
+    const { key } = externalTopic('theirs', { keys: 'int' })
+    for (const text of ['x', '', '1.5', '2147483648', '9'.repeat(20)]) {
+      expect(() => key.serialize(text)).toThrow(/integer/)
+    }
+    expect(() => key.deserialize(Buffer.alloc(8))).toThrow('4 bytes')
   })
 })

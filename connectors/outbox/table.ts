@@ -1,0 +1,74 @@
+/** The statements of an outbox. */
+import type pg from 'pg'
+import type { OutboxRow } from './row.ts'
+
+/** What is purged in one statement. */
+const PURGE_ROWS = 1_000
+
+export class OutboxTable {
+  readonly #client: pg.Client
+  readonly #name: string
+
+  /** @param name checked: it becomes part of statements */
+  constructor(client: pg.Client, name: string) {
+    this.#client = client
+    this.#name = name
+  }
+
+  /** Whether this connection is the one that reads, from now until it ends. */
+  async lock(): Promise<boolean> {
+    const { rows } = await this.#client.query<{ got: boolean }>(
+      'SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS got',
+      [`millrace outbox ${this.#name}`],
+    )
+    return rows[0]?.got === true
+  }
+
+  async listen(onNotice: () => void): Promise<void> {
+    this.#client.on('notification', onNotice)
+    await this.#client.query('LISTEN outbox')
+  }
+
+  /**
+   * The oldest that are not published, by id. Not what comes after some id: ids are drawn before their transactions end,
+   * and one that ends later may have a lower one.
+   */
+  async waiting(limit: number, maxBytes: number): Promise<readonly OutboxRow[]> {
+    const { rows } = await this.#client.query<OutboxRow & { createdAt: string }>(
+      `SELECT id::text, topic, key, headers, octet_length(payload::text) AS bytes,
+         CASE WHEN octet_length(payload::text) <= $2 THEN payload END AS payload,
+         floor(extract(epoch FROM created_at) * 1000)::text AS "createdAt"
+       FROM ${this.#name} AS o WHERE published_at IS NULL AND refused IS NULL ORDER BY o.id LIMIT $1`,
+      [limit, maxBytes],
+    )
+    return rows.map((row) => ({ ...row, createdAt: Number(row.createdAt) }))
+  }
+
+  async published(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    await this.#client.query(
+      `UPDATE ${this.#name} SET published_at = clock_timestamp() WHERE id = ANY($1::bigint[])`,
+      [ids],
+    )
+  }
+
+  async refused(rows: readonly { readonly id: string; readonly reason: string }[]): Promise<void> {
+    if (rows.length === 0) return
+    await this.#client.query(
+      `UPDATE ${this.#name} AS o SET refused = given.reason
+       FROM unnest($1::bigint[], $2::text[]) AS given (id, reason) WHERE o.id = given.id`,
+      [rows.map(({ id }) => id), rows.map(({ reason }) => reason)],
+    )
+  }
+
+  /** Deletes some that were published longer ago; answers whether there may be more. */
+  async purge(keepMs: number): Promise<boolean> {
+    const { rowCount } = await this.#client.query(
+      `DELETE FROM ${this.#name} WHERE id IN (
+         SELECT id FROM ${this.#name} WHERE published_at < clock_timestamp() - $1 * interval '1 ms'
+         ORDER BY published_at LIMIT ${PURGE_ROWS})`,
+      [keepMs],
+    )
+    return rowCount === PURGE_ROWS
+  }
+}

@@ -1,0 +1,21 @@
+/** A certificate for `localhost` that signs itself, and its key: known to everybody, for tests alone. */
+
+export const testKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg3RONLjVUBZGcHtw9
+NSw5w+/UiBfqN1U3XE/F4cNVKsGhRANCAAQtwkuO97l5rQ318o8M8scm49gU/RXT
+DswHTdLO4oWrl2b39KFUyiLo6mxgB3mx6rhOp1ZoMyLdVa4s2Ad0EYh8
+-----END PRIVATE KEY-----
+`
+
+export const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUJuMSfxjlwMcKQdEobxZ64+jf3OYwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyOTIzMzQ0NFoYDzIxMjYxMTA1
+MjMzNDQ0WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQtwkuO97l5rQ318o8M8scm49gU/RXTDswHTdLO4oWrl2b39KFUyiLo
+6mxgB3mx6rhOp1ZoMyLdVa4s2Ad0EYh8o28wbTAdBgNVHQ4EFgQU5ifutyqVmFa2
+/a/ZXoKf7o0pwhswHwYDVR0jBBgwFoAU5ifutyqVmFa2/a/ZXoKf7o0pwhswDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIgevnI5u1TgrAJz1jq2p85vq45Jm4+7/Chqd87jbk0YiMCIQCX
+a6vXd4GeY2hf49KUPZLAmaIN+0jQmIQHzDsw6R4poA==
+-----END CERTIFICATE-----
+`
