@@ -6,38 +6,27 @@
  * lead to all of it. They close so that nothing is asked for what is gone: HTTP stops taking requests, connectors and
  * topologies commit what is complete, then the log closes. Every step of closing runs.
  */
-import type { HealthCheck, Pipeline } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
-import type { CompiledProfile } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import { type BreakerPolicy, type Clock, type Log, Streams, systemClock } from '../../streams/index.ts'
+import { type Log, type Streams, systemClock } from '../../streams/index.ts'
 import { createLogger, Telemetry } from '../../telemetry/index.ts'
 import { Closing } from '../closing.ts'
-import { addressesBy, Bindings, bindingTopicSpecs, externalTopics, loadProfiles } from './bindings.ts'
-import { type ConnectorShop, connectorsOf } from './connectors.ts'
-import { deadLetterPort } from './dead-letters/port.ts'
+import { externalTopics, loadProfiles } from './bindings.ts'
 import { openDoors } from './doors.ts'
 import { openEmbeddedDirectory } from './embedded-shop-log.ts'
 import { pipelineGate } from './gate.ts'
 import { openKafkaDirectory } from './kafka-shop-log.ts'
-import { Incidents } from './incidents.ts'
-import { Admission, RateMeter } from './lag.ts'
-import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
-import { orderPort, pointPort, stockPort } from './order-port.ts'
+import type { Admission } from './lag.ts'
+import { openConnectors } from './open-connectors.ts'
+import { openStreams } from './open-streams.ts'
 import { openOutbox } from './outbox.ts'
-import { createProbes } from './probes.ts'
-import { rankings } from './rankings.ts'
 import { configFor, type DirectoryMode } from './recorded.ts'
-import { Replica } from './replica.ts'
-import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
+import type { ShopBase } from './shop-base.ts'
+import type { DirectoryOptions, ShopDirectory } from './shop-log.ts'
+import { pipelineOf } from './shop-pipeline.ts'
 import { openTopics } from './shop-topics.ts'
-import { connectorPort, RunningConnectors } from './running-connectors.ts'
-import { SuppressedMails } from './suppressed-mails.ts'
-import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
-import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
-import { privacyPort, type Sealing, userPort } from './user-port.ts'
-
-const MEASURE_EVERY_MS = 1_000
+import { checkOverrides } from './topic-specs.ts'
+import { shopTopologies } from './topologies.ts'
 
 export interface ShopOptions {
   readonly config: Config
@@ -163,176 +152,4 @@ function telemetryOf({ config: { logging, metrics }, version }: ShopOptions): Te
 function openDirectory(options: DirectoryOptions): Promise<ShopDirectory> {
   const onKafka = options.config.kafka.brokers.length > 0
   return onKafka ? openKafkaDirectory(options) : openEmbeddedDirectory(options)
-}
-
-interface ShopBase {
-  readonly config: Config
-  readonly topologies: ShopTopologies
-  readonly topics: Topics
-  readonly profiles: readonly CompiledProfile[]
-  readonly shopLog: ShopLog
-  readonly sealing: Sealing
-  readonly telemetry: Telemetry
-  readonly clock: Clock
-}
-
-/** The engine, joined and not running yet. */
-async function openStreams(base: ShopBase, closing: Closing): Promise<Streams> {
-  const { config, topologies, shopLog, telemetry, clock } = base
-  const { log } = shopLog
-  const { application } = config
-  if (config.orders.enabled) sayWhatIsPlayed(base)
-  // Events of every kind are taken here, also for topologies that run elsewhere.
-  await log.ensureTopics(shopTopicSpecs(config, topologies.all, { changelogs: false }))
-  const streams = new Streams({
-    application,
-    topologies: topologies.here,
-    log,
-    topicSpec: topicSpecs(config),
-    clock,
-    hooks: telemetry.engine,
-    breaker: breakerOf(base),
-    ...shopLog.engine,
-  })
-  closing.add('topologies', () => streams.close())
-  await streams.open()
-  if (!shopLog.isShared) await streams.ready()
-  return streams
-}
-
-/** Never on without a word. */
-function sayWhatIsPlayed({ config, telemetry }: ShopBase): void {
-  const { payments, deliveries } = sandboxesOf(config)
-  const played = [payments && 'every payment is approved', deliveries && 'every parcel is delivered']
-  const said = played.filter((one) => one !== false).join(', ')
-  if (said !== '') telemetry.logger.warn(`orders.sandboxes is on: ${said}`)
-}
-
-/** They deliver as soon as it is known which of them are paused. */
-async function openConnectors(
-  base: ShopBase,
-  shop: ConnectorShop,
-  closing: Closing,
-): Promise<RunningConnectors> {
-  const { config, topics, shopLog, telemetry, clock } = base
-  const bindings = await openBindings(base, (userId) => shop.pipeline.opener(userId))
-  closing.add('bindings', () => bindings.close())
-  const connectors = await RunningConnectors.open({
-    application: config.application,
-    connectors: [...connectorsOf({ config, topics, shop }), ...bindings.connectors],
-    log: shopLog.log,
-    topics,
-    clock,
-    random: Math.random,
-    telemetry,
-  })
-  closing.add('connectors', () => connectors.close())
-  return connectors
-}
-
-async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise<Bindings> {
-  const { config, profiles, shopLog, telemetry, clock } = base
-  const { log } = shopLog
-  await log.ensureTopics(bindingTopicSpecs(config, profiles))
-  return new Bindings({
-    profiles,
-    log,
-    clock,
-    openAddress: addressesBy(opener),
-    onFault: (topic, fault) =>
-      telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
-  })
-}
-
-/** Never off without a word. */
-function breakerOf({ config: { deadLetters }, telemetry }: ShopBase): BreakerPolicy | 'off' {
-  const { breaker, ...policy } = deadLetters
-  if (breaker === 'on') return policy
-  telemetry.logger.warn('deadLetters.breaker is off: no flood of dead letters pauses a task')
-  return 'off'
-}
-
-interface ShopPipeline {
-  readonly pipeline: Pipeline
-  /** As `ConnectorShop`. */
-  readonly keysKnown: () => boolean
-  readonly admission: Admission
-}
-
-function breakerCheck({ deadLetters }: Config): readonly HealthCheck[] {
-  return deadLetters.breaker === 'on' ? [] : [{ name: 'breaker', ok: true, detail: 'off' }]
-}
-
-/** What is asked of the engine, by HTTP and by whoever scrapes metrics. */
-function pipelineOf(
-  base: ShopBase,
-  streams: Streams,
-  connectors: RunningConnectors,
-  closing: Closing,
-): ShopPipeline {
-  const { config, topologies, topics, shopLog, telemetry, clock } = base
-  const monotonic = (): number => clock.monotonic()
-  const { maxLagRecords } = config.backpressure
-  const admission = new Admission({ streams, topologies: topologies.deciding, maxLagRecords, monotonic })
-  const rates = new RateMeter(streams, monotonic)
-  const measuring = setInterval(() => rates.measure(), MEASURE_EVERY_MS).unref()
-  closing.add('rates', () => clearInterval(measuring))
-  const replica = replicaOf(base)
-  closing.add('copies', () => replica?.close())
-
-  const { log } = shopLog
-  const suppressed = new SuppressedMails({ config, log: shopLog.log, topics, clock, telemetry })
-  closing.add('bounces', () => suppressed.close())
-  const incidents = incidentsOf(base)
-  closing.add('incidents', () => incidents?.close())
-  // Without the sentinel nobody knows that no invariant is broken.
-  const judged = config.sentinel.enabled ? incidents : undefined
-  const checks = () => [...shopLog.checks(), ...breakerCheck(config), ...(judged?.checks() ?? [])]
-  const { deciding } = topologies
-  const watched = { telemetry, clock, admission, rates, replica, incidents }
-  const parts: PortParts = { streams, deciding, log, checks, ...watched }
-  const { timeZone } = config.shop
-  const boards = rankings({ streams, clock, topology: topologies.ranking, timeZone })
-  const watermarkMs = (): number | undefined => boards.watermarkMs()
-  const orders = config.orders.enabled ? incidents : undefined
-  const found = { invariants: judged, orders }
-  telemetry.watch(createProbes({ streams, shopLog, connectors, now: () => clock.now(), watermarkMs, found }))
-  closing.add('metrics', () => telemetry.watch(undefined))
-  const pipeline: Pipeline = {
-    ...logPort(parts),
-    ...couponPort(parts),
-    ...productPort(parts),
-    ...orderPort(parts),
-    ...stockPort(parts),
-    ...pointPort(parts),
-    ...userPort(parts),
-    ...privacyPort(parts, base.sealing),
-    ...operationsPort(parts),
-    ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all, connectors }),
-    ...connectorPort(connectors),
-    ...suppressed.port,
-    board: (query) => boards.board(query),
-    boardUntil: (query, enough, wait) => boards.boardUntil(query, enough, wait),
-    copies: replica,
-  }
-  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
-}
-
-/** Where other processes have tasks: what those said last, for when they cannot be asked. */
-function replicaOf({ config, topics, shopLog, sealing, telemetry, clock }: ShopBase): Replica | undefined {
-  if (!shopLog.isShared) return undefined
-  return new Replica({
-    log: shopLog.log,
-    topics,
-    timeZone: config.shop.timeZone,
-    sealing: config.orders.enabled && sealing.masterKeys !== undefined,
-    clock,
-    onFault: (topic, fault) => telemetry.logger.warn({ topic, err: fault }, 'a copy cannot be read on'),
-  })
-}
-
-/** What the sentinel and the order saga say, wherever they run. */
-function incidentsOf({ config, topics, shopLog, telemetry, clock }: ShopBase): Incidents | undefined {
-  if (!config.sentinel.enabled && !config.orders.enabled) return undefined
-  return new Incidents({ log: shopLog.log, topics, clock, telemetry })
 }
