@@ -31,6 +31,8 @@ const table = {
   UNKNOWN_TOPIC: { status: 404, title: 'No such topic takes events' },
   ORDERS_OFF: { status: 404, title: 'The shop takes no orders' },
   WEBHOOKS_OFF: { status: 404, title: 'No secret for these webhooks is configured' },
+  MAIL_OFF: { status: 404, title: 'The shop sends no mails' },
+  NOT_SUPPRESSED: { status: 404, title: 'No mail to this user came back' },
   NOT_WATCHED: { status: 404, title: 'The invariants are not watched' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This resource has no such method' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request came too slowly' },

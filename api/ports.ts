@@ -20,6 +20,7 @@ import type {
 import type { Answer, AppendRecord, AppendResult, Position } from '../streams/index.ts'
 import type { Page, PageRequest, WaitOptions } from './asking.ts'
 import type { ConnectorPort } from './connector-port.ts'
+import type { MailPort } from './mail-port.ts'
 import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
 import type { PrivacyPort, UserPort } from './user-ports.ts'
 
@@ -35,6 +36,7 @@ export interface Pipeline
     PrivacyPort,
     OperationsPort,
     ConnectorPort,
+    MailPort,
     DeadLetterPort {
   /** Absent where one process has everything. */
   readonly copies?: CopyPort | undefined

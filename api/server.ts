@@ -28,6 +28,7 @@ import { deadLetterRoutes } from './routes/dead-letters.ts'
 import { eventRoutes } from './routes/events.ts'
 import { incidentRoutes } from './routes/incidents.ts'
 import { connectorRoutes } from './routes/connectors.ts'
+import { mailRoutes } from './routes/mail.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { orderHistoryRoutes } from './routes/order-history.ts'
 import { requestEventRoutes } from './routes/request-events.ts'
@@ -285,6 +286,7 @@ const ROUTES = [
   orderRepairRoutes,
   deadLetterRoutes,
   connectorRoutes,
+  mailRoutes,
 ] as const
 
 function routeOf(request: FastifyRequest): string {

@@ -178,3 +178,7 @@ export interface MailPreviewFlags {
   readonly to?: string
   readonly shop: string
 }
+
+export interface SuppressedMailFlags extends RunningShopFlags {
+  readonly release?: string
+}

@@ -1,10 +1,23 @@
 /** The commands about mails. */
 import { type Command, Option } from 'commander'
 import type { Context } from './context.ts'
-import type { MailPreviewFlags } from './flags.ts'
+import type { MailPreviewFlags, SuppressedMailFlags } from './flags.ts'
+import { json, withDataDir } from './program-options.ts'
 
 export function addMail(program: Command, context: Context): void {
   const mail = program.command('mail').description('Mails to customers.')
+  const suppressed = withDataDir(
+    mail
+      .command('suppressed')
+      .description('Users whose addresses mails came back from, in a shop that runs.'),
+  )
+  json(suppressed, 'print the result as JSON')
+    .option('--url <url>', 'the shop; else the one that runs on the data directory')
+    .option('--release <userId>', 'let mails go to the address of this user again; goes on record')
+    .action(async (flags: SuppressedMailFlags) => {
+      const { suppressedMails } = await import('./commands/suppressed-mails.ts')
+      await suppressedMails(context, flags)
+    })
   const locale = new Option('--locale <language>', 'in this language; else in each')
   mail
     .command('preview')

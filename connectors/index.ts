@@ -36,7 +36,7 @@ export {
   type Message,
   type Profile,
   type Write,
-} from './bindings/profile.ts'
+} from './bindings/index.ts'
 export {
   type Batch,
   type BreakerState,

@@ -71,6 +71,7 @@ function starting(telemetry: Telemetry): Pipeline {
     connectors: notYet,
     isConnectorPaused: notYet,
     setConnectorPaused: notYet,
+    suppressedMails: notYet,
     pausedTask: notYet,
     resumeTask: notYet,
     health: (probe) => [{ name: 'start', ok: probe === 'live', detail: 'starting' }],

@@ -32,6 +32,7 @@ import { Replica } from './replica.ts'
 import type { DirectoryOptions, ShopDirectory, ShopLog } from './shop-log.ts'
 import { openTopics } from './shop-topics.ts'
 import { connectorPort, RunningConnectors } from './running-connectors.ts'
+import { SuppressedMails } from './suppressed-mails.ts'
 import { checkOverrides, shopTopicSpecs, topicSpecs } from './topic-specs.ts'
 import { sandboxesOf, type ShopTopologies, shopTopologies } from './topologies.ts'
 import { privacyPort, type Sealing, userPort } from './user-port.ts'
@@ -280,6 +281,8 @@ function pipelineOf(
   closing.add('copies', () => replica?.close())
 
   const { log } = shopLog
+  const suppressed = new SuppressedMails({ config, log: shopLog.log, topics, clock, telemetry })
+  closing.add('bounces', () => suppressed.close())
   const incidents = incidentsOf(base)
   closing.add('incidents', () => incidents?.close())
   // Without the sentinel nobody knows that no invariant is broken.
@@ -307,6 +310,7 @@ function pipelineOf(
     ...operationsPort(parts),
     ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all, connectors }),
     ...connectorPort(connectors),
+    ...suppressed.port,
     board: (query) => boards.board(query),
     boardUntil: (query, enough, wait) => boards.boardUntil(query, enough, wait),
     copies: replica,

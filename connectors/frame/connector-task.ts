@@ -34,6 +34,7 @@ import { asError, DeliveryStuck, isUnavailable, kindOf } from './failures.ts'
 import type { ConnectorHooks } from './hooks.ts'
 import { ConnectorInputs, type Taken } from './inputs.ts'
 import { backoffMs } from './policy.ts'
+import { startsOf } from './starts.ts'
 import { type Latch, pause, settled } from './waiting.ts'
 
 /** Milliseconds between looks when nothing wakes the task. */
@@ -204,18 +205,8 @@ export class ConnectorTaskRun {
   async #openInputs({ positions }: Checkpoint, target: Target): Promise<ConnectorInputs> {
     const { connector, log } = this.#parts
     const { partition } = this.id
-    const from = await Promise.all(
-      connector.inputs.map(async ({ name: topic }) => {
-        const at = (some: readonly Position[] | undefined): number | undefined =>
-          some?.find((one) => one.topic === topic && one.partition === partition)?.offset
-        const { start } = await log.bounds({ topic, partition })
-        const committed = at(positions)
-        if (target.positions === undefined) return { topic, partition, offset: committed ?? start }
-        // What only the log is to have, dead letters, may be missing up to where the target is.
-        const taken = at(target.positions) ?? start
-        return { topic, partition, offset: Math.min(taken, committed ?? start) }
-      }),
-    )
+    const { inputs } = connector
+    const from = await startsOf({ log, inputs, partition, committed: positions, taken: target.positions })
     return new ConnectorInputs({
       log,
       topics: connector.inputs,

@@ -5,6 +5,7 @@
  * Each has an outcome of its own: what was delivered before another record failed is not delivered again with the next
  * try of the batch, as long as the process lives.
  */
+import { positionText } from '../../streams/index.ts'
 import type { Batch, Delivered, Incoming, Produced, Rejected, Target } from './connector.ts'
 import { isUnavailable } from './failures.ts'
 
@@ -24,13 +25,13 @@ export interface EachRecordOptions {
 }
 
 export function eachRecord({ concurrency, deliver, close }: EachRecordOptions): Target {
-  /** Outcomes of records of a batch that is not through. */
+  /** Outcomes of records of a batch that is not through, by position: who makes eventIds may make one twice. */
   const done = new Map<string, RecordOutcome>()
   return {
     async deliver(batch, signal) {
       await deliverAll(batch, { concurrency, deliver, done, signal })
       const delivered = together(batch, done)
-      for (const { key } of batch.records) done.delete(key)
+      for (const record of batch.records) done.delete(positionText(record))
       return delivered
     },
     async close() {
@@ -56,7 +57,8 @@ async function deliverAll({ records }: Batch, { concurrency, deliver, done, sign
       try {
         for (const record of chain) {
           if (isOver || signal.aborted) return
-          if (!done.has(record.key)) done.set(record.key, (await deliver(record, signal)) ?? undefined)
+          const at = positionText(record)
+          if (!done.has(at)) done.set(at, (await deliver(record, signal)) ?? undefined)
         }
       } catch (error) {
         failures.push(error)
@@ -72,8 +74,8 @@ async function deliverAll({ records }: Batch, { concurrency, deliver, done, sign
 
 /** A record without a key is in order with nobody. */
 function keyOf(record: Incoming): string {
-  const { recordKey, topic, partition, offset } = record
-  if (recordKey === null || recordKey === undefined) return `${topic}|${partition}|${offset}`
+  const { recordKey } = record
+  if (recordKey === null || recordKey === undefined) return positionText(record)
   return typeof recordKey === 'string' ? `=${recordKey}` : JSON.stringify(recordKey)
 }
 
@@ -81,7 +83,7 @@ function together({ records }: Batch, done: ReadonlyMap<string, RecordOutcome>):
   const outputs: Produced[] = []
   const rejected: Rejected[] = []
   for (const record of records) {
-    const outcome = done.get(record.key)
+    const outcome = done.get(positionText(record))
     if (outcome === undefined) continue
     if ('rejected' in outcome) rejected.push({ record, reason: outcome.rejected })
     else for (const output of outcome.outputs) outputs.push({ ...output, because: record })

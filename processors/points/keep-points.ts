@@ -84,6 +84,7 @@ export function pointKeeper(rules: PointRules): PointKeeper {
   return {
     process(record, context) {
       const fault = messageFault(record) ?? oldFault(rules, record, context)
+      if (fault?.reason === 'TooOld' && isNoNews(record, context)) return context.dropped(fault.reason)
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
       expire(record.key, context, record.timestamp)
       handle(rules, record, context)
@@ -126,6 +127,12 @@ function oldFault(
 ): Fault | undefined {
   const isCommand = kind === 'DEDUCT' || kind === 'RESTORE' || kind === 'ADJUST'
   return tooOld(isCommand ? rules : { ...rules, keepMs: rules.keepDoneMs }, timestamp, wallTime)
+}
+
+/** It takes back what nobody knows of: orders that were recorded elsewhere earned nothing here. */
+function isNoNews({ value }: StreamRecord<string, PointMessage>, { stores }: PointContext): boolean {
+  if (value.kind !== 'RETURNED' && value.kind !== 'CANCELLED') return false
+  return stores.earnings.get([value.message.userId, value.message.orderId]) === undefined
 }
 
 function handle(

@@ -104,6 +104,7 @@ const everything = [
   ['POST', '/v1/coupons/c1/close', 'admin'],
   ['POST', '/v1/coupons/c1/requests', 'producer service admin'],
   ['GET', '/v1/coupons/c1/requests/r1', 'read producer service admin'],
+  ['GET', '/v1/coupons/c1/requests/r1/events', 'read producer service admin'],
   ['GET', '/v1/users/u1/coupons', 'read service admin'],
   ['GET', '/v1/products/p1', 'read producer service admin'],
   ['PUT', '/v1/products/p1', 'admin'],
@@ -128,6 +129,7 @@ const everything = [
   ['POST', '/v1/ops/orders/o1/compensate', 'admin'],
   ['POST', '/v1/ops/orders/o1/resolve', 'admin'],
   ['GET', '/v1/rankings/day', 'read producer service admin'],
+  ['GET', '/v1/rankings/day/events', 'read producer service admin'],
   ['POST', '/v1/events/coupon.issue.requested', 'producer service admin'],
   ['GET', '/v1/ops/incidents', 'read service admin'],
   ['GET', '/v1/ops/topology', 'read service admin'],
@@ -137,11 +139,15 @@ const everything = [
   ['POST', '/v1/ops/dlq/redrive', 'admin'],
   ['POST', '/v1/ops/tasks/catalog.0_0/resume', 'admin'],
   ['POST', '/v1/ops/clock/thaw', 'admin'],
+  ['GET', '/v1/ops/mail/suppressed', 'read service admin'],
+  ['POST', '/v1/ops/mail/suppressed/u1/release', 'admin'],
   ['GET', '/v1/ops/connectors', 'read service admin'],
   ['POST', '/v1/ops/connectors/mail/pause', 'admin'],
   ['POST', '/v1/ops/connectors/mail/resume', 'admin'],
   ['GET', '/metrics', 'read service admin'],
 ] as const
+/** Who calls them is known by a signature. */
+const signed = ['/v1/webhooks/payments', '/v1/webhooks/deliveries']
 const open = ['/livez', '/readyz', '/startupz', '/time', '/openapi.json']
 
 describe('with tokens', () => {
@@ -159,12 +165,19 @@ describe('with tokens', () => {
     expect((await start({ tokens: TOKENS }).api.app.inject(url)).statusCode).toBe(200)
   })
 
+  it.each(signed)('%s takes no token: without webhooks it is not there', async (url) => {
+    const { api } = start({ tokens: TOKENS })
+    const response = await api.app.inject({ method: 'POST', url, headers: bearer('admin-secret') })
+    expect(response.statusCode).toBe(404)
+  })
+
   it('this table has every route', async () => {
     const { api } = start()
     await api.app.ready()
     const known = new Set([
       ...everything.map(([method, url]) => `${method} ${url}`),
       ...open.map((url) => `GET ${url}`),
+      ...signed.map((url) => `POST ${url}`),
     ])
     const sample: Record<string, string> = {
       couponId: 'c1',

@@ -4,6 +4,7 @@
  */
 import type {
   ConnectorReport,
+  SuppressedMail,
   CampaignView,
   CopyPort,
   DeadLetterCauses,
@@ -92,6 +93,8 @@ export class FakePipeline extends FakeUsers implements Pipeline {
   redriving = false
   readonly paused = new Set<string>()
   frozen = false
+  /** Absent: no mails are sent. */
+  suppressed: readonly SuppressedMail[] | undefined
   /** Whether each is paused. */
   readonly connectorsPaused = new Map([['mail', false]])
   /** Why the log's ends cannot be read. */
@@ -342,6 +345,10 @@ export class FakePipeline extends FakeUsers implements Pipeline {
         return { name, state: paused ? 'paused' : 'running', breaker: 'closed', tasks: [] }
       }),
     )
+  }
+
+  suppressedMails(): readonly SuppressedMail[] | undefined {
+    return this.suppressed
   }
 
   isConnectorPaused(name: string): boolean | undefined {

@@ -13,7 +13,7 @@ import type { MailProcessOptions } from './mail-process.ts'
 
 const script = join(import.meta.dirname, 'mail-process.ts')
 const seed = seedOfRun()
-const kills = crashRuns(5)
+const kills = crashRuns(3)
 /** Deliveries of a life after which it is killed, at most. */
 const MOST_DELIVERIES = 6
 

@@ -1,9 +1,11 @@
 /** A whole shop whose customers get mails: asked for, opened, written as files, and said on a topic. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Shop } from '../../cli/pipeline/shop.ts'
 import { topics } from '../../schemas/index.ts'
+import { testCertificate } from '../support/certificate.ts'
+import { MailServer, refusal } from '../support/mail-server.ts'
 import { filesWith } from '../support/directory-bytes.ts'
 import { valuesOf } from '../support/read-all.ts'
 import { freshDirectory } from './command.ts'
@@ -28,7 +30,7 @@ async function order(shop: Shop, userId: string, state = 'COMPLETED'): Promise<v
 test('a customer with an address gets a mail, one who was erased or never gave one gets none, and all of it is said', async () => {
   const dataDir = freshDirectory()
   const shop = await openShop({ 'mail.shopName': 'Corner Shop', 'mail.from': 'shop@shop.example' }, dataDir)
-  await call(shop, 'PUT', '/v1/products/mug', { title: 'Blue mug', price: 300, received: 10 })
+  await call(shop, 'PUT', '/v1/products/mug', { title: 'Blue mug', price: 300, received: 100 })
   await call(shop, 'PUT', '/v1/users/ann', { email, locale: 'ko-KR' })
   await order(shop, 'ann')
   await expect.poll(() => statuses(shop), WAIT).toEqual(['order-completed SENT'])
@@ -55,10 +57,47 @@ test('a customer with an address gets a mail, one who was erased or never gave o
   expect(await filesWith(dataDir, Buffer.from(email))).toEqual([file])
 }, 120_000)
 
+test('an address that bounced gets no more mails until an operator lets them go there again', async () => {
+  const server = await MailServer.open({ authOptional: true })
+  const caFile = join(freshDirectory(), 'ca.pem')
+  writeFileSync(caFile, testCertificate)
+  const shop = await openShop({
+    'mail.transport': 'smtp',
+    'mail.host': 'localhost',
+    'mail.port': String(server.port),
+    'mail.security': 'tls',
+    'mail.ca': caFile,
+  })
+  await call(shop, 'PUT', '/v1/products/mug', { title: 'Blue mug', price: 300, received: 100 })
+  await call(shop, 'PUT', '/v1/users/ann', { email })
+  server.recipients.push(refusal(550, `5.1.1 ${email} is nobody`))
+  await order(shop, 'ann')
+  await expect.poll(() => statuses(shop), WAIT).toEqual(['order-completed BOUNCED'])
+  const path = '/v1/ops/mail/suppressed'
+  const list = async () => (await call(shop, 'GET', path)).body['suppressed']
+  await expect.poll(list, WAIT).toMatchObject([{ userId: 'ann', reason: '550 5.1.1' }])
+  expect(JSON.stringify(await list())).not.toContain('hidden.example')
+  // The mailer has the bounce too, a moment later.
+  await expect
+    .poll(async () => {
+      await order(shop, 'ann')
+      return (await statuses(shop)).filter((one) => one.endsWith('SUPPRESSED')).length
+    }, WAIT)
+    .toBeGreaterThan(0)
+  expect((await call(shop, 'POST', `${path}/ann/release`)).body).toEqual({
+    userId: 'ann',
+    status: 'RELEASED',
+  })
+  await expect.poll(list, WAIT).toEqual([])
+  const before = server.received.length
+  await order(shop, 'ann')
+  await expect.poll(() => server.received.length, WAIT).toBeGreaterThan(before)
+}, 120_000)
+
 test('mail that is off is not asked for', async () => {
   const dataDir = freshDirectory()
   const shop = await openShop({ 'mail.transport': 'off' }, dataDir)
-  await call(shop, 'PUT', '/v1/products/mug', { title: 'Blue mug', price: 300, received: 10 })
+  await call(shop, 'PUT', '/v1/products/mug', { title: 'Blue mug', price: 300, received: 100 })
   await order(shop, 'ann')
   expect((await call(shop, 'GET', '/v1/ops/connectors')).body).toEqual({ connectors: [] })
   expect(mailsOf(dataDir)).toEqual([])

@@ -16,6 +16,7 @@ const TOKEN = 'the-token-of-the-shop'
 const PROVIDER = { timeoutMs: 400, backoffMs: 50, maxBackoffMs: 400 }
 const config = (url: string) => ({
   shop: { currency: 'EUR' },
+  sentinel: { enabled: true, watchOneIn: 1 },
   payments: { url, ...PROVIDER, graceMs: 300 },
   deliveries: { url, ...PROVIDER, lookMs: 200, maxLookMs: 400 },
   orders: { payByMs: 30_000, stepTimeoutMs: 2_000, couponWaitMs: 100, stepAttempts: 100, maxBackoffMs: 500 },
@@ -70,6 +71,16 @@ class Place {
   }
 }
 
+interface Found {
+  readonly invariant: string
+  readonly status: string
+}
+
+async function incidents(url: string): Promise<readonly Found[]> {
+  const response = await fetch(`${url}/v1/ops/incidents`)
+  return ((await response.json()) as { readonly incidents: readonly Found[] }).incidents
+}
+
 test('I16 I17 I19 I20 the provider has what the orders say, whatever it did and did not say', async () => {
   const place = await Place.open()
   await place.start()
@@ -78,11 +89,11 @@ test('I16 I17 I19 I20 the provider has what the orders say, whatever it did and 
   const { provider, shop } = place
   // Forged news were refused, all others taken.
   expect(new Set(provider.hooked)).toEqual(new Set([202, 401]))
-  // Nothing is asked any more, and nobody waits: the incidents of stray payments are over.
-  const open = async () => {
-    return (await (await fetch(`${shop.url}/v1/ops/incidents?status=OPEN`)).json()) as object
-  }
-  await expect.poll(open).toEqual({ incidents: [] })
+  // The sentinel found nothing, and the incidents of stray payments are over.
+  const open = async () => (await incidents(shop.url)).filter(({ status }) => status === 'OPEN')
+  await expect.poll(open).toEqual([])
+  const found = (await incidents(shop.url)).map(({ invariant }) => invariant)
+  expect(new Set(found)).toEqual(new Set(['ORDER_STRAY_PAYMENT']))
   await place.kill()
   expect(place.filesWith('Ann Example')).toEqual([])
   expect(place.filesWith(TOKEN)).toEqual([])
@@ -101,4 +112,6 @@ test('the same under kill -9', { timeout: 240_000 }, async () => {
   }
   await placing
   await allSettled(() => place.shop, place.provider)
+  const found = (await incidents(place.shop.url)).map(({ invariant }) => invariant)
+  expect(found.filter((one) => one !== 'ORDER_STRAY_PAYMENT')).toEqual([])
 })

@@ -57,6 +57,14 @@ class Bank {
     return value.map(([, entry]) => words(entry.kind, entry.points, entry.reference))
   }
 
+  /** Dead letters of one of its own topics. */
+  lettersOf(name: string): number {
+    const { internalTopics } = this.service.topology
+    const found = internalTopics.find((topic) => topic.name.includes(name))
+    if (found === undefined) throw new Error(`there is no topic ${name}`)
+    return this.service.driver.deadLetters(found).length
+  }
+
   adjustment(adjustId: string) {
     const store = this.service.driver.store(this.service.topology, pointAdjustmentStore)
     return store.get(['ann', adjustId], 'ann').value
@@ -256,6 +264,21 @@ describe.each(modes)('I21 earnings, %s', (_, mode) => {
     expect(bank.lots()).toEqual(['order:o2 30'])
     await bank.service.close()
   })
+})
+
+test('an old return of an order that earned nothing here is passed over; of one that did, it is TooOld', async () => {
+  const bank = await Bank.open({ partitions: 1 }, { validForMs: null, keepMs: DAY, keepDoneMs: 3 * DAY })
+  const at = START - 4 * DAY
+  await bank.send(orderReturned, returned(100, { at }))
+  await bank.send(orderCancelled, cancelled({ at }))
+  expect(bank.service.dropped).toEqual(['TooOld', 'TooOld'])
+  await bank.send(orderCompleted, completed(200))
+  expect(await bank.ledger()).toEqual(['EARNED 20 order:o1'])
+  expect(bank.lettersOf('returned-by-user')).toBe(0)
+  await bank.send(orderReturned, returned(100, { at }))
+  expect(bank.lettersOf('returned-by-user')).toBe(1)
+  expect(bank.service.dropped).toHaveLength(2)
+  await bank.service.close()
 })
 
 test('what an order spent is known longer than what came to nothing', async () => {

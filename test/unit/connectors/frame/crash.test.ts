@@ -251,3 +251,21 @@ test('no commit begins between the end of an assignment and the next; a task tha
   expect(sink.closed).toBe(1)
   await runner.stop()
 })
+
+test('a target that is ahead of the log, which was restored from a copy, is given nothing: what it gets are other records', async () => {
+  const rig = await ConnectorRig.open('memory')
+  onTestFinished(() => rig.log.close())
+  const database = new Database()
+  database.stored.set(events.name, { topic: events.name, partition: 0, offset: 3 })
+  const connector = connectorTo(database)
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a', 'b'])
+  const runner = await rig.start(connector)
+  const failures = async () => (await runner.view()).tasks.map(({ failure }) => failure)
+  await until(async () => (await failures()).some((failure) => failure !== undefined))
+  expect(await failures()).toContainEqual(
+    expect.stringContaining('the target is at 3, and events-0 ends at 2'),
+  )
+  expect(database.rows).toEqual([])
+  await runner.stop()
+})

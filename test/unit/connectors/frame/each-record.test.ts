@@ -75,6 +75,20 @@ test('what was delivered before another failed is not delivered again', async ()
   expect(delivered).toHaveLength(8)
 })
 
+test('two records that were given one eventId are two', async () => {
+  const delivered: string[] = []
+  const target = eachRecord({
+    concurrency: 2,
+    deliver: ({ value }) => {
+      delivered.push(value as string)
+      return Promise.resolve()
+    },
+  })
+  const { records, next } = batchOf('a', 'b', 'a')
+  await target.deliver({ records: records.map((record) => ({ ...record, key: 'same' })), next }, never)
+  expect(delivered.toSorted()).toEqual(['a0', 'a2', 'b1'])
+})
+
 test('each record has an outcome of its own', async () => {
   const topic = { name: 'answers' } as never
   const target = eachRecord({
