@@ -1,5 +1,6 @@
 /** The outside world: a schema registry, and connectors to everything else. */
 export { forgetPositions } from './data-platform/backfill.ts'
+export { type BalanceCheck, checkBalances } from './data-platform/balances.ts'
 export { DATA_PLATFORM, dataPlatform, type DataPlatformOptions } from './data-platform/connector.ts'
 export type { Database, Row } from './data-platform/database.ts'
 export { pgliteDatabase } from './data-platform/pglite-database.ts'

@@ -141,12 +141,14 @@ export {
 } from './generated/payment.ts'
 export {
   pointAdjustSchema,
+  pointBookedSchema,
   pointDeductResultSchema,
   pointDeductSchema,
   pointEarnedSchema,
   pointRestoreSchema,
   type DeductStatus,
   type PointAdjust,
+  type PointBooked,
   type PointDeduct,
   type PointDeductResult,
   type PointEarned,

@@ -77,11 +77,13 @@ import {
 } from './generated/payment.ts'
 import {
   pointAdjustSchema,
+  pointBookedSchema,
   pointDeductResultSchema,
   pointDeductSchema,
   pointEarnedSchema,
   pointRestoreSchema,
   type PointAdjust,
+  type PointBooked,
   type PointDeduct,
   type PointDeductResult,
   type PointEarned,
@@ -174,6 +176,11 @@ export function stepTopics(topic: TopicMaker) {
     pointEarned: topic<PointEarned>('point.earned', pointEarnedSchema, {
       ...byUser,
       eventTime: (value) => value.earnedAt,
+    }),
+    /** Every entry of users' ledgers, for the data platform. */
+    pointEntry: topic<PointBooked>('point.entry', pointBookedSchema, {
+      ...byUser,
+      eventTime: (value) => value.at,
     }),
     couponUseRequested: topic<CouponUse>('coupon.use.requested', couponUseSchema, toUser),
     couponUseResult: topic<CouponUseResult>('coupon.use.result', couponUseResultSchema, byOrder),

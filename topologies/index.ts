@@ -29,6 +29,7 @@ export {
   pointAccountStore,
   pointAdjustmentStore,
   pointLedgerStore,
+  type PointOptions,
   points,
 } from './points.ts'
 export { ORDER_LINES, orderLines, reportedOrderStore } from './order-lines.ts'

@@ -12,6 +12,7 @@ import {
   orderPointsSchema,
   type PointAccount,
   pointAccountSchema,
+  type PointBooked,
   type PointDeductResult,
   type PointEarned,
   type PointEntry,
@@ -70,8 +71,14 @@ const YEAR_MS = 365 * 86_400_000
 /** A hundred times what was paid, in hundredths of a per cent. */
 const MAX_RATE_BP = 1_000_000
 
+/** What a shop may change; see `PointRules`. */
+export interface PointOptions extends Partial<PointRules> {
+  /** Every entry of the ledger goes to `point.entry` as well; false unless told. See `docs/data-platform.md`. */
+  readonly tellEntries?: boolean
+}
+
 /** Declares the point service: 1 % of what was paid, for a year, unless told. Throws a `RangeError` for rules that cannot be. */
-export function points(options: Partial<PointRules> = {}): Topology {
+export function points(options: PointOptions = {}): Topology {
   const keeper = keeperOf(rulesOf(options))
   return topology('points', (t) => {
     const deducts = t
@@ -101,6 +108,7 @@ export function points(options: Partial<PointRules> = {}): Topology {
     out.deducted.to(topics.pointDeductResult)
     out.restored.to(topics.restoreResult)
     out.earned.to(topics.pointEarned)
+    if (options.tellEntries === true) out.booked.to(topics.pointEntry)
   })
 }
 
@@ -146,6 +154,7 @@ function keeperOf(rules: PointRules) {
       deducted: shape<string, PointDeductResult>(),
       restored: shape<string, RestoreResult>(),
       earned: shape<string, PointEarned>(),
+      booked: shape<string, PointBooked>(),
     },
     timers: { expiry: 'wall', order: 'wall', adjustment: 'wall' },
     process: keeper.process,

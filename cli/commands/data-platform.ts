@@ -1,5 +1,7 @@
 import {
   allTables,
+  type BalanceCheck,
+  checkBalances,
   type DayDifference,
   type DaySums,
   forgetPositions,
@@ -14,50 +16,64 @@ import type { BackfillFlags, ReconcileFlags } from '../flags.ts'
 import { count, table } from '../output.ts'
 import { type OpenedPlatform, withPlatform } from '../pipeline/data-platform.ts'
 
-/** Compares every table with the log; throws a `CheckError` where one differs, once all of it is told. */
+type TableCheck = Reconciliation & { readonly table: string; readonly balances?: BalanceCheck }
+
+/**
+ * Compares every table with the log, and the entries of points with each other; throws a `CheckError` where one differs,
+ * once all of it is told.
+ */
 export async function reconcilePlatform(context: Context, flags: ReconcileFlags): Promise<void> {
   const { config } = configure(context, flags)
-  const { output, stop: signal } = context
-  const found = await withPlatform(
-    context,
-    config,
-    async ({ database, topics, log, config: { application } }) => {
-      const all: (Reconciliation & { readonly table: string })[] = []
-      for (const one of allTables) {
-        const topic = topics[one.topic]
-        const result = await reconcile({
-          log,
-          clock: systemClock,
-          database,
-          application,
-          table: one,
-          topic,
-          signal,
-        })
-        all.push({ table: one.name, ...result })
-      }
-      return all
-    },
-  )
-  const differences = found.flatMap(({ table: name, differences: some }) =>
-    some.map((difference) => ({ table: name, ...difference })),
-  )
+  const { output, stop } = context
+  const found = await withPlatform(context, config, (platform) => checkTables(platform, stop))
   if (flags.json === true) output.data(JSON.stringify(found, null, 2))
-  else {
-    const rows = found.map(({ table: name, lines, ranges }) => {
-      const behind = ranges.reduce((sum, range) => sum + range.behind, 0)
-      return [name, lines, behind] as const
-    })
-    output.data(table(['table', 'compared', 'not there yet'], rows))
-    if (differences.length > 0)
-      output.data(
-        table(['table', 'day', 'kind', 'in the log', 'in the table'], differences.map(differenceRow)),
-      )
+  else printChecks(context, found)
+  const days = found.flatMap(({ differences }) => differences).length
+  const users = found.reduce((sum, { balances }) => sum + (balances?.wrong ?? 0), 0)
+  if (days + users === 0) return
+  const what = [
+    ...(days > 0 ? [`${count(days)} days differ`] : []),
+    ...(users > 0 ? [`the points of ${count(users)} users do not add up`] : []),
+  ]
+  throw new CheckError(`${what.join(', ')}; millrace data-platform backfill writes them anew`)
+}
+
+async function checkTables(
+  { database, topics, log, config: { application } }: OpenedPlatform,
+  signal: AbortSignal,
+): Promise<readonly TableCheck[]> {
+  const all: TableCheck[] = []
+  for (const one of allTables) {
+    const topic = topics[one.topic]
+    const options = { log, clock: systemClock, database, application, table: one, topic, signal }
+    const balances = one.name === 'point_entry' ? { balances: await checkBalances(database) } : {}
+    all.push({ table: one.name, ...(await reconcile(options)), ...balances })
   }
+  return all
+}
+
+function printChecks({ output }: Context, found: readonly TableCheck[]): void {
+  const rows = found.map(({ table: name, lines, ranges }) => {
+    const behind = ranges.reduce((sum, range) => sum + range.behind, 0)
+    return [name, lines, behind] as const
+  })
+  output.data(table(['table', 'compared', 'not there yet'], rows))
+  const differences = found.flatMap(({ table: name, differences: some }) =>
+    some.map((difference) => differenceRow({ table: name, ...difference })),
+  )
   if (differences.length > 0)
-    throw new CheckError(
-      `${count(differences.length)} days differ; millrace data-platform backfill writes them anew`,
-    )
+    output.data(table(['table', 'day', 'kind', 'in the log', 'in the table'], differences))
+  for (const { balances } of found) if (balances !== undefined) printBalances(output, balances)
+}
+
+function printBalances(
+  output: Context['output'],
+  { users, incomplete, wrong, wrongUsers }: BalanceCheck,
+): void {
+  if (incomplete > 0)
+    output.data(`points: of ${count(incomplete)} of ${count(users)} users entries are missing`)
+  if (wrong > 0)
+    output.data(`points do not add up: ${wrongUsers.join(', ')}${wrong > wrongUsers.length ? ', …' : ''}`)
 }
 
 function differenceRow(difference: DayDifference & { readonly table: string }) {

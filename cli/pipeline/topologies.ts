@@ -86,7 +86,8 @@ function orderTopologies(config: Config): readonly Topology[] {
     patience: { timeoutMs: stepTimeoutMs, retry: { attempts, backoffMs, maxBackoffMs } },
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },
   })
-  const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs })]
+  const tellEntries = config.dataPlatform.target !== 'off'
+  const services = [stock(keeping), points({ ...keeping, rateBp: earning.rateBp, validForMs, tellEntries })]
   return [orchestrator, ...services, users, carts, privacy, ...ports(config)]
 }
 

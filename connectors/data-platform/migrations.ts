@@ -83,6 +83,30 @@ const MIGRATIONS: readonly Migration[] = [
       'CREATE INDEX point_entry_at ON point_entry (at)',
     ],
   },
+  {
+    // The table of before had only what was earned, and no release has filled it.
+    name: 'entries of the ledger of points',
+    statements: [
+      'DROP TABLE point_entry',
+      `CREATE TABLE point_entry (
+        user_id text NOT NULL,
+        entry bigint NOT NULL,
+        kind text NOT NULL,
+        points bigint NOT NULL,
+        balance_after bigint NOT NULL,
+        reference text NOT NULL,
+        order_id text,
+        return_id text,
+        adjust_id text,
+        at timestamptz NOT NULL,
+        source_partition integer NOT NULL,
+        source_offset bigint NOT NULL,
+        PRIMARY KEY (user_id, entry)
+      )`,
+      'CREATE INDEX point_entry_at ON point_entry (at)',
+      `DELETE FROM millrace_position WHERE topic = 'point.earned'`,
+    ],
+  },
 ]
 
 /** Any number that no other program of the database locks: `millrace` in ASCII, cut to what fits. */

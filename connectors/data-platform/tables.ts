@@ -1,5 +1,5 @@
 /** Which topic goes into which table, and what of a record into which column. */
-import { type CouponUsed, type OrderLine, type PointEarned, type Topics } from '../../schemas/index.ts'
+import { type CouponUsed, type OrderLine, type PointBooked, type Topics } from '../../schemas/index.ts'
 import type { Incoming } from '../frame/connector.ts'
 
 export type ColumnType = 'text' | 'integer' | 'bigint' | 'timestamptz'
@@ -75,20 +75,23 @@ export const couponUseTable: Table<CouponUsed> = {
   measures: ['discount_amount'],
 }
 
-export const pointEntryTable: Table<PointEarned> = {
+export const pointEntryTable: Table<PointBooked> = {
   name: 'point_entry',
-  topic: 'pointEarned',
+  topic: 'pointEntry',
   columns: [
     column('userId', 'user_id', 'text'),
-    column('orderId', 'order_id', 'text'),
-    { name: 'kind', type: 'text', of: () => 'EARNED' },
+    column('entry', 'entry', 'bigint'),
+    column('kind', 'kind', 'text'),
     column('points', 'points', 'bigint'),
-    column('rateBp', 'rate_bp', 'integer'),
-    column('expiresAt', 'expires_at', 'timestamptz'),
-    column('earnedAt', 'at', 'timestamptz'),
+    column('balanceAfter', 'balance_after', 'bigint'),
+    column('reference', 'reference', 'text'),
+    column('orderId', 'order_id', 'text'),
+    column('returnId', 'return_id', 'text'),
+    column('adjustId', 'adjust_id', 'text'),
+    column('at', 'at', 'timestamptz'),
     ...SOURCE,
   ],
-  identity: ['user_id', 'order_id', 'kind'],
+  identity: ['user_id', 'entry'],
   measures: ['points'],
 }
 

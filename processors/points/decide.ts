@@ -17,6 +17,7 @@ import type {
   RestoreStatus,
 } from '../../schemas/index.ts'
 import { doKind, noEpochs, stands, undoKind } from '../../streams/kit/index.ts'
+import { type EntryCause, forLot, forOrder, forRefund, returnRefund } from './entry-cause.ts'
 import { firstOf, sumOf } from './lots.ts'
 
 /** Why points say no: stable codes, listed in `docs/orders.md`. */
@@ -31,7 +32,7 @@ export type PointReason =
 export interface Booking {
   readonly kind: Exclude<PointEntryKind, 'UNKNOWN'>
   readonly parts: readonly PointLot[]
-  readonly reference: string
+  readonly cause: EntryCause
 }
 
 /** Kinds that take points away. */
@@ -71,7 +72,7 @@ export function decideDeduct(
     return { ...answerOf({ ...decided, balance, reason: 'INSUFFICIENT_POINTS' }), bookings: [] }
   }
   const parts = firstOf(lots, amount)
-  const bookings: Booking[] = [{ kind: 'SPENT', parts, reference: `order:${orderId}` }]
+  const bookings: Booking[] = [{ kind: 'SPENT', parts, cause: forOrder(orderId) }]
   return { ...answerOf({ ...decided, balance: balance - amount, parts }), bookings }
 }
 
@@ -93,10 +94,9 @@ export function decideRestore(
   order: OrderPoints,
   { orderId, epoch, amount, returnId }: Pick<PointRestore, 'orderId' | 'epoch' | 'amount' | 'returnId'>,
 ): RestoreDecision {
-  const reference = `order:${orderId}`
   if (returnId === null) {
     if (undoKind(order, epoch) === 'ALREADY') return { status: 'ALREADY', reason: null, order, bookings: [] }
-    return restored({ ...order, undone: epoch, parts: [] }, order.parts, reference)
+    return restored({ ...order, undone: epoch, parts: [] }, order.parts, forOrder(orderId))
   }
   if (order.returnIds.includes(returnId)) return { status: 'ALREADY', reason: null, order, bookings: [] }
   const spent = sumOf(order.parts)
@@ -107,11 +107,11 @@ export function decideRestore(
   const parts = firstOf(order.parts, spent - amount)
   const back = firstOf(order.parts.toReversed(), amount)
   const returnIds = [...order.returnIds, returnId]
-  return restored({ ...order, parts, returnIds }, back, `${reference} return:${returnId}`)
+  return restored({ ...order, parts, returnIds }, back, forRefund(orderId, returnRefund(returnId)))
 }
 
-function restored(order: OrderPoints, back: readonly PointLot[], reference: string): RestoreDecision {
-  const bookings: Booking[] = back.length === 0 ? [] : [{ kind: 'RESTORED', parts: back, reference }]
+function restored(order: OrderPoints, back: readonly PointLot[], cause: EntryCause): RestoreDecision {
+  const bookings: Booking[] = back.length === 0 ? [] : [{ kind: 'RESTORED', parts: back, cause }]
   return { status: 'RESTORED', reason: null, order, bookings }
 }
 
@@ -125,11 +125,11 @@ export function decideAdjust(
   const balance = sumOf(lots)
   if (amount === 0) return { reason: null, bookings: [] }
   if (balance + amount < 0) return { reason: 'INSUFFICIENT_POINTS', bookings: [] }
-  const reference = lot.lotId
+  const cause = forLot(lot.lotId)
   if (amount < 0) {
-    return { reason: null, bookings: [{ kind: 'TAKEN', parts: firstOf(lots, -amount), reference }] }
+    return { reason: null, bookings: [{ kind: 'TAKEN', parts: firstOf(lots, -amount), cause }] }
   }
   if (!Number.isSafeInteger(balance + amount)) return { reason: 'TOO_MANY_POINTS', bookings: [] }
   if (lot.expiresAt !== null && lot.expiresAt <= at) return { reason: 'EXPIRED', bookings: [] }
-  return { reason: null, bookings: [{ kind: 'GRANTED', parts: [{ ...lot, points: amount }], reference }] }
+  return { reason: null, bookings: [{ kind: 'GRANTED', parts: [{ ...lot, points: amount }], cause }] }
 }

@@ -8,6 +8,7 @@
  */
 import type { ClawBack, OrderCompleted, OrderEarnings, PointLot } from '../../schemas/index.ts'
 import type { Booking } from './decide.ts'
+import { type EntryCause, forOrder, forRefund, orderLot } from './entry-cause.ts'
 import { firstOf, sumOf, withoutParts, withParts } from './lots.ts'
 
 export const initialEarnings: OrderEarnings = Object.freeze({
@@ -38,9 +39,10 @@ export function earn(
   const points = pointsFor(finalAmount, rateBp)
   const completed = { ...earnings, paid: finalAmount, rateBp, earned: points }
   if (points === 0) return { earnings: completed, bookings: [] }
-  const lot: PointLot = { lotId: lotOf(orderId), points, earnedAt: completedAt, expiresAt }
-  const booking: Booking = { kind: 'EARNED', parts: [lot], reference: lot.lotId }
-  const { bookings, clawed } = settle(withParts(lots, [lot]), completed, orderId, lot.lotId)
+  const lot: PointLot = { lotId: orderLot(orderId), points, earnedAt: completedAt, expiresAt }
+  const cause = forOrder(orderId)
+  const booking: Booking = { kind: 'EARNED', parts: [lot], cause }
+  const { bookings, clawed } = settle(withParts(lots, [lot]), completed, orderId, cause)
   return { earnings: { ...completed, clawed }, bookings: [booking, ...bookings] }
 }
 
@@ -54,17 +56,17 @@ export function clawBack(
   const known = earnings.refunds.find((refund) => refund.id === id)
   if (known !== undefined) return { earnings, bookings: [], shortfall: known.shortfall }
   const refunded = { ...earnings, refunds: [...earnings.refunds, { id, refundAmount, shortfall: 0 }] }
-  const { bookings, clawed, shortfall } = settle(lots, refunded, orderId, `${lotOf(orderId)} ${id}`)
+  const { bookings, clawed, shortfall } = settle(lots, refunded, orderId, forRefund(orderId, id))
   const refunds = [...earnings.refunds, { id, refundAmount, shortfall }]
   return { earnings: { ...earnings, refunds, clawed }, bookings, shortfall }
 }
 
 /** Takes what is due by now. */
-function settle(lots: readonly PointLot[], earnings: OrderEarnings, orderId: string, reference: string) {
+function settle(lots: readonly PointLot[], earnings: OrderEarnings, orderId: string, cause: EntryCause) {
   const due = Math.max(0, dueOf(earnings) - earnings.clawed)
-  const own = lots.filter(({ lotId }) => lotId === lotOf(orderId))
+  const own = lots.filter(({ lotId }) => lotId === orderLot(orderId))
   const parts = firstOf([...own, ...withoutParts(lots, own)], due)
-  const bookings: Booking[] = parts.length === 0 ? [] : [{ kind: 'CLAWED_BACK', parts, reference }]
+  const bookings: Booking[] = parts.length === 0 ? [] : [{ kind: 'CLAWED_BACK', parts, cause }]
   return { bookings, clawed: earnings.clawed + due, shortfall: due - sumOf(parts) }
 }
 
@@ -72,8 +74,4 @@ function dueOf({ paid, earned, rateBp, refunds }: OrderEarnings): number {
   if (paid === null) return 0
   const kept = refunds.reduce((left, { refundAmount }) => Math.max(0, left - refundAmount), paid)
   return earned - pointsFor(kept, rateBp)
-}
-
-function lotOf(orderId: string): string {
-  return `order:${orderId}`
 }

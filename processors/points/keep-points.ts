@@ -11,6 +11,7 @@ import type {
   OrderReturned,
   PointAccount,
   PointAdjust,
+  PointBooked,
   PointDeduct,
   PointDeductResult,
   PointEarned,
@@ -25,6 +26,7 @@ import { type Fault, idFault, keyFault } from '../ids.ts'
 import { type Keeping, pairKey, parsePair, tooOld } from '../keeping.ts'
 import { type Booking, decideAdjust, decideDeduct, decideRestore, initialPoints, TAKES } from './decide.ts'
 import { clawBack, earn, initialEarnings } from './earnings.ts'
+import { adjustLot, forLot, returnRefund } from './entry-cause.ts'
 import { expiredOf, nextExpiry, sumOf, withoutParts, withParts } from './lots.ts'
 
 export type PointMessage =
@@ -57,6 +59,7 @@ export interface PointContext {
     readonly deducted: (orderId: string, result: PointDeductResult) => void
     readonly restored: (orderId: string, result: RestoreResult) => void
     readonly earned: (userId: string, earned: PointEarned, timestamp: number) => void
+    readonly booked: (userId: string, entry: PointBooked, timestamp: number) => void
   }
   /** Let lots of a user expire; forget an order's rows, and an adjustment's. */
   readonly timers: {
@@ -151,7 +154,7 @@ function handle(
       return complete(rules, value.message, timestamp, context)
     case 'RETURNED': {
       const { userId, orderId, returnId, refundAmount } = value.message
-      const refund = { id: `return:${returnId ?? ''}`, refundAmount }
+      const refund = { id: returnRefund(returnId), refundAmount }
       return void takeBack(rules, [userId, orderId], refund, timestamp, context)
     }
     case 'CANCELLED': {
@@ -180,7 +183,7 @@ function restore(rules: PointRules, command: PointRestore, at: number, context: 
   book(userId, bookings, at, context)
   keepOrder(rules, key, before, order, context)
   const claws = returnId !== null && refundAmount > 0 && status !== 'FAILED'
-  const refund = { id: `return:${returnId}`, refundAmount }
+  const refund = { id: returnRefund(returnId), refundAmount }
   const shortfall = claws ? takeBack(rules, key, refund, at, context) : 0
   const result = { orderId, step: 'POINTS', lineNo: null, returnId, status, reason, productId: null } as const
   context.emit.restored(orderId, { ...result, epoch, shortfall })
@@ -191,7 +194,7 @@ function adjust(rules: PointRules, command: PointAdjust, at: number, context: Po
   const { adjustments } = context.stores
   if (adjustments.get([userId, adjustId]) !== undefined) return context.dropped('RepeatedAdjustment')
   const expiresAt = command.expiresAt ?? expiryOf(rules, at)
-  const lot = { lotId: `adjust:${adjustId}`, earnedAt: at, expiresAt }
+  const lot = { lotId: adjustLot(adjustId), earnedAt: at, expiresAt }
   const { reason, bookings } = decideAdjust(lotsOf(userId, context), command, lot, at)
   book(userId, bookings, at, context)
   adjustments.put([userId, adjustId], { amount, balance: sumOf(lotsOf(userId, context)), reason })
@@ -232,20 +235,27 @@ function takeBack(
 /** Books lots whose time is over; also what the durable timer `expiry` of a user does. */
 function expire(userId: string, context: PointContext, at: number): void {
   const lots = expiredOf(lotsOf(userId, context), at)
-  const bookings = lots.map((lot): Booking => ({ kind: 'EXPIRED', parts: [lot], reference: lot.lotId }))
+  const bookings = lots.map((lot): Booking => ({ kind: 'EXPIRED', parts: [lot], cause: forLot(lot.lotId) }))
   book(userId, bookings, at, context)
 }
 
-/** Into lots and ledger. What comes back after its time expires at once, as an entry of its own. */
+/** Into lots and ledger, and told. What comes back after its time expires at once, as an entry of its own. */
 function book(userId: string, bookings: readonly Booking[], at: number, context: PointContext): void {
   if (bookings.length === 0) return
   const { accounts, ledger } = context.stores
   let { entries, lots } = accounts.get(userId) ?? emptyAccount
-  for (const { kind, parts, reference } of bookings) {
+  for (const { kind, parts, cause } of bookings) {
     const takes = TAKES.has(kind)
     lots = takes ? withoutParts(lots, parts) : withParts(lots, parts)
     const points = takes ? -sumOf(parts) : sumOf(parts)
-    ledger.put([userId, entries++], { kind, points, balance: sumOf(lots), at, reference })
+    const balance = sumOf(lots)
+    ledger.put([userId, entries], { kind, points, balance, at, reference: cause.reference })
+    context.emit.booked(
+      userId,
+      { userId, entry: entries, kind, points, balanceAfter: balance, ...cause, at },
+      at,
+    )
+    entries++
   }
   accounts.put(userId, { entries, lots })
   const next = nextExpiry(lots)

@@ -41,6 +41,82 @@ export const pointAdjustSchema: RecordSchema<PointAdjust> = {
   },
 }
 
+export type PointBookedKind = 'UNKNOWN' | 'GRANTED' | 'TAKEN' | 'EARNED' | 'SPENT' | 'RESTORED' | 'EXPIRED' | 'CLAWED_BACK'
+
+/** One entry of a user's ledger of points. (userId, entry) is its identity; the points of all entries add up to what the user has. */
+export interface PointBooked {
+  readonly userId: string
+  /** 0, 1, 2 … of this user, without gaps. */
+  readonly entry: number
+  readonly kind: PointBookedKind
+  /** ±. */
+  readonly points: number
+  /** What the user has after it. */
+  readonly balanceAfter: number
+  /** What it was for, as the ledger has it. */
+  readonly reference: string
+  /** The order that it was for; of what expired, the one that earned it. */
+  readonly orderId: string | null
+  /** The return that it was for. */
+  readonly returnId: string | null
+  /** The grant that it was for; of what expired, the one that it came from. */
+  readonly adjustId: string | null
+  /** Epoch milliseconds. */
+  readonly at: number
+}
+
+export const pointBookedSchema: RecordSchema<PointBooked> = {
+  name: 'millrace.point.PointBooked',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "PointBooked",
+    "namespace": "millrace.point",
+    "doc": "One entry of a user's ledger of points. (userId, entry) is its identity; the points of all entries add up to what the user has.",
+    "fields": [
+      {"name": "userId", "type": "string"},
+      {"name": "entry", "type": "long", "doc": "0, 1, 2 … of this user, without gaps."},
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "PointBookedKind",
+          "symbols": ["UNKNOWN", "GRANTED", "TAKEN", "EARNED", "SPENT", "RESTORED", "EXPIRED", "CLAWED_BACK"],
+          "default": "UNKNOWN",
+          "namespace": "millrace.point"
+        }
+      },
+      {"name": "points", "type": "long", "doc": "±."},
+      {"name": "balanceAfter", "type": "long", "doc": "What the user has after it."},
+      {
+        "name": "reference",
+        "type": "string",
+        "default": "",
+        "doc": "What it was for, as the ledger has it."
+      },
+      {
+        "name": "orderId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "The order that it was for; of what expired, the one that earned it."
+      },
+      {
+        "name": "returnId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "The return that it was for."
+      },
+      {
+        "name": "adjustId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "The grant that it was for; of what expired, the one that it came from."
+      },
+      {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+    ]
+  },
+}
+
 /** CANCELLED: it was undone before, nothing is spent. */
 export type DeductStatus = 'UNKNOWN' | 'DEDUCTED' | 'REJECTED' | 'CANCELLED'
 

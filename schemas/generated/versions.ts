@@ -9,7 +9,7 @@ import { mailRequestedSchema, mailSentSchema, mailSuppressedSchema } from './mai
 import { connectorSwitchSchema, incidentSchema, opsAuditSchema, redriveSchema } from './ops.ts'
 import { orderCancelSchema, orderCancelledSchema, orderCompletedSchema, orderConfirmedSchema, orderCreatedSchema, orderFailedSchema, orderRepairSchema, orderReturnSchema, orderReturnedSchema, orderStatusSchema, restoreResultSchema } from './order.ts'
 import { paymentCallResultSchema, paymentCallSchema, paymentRefundResultSchema, paymentRefundSchema, paymentRequestedSchema, paymentResultSchema } from './payment.ts'
-import { pointAdjustSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
+import { pointAdjustSchema, pointBookedSchema, pointDeductResultSchema, pointDeductSchema, pointEarnedSchema, pointRestoreSchema } from './point.ts'
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
@@ -541,6 +541,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.payment.PaymentCall',
     version: 1,
     definition: paymentCallSchema.definition,
+  },
+  {
+    id: 90,
+    name: 'millrace.point.PointBooked',
+    version: 1,
+    definition: pointBookedSchema.definition,
   },
   {
     id: null,

@@ -6,7 +6,7 @@ import type { Database, Row } from '../../connectors/data-platform/database.ts'
 import { inSession } from '../../connectors/data-platform/database.ts'
 import { type Batch, type Incoming, type Target, Unavailable } from '../../connectors/frame/connector.ts'
 import { DeliveryStuck } from '../../connectors/frame/failures.ts'
-import { type OrderLine, topics } from '../../schemas/index.ts'
+import { type OrderLine, type PointBooked, topics } from '../../schemas/index.ts'
 import { NO_HEADERS } from '../../streams/index.ts'
 
 const AT = Date.UTC(2026, 0, 5, 1, 2, 3, 4)
@@ -29,6 +29,16 @@ export function orderLine(orderId: string, changes: Partial<OrderLine> = {}): Or
     at: AT,
     ...changes,
   }
+}
+
+export function pointEntry(
+  entry: number,
+  points: number,
+  balanceAfter: number,
+  changes: Partial<PointBooked> = {},
+): PointBooked {
+  const ids = { reference: 'order:o1', orderId: null, returnId: null, adjustId: null }
+  return { userId: 'ann', entry, kind: 'EARNED', points, balanceAfter, ...ids, at: AT, ...changes }
 }
 
 /** A record at an offset of a partition. */
@@ -148,19 +158,27 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
         discountAmount: 50,
         usedAt: AT,
       }
-      const earned = { orderId: 'o1', userId: 'ann', points: 6, rateBp: 100, earnedAt: AT, expiresAt: null }
       const line = incoming(0, orderLine('o1'))
       const records = [
         line,
         { ...line, topic: topics.couponUsed.name, value: used },
-        { ...line, topic: topics.pointEarned.name, value: earned },
+        { ...line, topic: topics.pointEntry.name, value: pointEntry(0, 6, 6, { orderId: 'o1' }) },
       ]
       await deliver(target, ...records)
       expect(await rows('SELECT coupon_id, discount_amount FROM coupon_use')).toEqual([
         { coupon_id: 'c1', discount_amount: 50 },
       ])
-      expect(await rows('SELECT kind, points, expires_at FROM point_entry')).toEqual([
-        { kind: 'EARNED', points: 6, expires_at: null },
+      const columns = 'entry, kind, points, balance_after, order_id, adjust_id, at'
+      expect(await rows(`SELECT ${columns} FROM point_entry`)).toEqual([
+        {
+          entry: 0,
+          kind: 'EARNED',
+          points: 6,
+          balance_after: 6,
+          order_id: 'o1',
+          adjust_id: null,
+          at: new Date(AT),
+        },
       ])
       expect((await open()).positions).toHaveLength(3)
     })
@@ -259,7 +277,20 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
         { number: 1 },
         { number: 2 },
         { number: 3 },
+        { number: 4 },
       ])
+    })
+
+    test('a database that had only what was earned has entries of the ledger then', async () => {
+      await open()
+      await rows('DROP TABLE point_entry')
+      await rows('CREATE TABLE point_entry (user_id text, order_id text, kind text)')
+      await rows('DELETE FROM millrace_migration WHERE number >= 4')
+      await rows(`INSERT INTO millrace_position VALUES ('shop', 'point.earned', 0, 'life', 7)`)
+      const line = incoming(0, orderLine('o1'))
+      await deliver(await open(), { ...line, topic: topics.pointEntry.name, value: pointEntry(0, 6, 6) })
+      expect(await rows('SELECT entry, points FROM point_entry')).toEqual([{ entry: 0, points: 6 }])
+      expect(await rows('SELECT topic FROM millrace_position')).toEqual([{ topic: 'point.entry' }])
     })
 
     test('a database of a later release, with columns that this one does not know, is written on', async () => {

@@ -1,20 +1,20 @@
 /** What commands find out about the data platform, and do with it, on every database. */
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { forgetPositions } from '../../connectors/data-platform/backfill.ts'
+import { checkBalances } from '../../connectors/data-platform/balances.ts'
 import { type Database, inSession } from '../../connectors/data-platform/database.ts'
 import { migrate } from '../../connectors/data-platform/migrations.ts'
 import { readRows, type RowRange } from '../../connectors/data-platform/read-rows.ts'
 import { type Reconciliation, reconcile } from '../../connectors/data-platform/reconcile.ts'
-import { orderLineTable } from '../../connectors/data-platform/tables.ts'
+import { type AnyTable, orderLineTable, pointEntryTable } from '../../connectors/data-platform/tables.ts'
 import { dataPlatform } from '../../connectors/data-platform/connector.ts'
-import { type OrderLine, topics } from '../../schemas/index.ts'
+import { type OrderLine, type PointBooked, type Topic, topics } from '../../schemas/index.ts'
 import { systemClock } from '../../streams/index.ts'
 import { ConnectorRig, until } from '../support/connector-rig.ts'
-import { type DatabaseKind, orderLine } from './data-platform-contract.ts'
+import { type DatabaseKind, orderLine, pointEntry } from './data-platform-contract.ts'
 
 const DAY = 86_400_000
 const MONDAY = Date.UTC(2026, 0, 5)
-const topic = topics.dataplatformOrder
 
 /** A log with lines, and a platform that has them. */
 class Platform {
@@ -31,15 +31,23 @@ class Platform {
     return dataPlatform({ application: 'rig', topics, database: () => shared, delivery: { batchRecords: 7 } })
   }
 
-  async append(lines: readonly OrderLine[]): Promise<void> {
+  append(lines: readonly OrderLine[]): Promise<void> {
+    return this.#appendTo(topics.dataplatformOrder, lines)
+  }
+
+  appendEntries(entries: readonly PointBooked[]): Promise<void> {
+    return this.#appendTo(topics.pointEntry, entries)
+  }
+
+  async #appendTo<V extends { readonly at: number }>(topic: Topic<V>, values: readonly V[]): Promise<void> {
     await this.rig.topicsOf(this.#connector)
     const now = systemClock.now()
     await this.rig.log.append(
-      lines.map((line, index) => ({
+      values.map((value, index) => ({
         topic: topic.name,
-        key: topic.key.serialize(line.orderId),
-        value: topic.value.serialize(line),
-        timestamp: line.at,
+        key: topic.key.serialize(topic.keyOf(value)),
+        value: topic.value.serialize(value),
+        timestamp: value.at,
         lineage: { eventId: `0190-${now}-${index}` },
         headers: [],
       })),
@@ -61,23 +69,16 @@ class Platform {
   }
 
   async #isLevel(): Promise<boolean> {
-    const { ranges } = await this.reconcile()
-    return ranges.every(({ behind }) => behind === 0)
+    const found = [await this.reconcile(), await this.reconcile(pointEntryTable)]
+    return found.every(({ ranges }) => ranges.every(({ behind }) => behind === 0))
   }
 
-  reconcile(): Promise<Reconciliation> {
+  reconcile(table: AnyTable = orderLineTable): Promise<Reconciliation> {
     const { log } = this.rig
     const signal = new AbortController().signal
     const { database } = this
-    return reconcile({
-      log,
-      clock: systemClock,
-      database,
-      application: 'rig',
-      table: orderLineTable,
-      topic,
-      signal,
-    })
+    const topic = topics[table.topic]
+    return reconcile({ log, clock: systemClock, database, application: 'rig', table, topic, signal })
   }
 
   async query(sql: string): Promise<readonly unknown[]> {
@@ -184,6 +185,30 @@ export function dataPlatformToolsContract({ name, empty }: DatabaseKind): void {
       await platform.catchUp()
       expect(await platform.reconcile()).toMatchObject({ lines: 11, differences: [] })
       expect(await platform.orders()).toHaveLength(11)
+    })
+
+    test('entries of points are compared by day and kind, and must add up to balances', async () => {
+      const platform = await opened()
+      const { database } = platform
+      const spent = pointEntry(1, -4, 6, { kind: 'SPENT' })
+      const bob = { userId: 'bob' }
+      // Bob's entries before the fourth are from a time without a platform.
+      const entries = [pointEntry(0, 10, 10), pointEntry(3, 5, 25, bob), spent, pointEntry(4, 1, 26, bob)]
+      await platform.appendEntries(entries)
+      await platform.catchUp()
+      expect(await platform.reconcile(pointEntryTable)).toMatchObject({ lines: 4, differences: [] })
+      const even = { users: 2, incomplete: 1, wrong: 0, wrongUsers: [] }
+      expect(await checkBalances(database)).toEqual(even)
+
+      await platform.query(`UPDATE point_entry SET points = -3 WHERE kind = 'SPENT'`)
+      expect(await checkBalances(database)).toEqual({ ...even, wrong: 1, wrongUsers: ['ann'] })
+      const { differences } = await platform.reconcile(pointEntryTable)
+      expect(differences).toMatchObject([{ kind: 'SPENT', stored: { lines: 1, sums: { points: -3 } } }])
+      await platform.query(`DELETE FROM point_entry WHERE kind = 'SPENT'`)
+      await forgetPositions({ database, application: 'rig', empties: false })
+      await platform.catchUp()
+      expect((await platform.reconcile(pointEntryTable)).differences).toEqual([])
+      expect(await checkBalances(database)).toEqual(even)
     })
 
     test('rows are read by time, from a moment to before another', async () => {

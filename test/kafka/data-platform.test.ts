@@ -19,7 +19,7 @@ const CALL = 100
 
 /** The topics of a deployment of its own on the broker that all tests share. */
 function freshTopics(): Topics {
-  const named = (['dataplatformOrder', 'couponUsed', 'pointEarned'] as const).map((key) => {
+  const named = (['dataplatformOrder', 'couponUsed', 'pointEntry'] as const).map((key) => {
     return [key, { ...catalogue[key], name: freshName(catalogue[key].name) }] as const
   })
   return { ...catalogue, ...(Object.fromEntries(named) as Partial<Topics>) }

@@ -83,10 +83,10 @@ const topicOf = {
 }
 
 describe.each(played)('%s', (_, mode) => {
-  test('I12 I13 I21 points are the plain model’s, never below 0, and the sum of the ledger', async () => {
+  test('I12 I13 I21 points are the plain model’s, never below 0, the sum of the ledger and of what is told', async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (history) => {
-        const service = points(rules)
+        const service = points({ ...rules, tellEntries: true })
         const { driver, sent } = await play(
           service,
           // Facts about orders go through a second topic: only what is settled has an order.
@@ -114,6 +114,10 @@ describe.each(played)('%s', (_, mode) => {
           expect(sum).toBeGreaterThanOrEqual(0)
         }
         expect(sum).toBe(balance)
+        const told = driver.read(topics.pointEntry).map(({ value }) => value)
+        expect(told.map((each) => [each?.entry, each?.kind, each?.points, each?.balanceAfter])).toEqual(
+          rows.map(([[, entry], { kind, points: amount, balance: after }]) => [entry, kind, amount, after]),
+        )
         if (mode.stateHome !== 'task') expect(await decidedOtherwise(driver, service, mode)).toEqual([])
         await driver.close()
       }),

@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import type { PointRules } from '../../processors/index.ts'
 import { topics } from '../../schemas/index.ts'
+import { topicsOf } from '../../streams/index.ts'
 import type { DriverOptions } from '../../testing/index.ts'
-import { pointAccountStore, pointAdjustmentStore, pointLedgerStore, points } from '../../topologies/index.ts'
+import {
+  pointAccountStore,
+  pointAdjustmentStore,
+  pointLedgerStore,
+  type PointOptions,
+  points,
+} from '../../topologies/index.ts'
+import { decidedOtherwise } from '../property/service-history.ts'
+import { topicSpec } from '../support/engine-shop.ts'
 import { DAY, modes, Service, START } from '../support/services.ts'
 import { cancelled, completed, deduct, giveBack, grant, returned } from '../unit/points/given.ts'
 
@@ -17,7 +25,7 @@ class Bank {
   }
 
   /** Orders earn 10 %, for 10 days. */
-  static async open(mode: Partial<DriverOptions> = {}, rules: Partial<PointRules> = {}): Promise<Bank> {
+  static async open(mode: Partial<DriverOptions> = {}, rules: PointOptions = {}): Promise<Bank> {
     const options = { rateBp: 1_000, validForMs: 10 * DAY, keepMs: 20 * DAY, ...rules }
     return new Bank(await Service.open(points(options), { partitions: 3, ...mode }))
   }
@@ -55,6 +63,15 @@ class Bank {
     const store = this.service.driver.store(this.service.topology, pointLedgerStore)
     const { value } = await store.page(userId, { prefix: [userId], limit: 100 })
     return value.map(([, entry]) => words(entry.kind, entry.points, entry.reference))
+  }
+
+  /** The ledger as `point.entry` has it: `1 SPENT -2 =8 o1`, with what it was for. */
+  get told(): string[] {
+    return this.service
+      .read(topics.pointEntry)
+      .map(({ entry, kind, points: amount, balanceAfter, orderId, returnId, adjustId }) =>
+        words(entry, kind, amount, `=${balanceAfter}`, orderId, returnId, adjustId),
+      )
   }
 
   /** Dead letters of one of its own topics. */
@@ -264,6 +281,72 @@ describe.each(modes)('I21 earnings, %s', (_, mode) => {
     expect(bank.lots()).toEqual(['order:o2 30'])
     await bank.service.close()
   })
+})
+
+describe.each(modes)('I13 entries that are told, %s', (_, mode) => {
+  test('each entry of the ledger is told once, with what it was for', async () => {
+    const bank = await Bank.open(mode, { tellEntries: true })
+    const soon = START + DAY
+    await bank.send(pointAdjustRequested, grant(5, { expiresAt: soon }), grant(7), grant(7), grant(-1))
+    await bank.send(pointDeductRequested, deduct(5), deduct(5), deduct(99, { orderId: 'o2' }))
+    await bank.send(pointRestoreRequested, giveBack(2, { returnId: 'a return:b' }))
+    await bank.send(orderCompleted, completed(200), completed(200))
+    await bank.send(orderReturned, returned(50))
+    await bank.service.driver.advanceWallTime(DAY, DAY)
+    await bank.send(pointRestoreRequested, giveBack(3), giveBack(3))
+    await bank.send(orderCancelled, cancelled())
+    expect(bank.told).toEqual([
+      '0 GRANTED 5 =5 a5',
+      '1 GRANTED 7 =12 a7',
+      '2 TAKEN -1 =11 a-1',
+      '3 SPENT -5 =6 o1',
+      '4 RESTORED 2 =8 o1 a return:b',
+      '5 EARNED 20 =28 o1',
+      '6 CLAWED_BACK -5 =23 o1 r1',
+      '7 EXPIRED -1 =22 a5',
+      '8 RESTORED 3 =25 o1',
+      '9 EXPIRED -3 =22 a5',
+      '10 CLAWED_BACK -15 =7 o1',
+    ])
+    const ledger = await bank.ledger()
+    const entries = bank.service.read(topics.pointEntry)
+    expect(entries.map((each) => words(each.kind, each.points, each.reference))).toEqual(ledger)
+    await bank.service.close()
+  })
+
+  test('nothing is told, and every other topic has the same, unless it is asked for', async () => {
+    const others = [topics.pointDeductResult, topics.restoreResult, topics.pointEarned] as const
+    const play = async (tellEntries: boolean) => {
+      const bank = await Bank.open(mode, { tellEntries })
+      await bank.send(pointAdjustRequested, grant(5))
+      await bank.send(pointDeductRequested, deduct(4))
+      await bank.send(pointRestoreRequested, giveBack(4))
+      await bank.send(orderCompleted, completed(200))
+      const { log } = bank.service.driver
+      const said = others.map(({ name }) => log.records(name).map(({ value }) => value?.toString('hex')))
+      const topicNames = topicsOf(bank.service.topology).map(({ name }) => name)
+      await bank.service.close()
+      return { said, tells: topicNames.includes(topics.pointEntry.name) }
+    }
+    const [silent, telling] = [await play(false), await play(true)]
+    expect(telling.said).toEqual(silent.said)
+    expect([silent.tells, telling.tells]).toEqual([false, true])
+  })
+})
+
+test('I24: batches from before the platform are decided again without it; with it they differ', async () => {
+  const bank = await Bank.open({ partitions: 1 }, { validForMs: null })
+  await bank.send(pointDeductRequested, deduct(4))
+  await bank.send(pointAdjustRequested, grant(5))
+  const { driver } = bank.service
+  // The platform is on now.
+  const told = { ...topics.pointEntry, role: 'sink' } as const
+  await driver.log.ensureTopics([topicSpec(told)])
+  const again = (tellEntries: boolean) =>
+    decidedOtherwise(driver, points({ rateBp: 1_000, validForMs: null, keepMs: 20 * DAY, tellEntries }), {})
+  expect(await again(false)).toEqual([])
+  expect(await again(true)).toHaveLength(1)
+  await bank.service.close()
 })
 
 test('an old return of an order that earned nothing here is passed over; of one that did, it is TooOld', async () => {

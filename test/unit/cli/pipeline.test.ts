@@ -7,7 +7,7 @@ import { configFor } from '../../../cli/pipeline/recorded.ts'
 import { topicSpecs } from '../../../cli/pipeline/topic-specs.ts'
 import { shopTopologies } from '../../../cli/pipeline/topologies.ts'
 import { type Config, loadConfig } from '../../../config/index.ts'
-import { type Streams, type TopicUse, WallClock } from '../../../streams/index.ts'
+import { type Streams, topicsOf, type TopicUse, WallClock } from '../../../streams/index.ts'
 import { ManualClock } from '../../../testing/index.ts'
 
 const HOUR_MS = 3_600_000
@@ -105,6 +105,15 @@ describe('orders', () => {
 
   test('have points for ever, if so configured', () => {
     expect(namesOf({ 'points.validForMs': 'unlimited' })).toContain('points')
+  })
+
+  test('tell entries of points exactly where there is a data platform', () => {
+    const topicsWith = (settings: Readonly<Record<string, string>>) =>
+      shopTopologies(configOf(settings))
+        .all.flatMap(topicsOf)
+        .map(({ name }) => name)
+    expect(topicsWith({})).not.toContain('point.entry')
+    expect(topicsWith({ 'dataPlatform.target': 'pglite' })).toContain('point.entry')
   })
 
   test('back-pressure of one counts all that its saga goes through', () => {

@@ -83,6 +83,7 @@ describe('schema ids', () => {
       '75 millrace.delivery.DeliveryCall v1',
       '76 millrace.payment.PaymentCallResult v1',
       '77 millrace.payment.PaymentCall v1',
+      '90 millrace.point.PointBooked v1',
     ])
   })
 
