@@ -7,6 +7,7 @@ import { type RawFact, type ShopLog, shopLogOf, type ShopRows } from '../support
 import { countStates, isSettled, JUDGED, judgeShop } from '../support/orders/judge.ts'
 import { OrderLoad } from '../support/orders/load.ts'
 import { orderShop, RATE_BP, type ShopOptions, shopRowsOf } from '../support/orders/shop.ts'
+import { judgeToldPoints } from '../support/orders/told-points.ts'
 import type { Random } from '../support/random.ts'
 import { judgeJournals } from './engine-judge.ts'
 import { Harness, Refused } from './harness.ts'
@@ -39,7 +40,7 @@ export class OrderRun {
 
   constructor(directory: string, seed: number, orders: number, random: Random) {
     this.#directory = directory
-    this.#shop = { seed, patienceMs: 1_500, maxDelayMs: 700 }
+    this.#shop = { seed, patienceMs: 1_500, maxDelayMs: 700, tellEntries: true }
     this.#load = new OrderLoad({ orders, spanMs: SPAN_MS, payWithinMs: PAY_WITHIN_MS }, random)
   }
 
@@ -83,7 +84,10 @@ export class OrderRun {
     try {
       const log = await settled(engine)
       const rows = await rowsOf(engine, shop)
-      const complaints = judgeShop(log, rows, { rateBp: RATE_BP, graceMs: 0 })
+      const complaints = [
+        ...judgeShop(log, rows, { rateBp: RATE_BP, graceMs: 0 }),
+        ...judgeToldPoints(log, rows.accounts),
+      ]
       const records = engine.log.stats().partitions.reduce((sum, { start, end: to }) => sum + to - start, 0)
       return {
         complaints: [...complaints, ...(await judgeJournals(engine, retained(engine)))],
@@ -152,7 +156,7 @@ function retained({ tasks, streams }: Engine): Engine['tasks'] {
 
 async function logOf(engine: Engine): Promise<ShopLog> {
   const known = new Map<string, RawFact[]>()
-  for (const { name } of JUDGED.map((judged) => topics[judged])) {
+  for (const { name } of [...JUDGED, 'pointEntry' as const].map((judged) => topics[judged])) {
     const facts: RawFact[] = []
     for (let partition = 0; partition < engine.log.partitions(name); partition++)
       facts.push(...(await engine.raw(name, partition)))

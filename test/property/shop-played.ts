@@ -6,6 +6,7 @@ import { type ShopLog, shopLogOf, type ShopRows } from '../support/orders/facts.
 import { countStates, isSettled, judgeShop } from '../support/orders/judge.ts'
 import { OrderLoad } from '../support/orders/load.ts'
 import { type OrderShop, orderShop, RATE_BP, shopRowsOf } from '../support/orders/shop.ts'
+import { judgeToldPoints } from '../support/orders/told-points.ts'
 import { seededRandom } from '../support/random.ts'
 
 const START = Date.UTC(2026, 0, 1)
@@ -61,7 +62,7 @@ export class PlayedShop {
   /** Plays a history to its end: everything arrives, and time passes until nothing is open. */
   static async play(history: ShopHistory, mode: Partial<DriverOptions> = {}): Promise<PlayedShop> {
     const { seed, orders, completeOn, pauses } = history
-    const shop = orderShop({ seed, completeOn })
+    const shop = orderShop({ seed, completeOn, tellEntries: true })
     const { topologies } = shop
     const driver = await TopologyTestDriver.open({ topologies, now: START, partitions: 2, ...mode })
     const played = new PlayedShop(shop, driver)
@@ -100,7 +101,11 @@ export class PlayedShop {
   }
 
   async judge(): Promise<string[]> {
-    return judgeShop(this.log, await this.rows(), { rateBp: RATE_BP, graceMs: 0 })
+    const rows = await this.rows()
+    return [
+      ...judgeShop(this.log, rows, { rateBp: RATE_BP, graceMs: 0 }),
+      ...judgeToldPoints(this.log, rows.accounts),
+    ]
   }
 
   get states(): ReadonlyMap<string, number> {

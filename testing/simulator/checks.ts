@@ -27,23 +27,27 @@ export function judgeAccepted(
       const isSame = isEqual(found?.key, record.key) && isEqual(found?.value, record.value)
       if (found === undefined || !isSame) complaints.push(`lost write: ${topic}-${partition} at ${offset}`)
     }
-    complaints.push(
-      ...duplicates(topic, records)
-        .filter((id) => !resent.has(id))
-        .map((id) => `duplicate: ${topic} ${id}`),
-    )
+    complaints.push(...judgeOnce(topic, records, resent))
   }
   return complaints
 }
 
-/** Every output has an id of its own, which the same input gives again. */
-export function judgeOutputs(world: SimulatedWorld, topics: readonly string[]): string[] {
-  return topics.flatMap((topic) =>
-    duplicates(topic, world.records(topic)).map((id) => `duplicate: ${topic} ${id}`),
-  )
+/** Every output has an id of its own, which the same input gives again. Clients may write to the same topics. */
+export function judgeOutputs(
+  world: SimulatedWorld,
+  topics: readonly string[],
+  resent: ReadonlySet<string>,
+): string[] {
+  return topics.flatMap((topic) => judgeOnce(topic, world.records(topic), resent))
 }
 
-function duplicates(_topic: string, records: readonly TrueRecord[]): string[] {
+function judgeOnce(topic: string, records: readonly TrueRecord[], resent: ReadonlySet<string>): string[] {
+  return duplicates(records)
+    .filter((id) => !resent.has(id))
+    .map((id) => `duplicate: ${topic} ${id}`)
+}
+
+function duplicates(records: readonly TrueRecord[]): string[] {
   const seen = new Set<string>()
   return records.flatMap(({ headers }) => {
     const id = headers.find(([name]) => name === 'eventId')?.[1]?.toString()

@@ -120,7 +120,7 @@ class Simulation {
     if (problem !== undefined) return [problem, ...this.#refused, ...this.#app.judge(outcome)]
     const verdicts = [...this.#refused, ...(this.#observer?.judge() ?? [])]
     verdicts.push(...judgeAccepted(this.#world, this.#client.accepted, this.#client.resent))
-    verdicts.push(...judgeOutputs(this.#world, this.#written))
+    verdicts.push(...judgeOutputs(this.#world, this.#written, this.#client.resent))
     verdicts.push(...(await this.#judgeRows()))
     if (verdicts.length === 0) verdicts.push(...this.#app.judge(outcome))
     return verdicts

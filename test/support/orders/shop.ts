@@ -39,6 +39,8 @@ export interface ShopOptions {
   /** Of a delay of provider and courier, milliseconds. */
   readonly maxDelayMs?: number
   readonly completeOn?: 'started' | 'delivered'
+  /** As with a data platform; see `judgeToldPoints`. */
+  readonly tellEntries?: boolean
 }
 
 export interface OrderShop {
@@ -87,11 +89,12 @@ export function orderShop({
   patienceMs = 5_000,
   maxDelayMs = 2_000,
   completeOn = 'started',
+  tellEntries = false,
 }: ShopOptions): OrderShop {
   const chances: Chances = { seed, decline: 120, lose: 100, twice: 150, maxDelayMs }
   const retry = { attempts: 3, backoffMs: 500, maxBackoffMs: 2_000 }
   const levels = stock()
-  const accounts = points({ rateBp: RATE_BP, validForMs: null })
+  const accounts = points({ rateBp: RATE_BP, validForMs: null, tellEntries })
   const coupons = wallet({ waitMs: Math.min(2_000, patienceMs / 2) })
   const charges = paymentSandbox({ rule: seededPayments(chances) })
   const desk = orders({
