@@ -50,6 +50,7 @@ export {
   type ConnectorTask,
   type ConnectorTaskView,
   connectorTopics,
+  consumerOf,
   type ConnectorView,
   defaultDelivery,
   type Delivered,
