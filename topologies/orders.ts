@@ -81,12 +81,32 @@ export const ordersByUserStore = keyValueStore<
   lookups: 'seldom',
 })
 
+/** Each goes to the topic of its name. */
+const outputs: { readonly [N in OrderOutputName]: Shape<string, OrderOutputValues[N]> } = {
+  stockReserveRequested: shape(),
+  stockRestoreRequested: shape(),
+  stockCommitRequested: shape(),
+  pointDeductRequested: shape(),
+  pointRestoreRequested: shape(),
+  couponUseRequested: shape(),
+  couponRestoreRequested: shape(),
+  paymentRequested: shape(),
+  paymentRefundRequested: shape(),
+  deliveryRequested: shape(),
+  deliveryCancelRequested: shape(),
+  orderStatus: shape(),
+  orderConfirmed: shape(),
+  orderCompleted: shape(),
+  orderFailed: shape(),
+  orderCancelled: shape(),
+  orderReturned: shape(),
+  opsIncident: shape(),
+}
+const sinks: { readonly [N in OrderOutputName]: Topic<OrderOutputValues[N]> } = topics
+
 /** Declares the orchestrator. Throws a `RangeError` for options that cannot be. */
 export function orders(options: OrderOptions): Topology {
   const desk = orchestrator(rulesOf(options))
-  const outputs = Object.fromEntries(orderOutputs.map((name) => [name, shape()])) as unknown as {
-    readonly [N in OrderOutputName]: Shape<string, OrderOutputValues[N]>
-  }
   const saga = processor({
     name: 'order-saga',
     input: shape<string, OrderMessage>(),
@@ -103,12 +123,17 @@ export function orders(options: OrderOptions): Topology {
   })
   return topology('orders', (t) => {
     const out = messages(t).process(saga, { onError: 'dead-letter' })
-    for (const name of orderOutputs) {
-      // Name by name the types fit; the compiler cannot follow a loop over them.
-      const facts = out[name] as unknown as Stream<string, unknown>
-      facts.to(topics[name] as unknown as Topic<unknown>)
-    }
+    for (const name of orderOutputs) send(out, name)
   })
+}
+
+function send<N extends OrderOutputName>(
+  out: { readonly [Name in OrderOutputName]: Stream<string, OrderOutputValues[Name]> },
+  name: N,
+): void {
+  const facts: Stream<string, OrderOutputValues[N]> = out[name]
+  const topic: Topic<OrderOutputValues[N]> = sinks[name]
+  facts.to(topic)
 }
 
 function rulesOf(options: OrderOptions): OrderRules {
