@@ -63,4 +63,5 @@ export {
   mailStore,
   mailSuppressionStore,
 } from './mailer.ts'
+export { NOTIFIER, notifier, userNewsHeadStore, userNewsStore } from './notifier.ts'
 export { profileStore, users } from './users.ts'
