@@ -79,19 +79,27 @@ export async function openSender(bootstrap: string, topics: readonly string[]): 
 export async function readTopic(log: Log, topic: string): Promise<number> {
   let records = 0
   let bytes = 0
+  await readRecords(log, topic, ({ key, value }) => {
+    records++
+    // A reader that looks at nothing would be measured for less than it does.
+    bytes += (key?.length ?? 0) + (value?.length ?? 0)
+  })
+  if (records > 0 && bytes === 0) throw new Error(`${topic} has nothing but empty records`)
+  return records
+}
+
+/** Hands over every record that is in a topic now, partitions side by side. */
+export async function readRecords(log: Log, topic: string, take: (record: LogRecord) => void): Promise<void> {
   await Promise.all(
     partitionsOf(log, topic).map(async (at) => {
       const { start, end } = await log.bounds(at)
+      if (start >= end) return
       await follow(log, at, start, (taken, position) => {
-        records += taken.length
-        // A reader that looks at nothing would be measured for less than it does.
-        for (const { key, value } of taken) bytes += (key?.length ?? 0) + (value?.length ?? 0)
+        for (const record of taken) take(record)
         return position < end
       })
     }),
   )
-  if (records > 0 && bytes === 0) throw new Error(`${topic} has nothing but empty records`)
-  return records
 }
 
 /** Reads what is and what comes in the topics, from their beginning, until `take` answers false. */

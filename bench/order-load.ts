@@ -1,6 +1,6 @@
 /** Whole orders to measure with: everything that an order can need, so about 28 records from `order.created` on. */
 import { topics } from '../schemas/index.ts'
-import { type AppendRecord, type Log, Streams } from '../streams/index.ts'
+import { type AppendRecord, type Log, Streams, type StreamsOptions } from '../streams/index.ts'
 import { deliverySandbox, orders, paymentSandbox, points, stock, wallet } from '../topologies/index.ts'
 import type { EmbeddedLog } from '../transports/embedded/index.ts'
 import { fill, recordOf, topicSpec } from './harness.ts'
@@ -24,8 +24,13 @@ export function orderTopologies() {
   ]
 }
 
-export async function openOrders(log: Log): Promise<Streams> {
-  const streams = new Streams({ application: 'bench', topologies: orderTopologies(), log, topicSpec })
+/** `stateDirectory`: where the log keeps no state. */
+export async function openOrders(
+  log: Log,
+  more: Pick<StreamsOptions, 'stateDirectory'> = {},
+): Promise<Streams> {
+  const topologies = orderTopologies()
+  const streams = new Streams({ application: 'bench', topologies, log, topicSpec, ...more })
   await streams.open()
   await streams.ready()
   return streams

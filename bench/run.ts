@@ -39,6 +39,7 @@ const cases: readonly Case[] = [
   { name: 'kafka-coupons-10%-issued', script: 'kafka-coupons.ts', args: ['10'], kafka: true },
   { name: 'kafka-coupons-all-issued', script: 'kafka-coupons.ts', args: ['100'], kafka: true },
   { name: 'kafka-latency', script: 'kafka-latency.ts', args: [], kafka: true },
+  { name: 'kafka-orders', script: 'kafka-orders.ts', args: [], kafka: true },
   { name: 'kafka-restart', script: 'kafka-restart.ts', args: [], kafka: true },
 ]
 

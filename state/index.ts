@@ -62,6 +62,7 @@ export {
   type TaskDatabasesOptions,
   type TaskKey,
 } from './task-databases.ts'
+export { CacheBudget } from './read-cache.ts'
 export { type RowWatch, type SealedBatch, TaskState, type TaskStateOptions } from './task-state.ts'
 export { timerStoreName } from './timer-book.ts'
 export type { DueTimer, TimerClock, TimerHandle } from './timers.ts'

@@ -10,10 +10,46 @@ export const absent = Symbol('absent')
 /** What a store needs of a cache. */
 export type RowCache = Pick<StoreCache, 'get' | 'peek' | 'set' | 'delete'>
 
+/** Bytes that a value costs besides those that it was decoded from. */
+const ENTRY_BYTES = 64
+
+/**
+ * Bounds what the caches of all tasks hold together, by the bytes that the values were decoded from: when so much was
+ * added that half of it is used, every cache begins a new generation. So those that are used have most of it.
+ */
+export class CacheBudget {
+  readonly #limitBytes: number
+  readonly #caches = new Set<ReadCache>()
+  #young = 0
+
+  constructor(bytes: number) {
+    this.#limitBytes = bytes / 2
+  }
+
+  join(cache: ReadCache): void {
+    this.#caches.add(cache)
+  }
+
+  /** Idempotent. */
+  leave(cache: ReadCache): void {
+    this.#caches.delete(cache)
+  }
+
+  /** Called by a cache for each entry that is new to its young generation. */
+  grown(bytes: number): void {
+    this.#young += bytes + ENTRY_BYTES
+    if (this.#young < this.#limitBytes) return
+    this.#young = 0
+    for (const cache of this.#caches) cache.budgetUsed()
+  }
+}
+
 export class ReadCache {
   readonly #limit: number
   readonly #limitBytes: number
   readonly #stores: StoreCache[] = []
+  #budget: CacheBudget | undefined
+  #agedAlone = false
   #young = 0
   #youngBytes = 0
 
@@ -21,6 +57,18 @@ export class ReadCache {
   constructor(entries: number, bytes = Number.POSITIVE_INFINITY) {
     this.#limit = Math.max(1, Math.ceil(entries / 2))
     this.#limitBytes = bytes / 2
+  }
+
+  /** From here on it holds less where others use the budget, until `close`. */
+  share(budget: CacheBudget): void {
+    this.#budget = budget
+    budget.join(this)
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#budget?.leave(this)
+    this.#budget = undefined
   }
 
   store(): StoreCache {
@@ -40,7 +88,21 @@ export class ReadCache {
   /** Called by a store for each entry that is new to its young generation. */
   grown(bytes: number): void {
     this.#youngBytes += bytes
-    if (++this.#young < this.#limit && this.#youngBytes < this.#limitBytes) return
+    if (++this.#young >= this.#limit || this.#youngBytes >= this.#limitBytes) {
+      this.#age()
+      this.#agedAlone = true
+    }
+    this.#budget?.grown(bytes)
+  }
+
+  /** Half of the budget was added since this was last called. One that went on by itself since has let go already. */
+  budgetUsed(): void {
+    if (!this.#agedAlone) this.#age()
+    this.#agedAlone = false
+  }
+
+  /** The young generation becomes the old one, and what was in that is gone. */
+  #age(): void {
     this.#young = 0
     this.#youngBytes = 0
     for (const store of this.#stores) store.age()

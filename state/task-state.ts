@@ -16,7 +16,7 @@ import type { StateReader, WriteOp } from './backend.ts'
 import { readDescriptor } from './descriptor.ts'
 import { KeyValueHandle, WindowHandle } from './handles.ts'
 import { Journal } from './journal.ts'
-import { ReadCache } from './read-cache.ts'
+import { type CacheBudget, ReadCache } from './read-cache.ts'
 import { scanVisible } from './scan.ts'
 import { type SealedChange, sealTable } from './seal.ts'
 import type { AnyStoreSpec, HandleOf, ScanRequest, ScanRow, ViewOf } from './stores.ts'
@@ -37,6 +37,8 @@ export interface TaskStateOptions {
   readonly cacheEntries?: number
   /** The same in bytes of what the values were decoded from; 4 MiB unless told. */
   readonly cacheBytes?: number
+  /** Shared with other tasks: what all of them hold together. */
+  readonly cacheBudget?: CacheBudget | undefined
   /** Timers held in memory per clock, for a while twice as many; 4,096 unless told. */
   readonly heldTimers?: number
   /** Bytes of key and value that a row may have, where a changelog must take it; no limit unless told. */
@@ -73,6 +75,7 @@ export class TaskState {
   readonly #stores = new Map<string, OpenStore>()
   readonly #tables = new Map<string, Table>()
   readonly #timers: TimerBook
+  readonly #cache: ReadCache
   #hasPending = false
   /** Goes up with every `discard`. */
   #life = 0
@@ -94,13 +97,14 @@ export class TaskState {
     this.#reader = reader
     this.#withChanges = withChanges
     this.#maxRowBytes = options.maxRowBytes
-    const cache = new ReadCache(cacheEntries, cacheBytes)
+    const cache = (this.#cache = new ReadCache(cacheEntries, cacheBytes))
     for (const spec of specs) {
       if (this.#stores.has(spec.name)) throw new RangeError(`Two stores have the name ${spec.name}`)
       this.#stores.set(spec.name, this.#open(spec, cache))
     }
     const timers = this.#openTable(timerTableSpec, cache, (timer) => this.#timers.resync(timer))
     this.#timers = new TimerBook(timers, heldTimers)
+    if (options.cacheBudget !== undefined) cache.share(options.cacheBudget)
   }
 
   #open(spec: AnyStoreSpec, cache: ReadCache): OpenStore {
@@ -274,6 +278,12 @@ export class TaskState {
     this.#hasPending = false
     for (const table of this.#tables.values()) table.discard()
     this.#timers.discard()
+  }
+
+  /** What is uncommitted is void, and nothing is asked of it any more. Idempotent. */
+  close(): void {
+    this.discard()
+    this.#cache.close()
   }
 
   /**

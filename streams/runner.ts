@@ -11,6 +11,7 @@
  * 3. A topology that failed, or is stopped, takes no assignment, and leaves its group.
  * 4. A task's database is open once at most, by the task or by its standby (`exclusive-databases.ts`).
  */
+import type { CacheBudget } from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import { Commits } from './commits.ts'
 import { asError, reactionOf } from './errors.ts'
@@ -49,6 +50,8 @@ export interface RunnerOptions {
   readonly commitWhenIdle: boolean
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
+  /** What all tasks of the process keep at hand together. */
+  readonly cacheBudget: CacheBudget
   /** The tasks' own databases; only for logs that keep no state. */
   readonly stateDirectory: StateDirectory | undefined
 }

@@ -3,7 +3,7 @@
  *
  * Opening makes the topics, starting joins the groups; closing stops in order and is idempotent.
  */
-import type { AnyStoreSpec } from '../state/index.ts'
+import { type AnyStoreSpec, CacheBudget } from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import { StreamsError } from './errors.ts'
 import type { Topology, TopicUse } from './graph.ts'
@@ -15,6 +15,8 @@ import { TopologyRunner } from './runner.ts'
 import type { StateDirectory } from './state-directory.ts'
 import { systemClock } from './system-clock.ts'
 import { topicSpecsOf } from './topic-specs.ts'
+
+const CACHE_BYTES = 32 * 1024 * 1024
 
 export interface StreamsOptions {
   /** Prefix of everything that belongs to this deployment: groups, transactional ids, changelogs. */
@@ -31,6 +33,8 @@ export interface StreamsOptions {
   readonly commitIntervalMs?: number
   /** Decoded rows that a task keeps at hand; 20,000 unless told. */
   readonly cacheEntries?: number
+  /** Bytes of the rows that all tasks keep at hand together; 32 MiB unless told. */
+  readonly cacheBytes?: number
   /** Uncommitted bytes of a topology at which a commit begins; 1 MiB unless told. */
   readonly commitBytes?: number
   /** Whether a commit begins at once when no work waits; true unless told. */
@@ -55,6 +59,7 @@ export class Streams {
       commitBytes: options.commitBytes ?? 1024 * 1024,
       commitWhenIdle: options.commitWhenIdle ?? true,
       cacheEntries: options.cacheEntries ?? 20_000,
+      cacheBudget: new CacheBudget(options.cacheBytes ?? CACHE_BYTES),
       stateDirectory: options.stateDirectory,
     }
     const runners = options.topologies.map((topology) => {

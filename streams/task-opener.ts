@@ -5,7 +5,7 @@
  *
  * Invariant: an opening that fails, or is not wanted any more, leaves nothing open.
  */
-import { type StateBackend, TaskState } from '../state/index.ts'
+import { type CacheBudget, type StateBackend, TaskState } from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import type { ExclusiveDatabases, OpenDatabase } from './exclusive-databases.ts'
 import type { SubTopology, Topology } from './graph.ts'
@@ -37,6 +37,8 @@ export interface TaskOpenerOptions {
   readonly breaker: BreakerPolicy | 'off'
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
+  /** What all tasks of the process keep at hand together. */
+  readonly cacheBudget: CacheBudget
   /** Only for logs that keep no state. */
   readonly databases: ExclusiveDatabases | undefined
   readonly onReadable: () => void
@@ -91,14 +93,14 @@ export class TaskOpener {
     backend: StateBackend | undefined,
   ): Promise<Task> {
     const { id, epoch, wall, signal } = opening
-    const { log, hooks, breaker, clock, cacheEntries, onReadable, watches } = this.#options
+    const { log, hooks, breaker, clock, cacheEntries, cacheBudget, onReadable, watches } = this.#options
     const subTopology = this.#subTopologyOf(id)
     const reader = backend ?? (await log.taskState(id))
     const from = await unlessAborted(signal, this.#withStarts(id, checkpoint ?? NO_CHECKPOINT))
     const withChanges = log.stateHome === 'task'
     const maxRowBytes = withChanges ? log.maxRecordBytes - CHANGE_FRAME_BYTES : undefined
     const specs = subTopology.stores
-    const state = new TaskState({ reader, specs, withChanges, cacheEntries, maxRowBytes })
+    const state = new TaskState({ reader, specs, withChanges, cacheEntries, cacheBudget, maxRowBytes })
     const task = new Task({
       id,
       epoch,

@@ -6,7 +6,7 @@
  * 1. `tasks` holds open tasks only: one that is being opened joins them once its state is restored.
  * 2. An opening that is not wanted any more leaves nothing open.
  */
-import type { StateBackend } from '../state/index.ts'
+import type { CacheBudget, StateBackend } from '../state/index.ts'
 import type { Clock } from './clock.ts'
 import { asError, reactionOf, StreamsError } from './errors.ts'
 import { type ExclusiveDatabases, mayReopen, type OpenDatabase } from './exclusive-databases.ts'
@@ -35,6 +35,8 @@ export interface TaskSetOptions {
   readonly breaker: BreakerPolicy | 'off'
   /** Decoded committed values that a task keeps at hand, in entries. */
   readonly cacheEntries: number
+  /** What all tasks of the process keep at hand together. */
+  readonly cacheBudget: CacheBudget
   /** Only for logs that keep no state. */
   readonly databases: ExclusiveDatabases | undefined
   readonly onReadable: () => void

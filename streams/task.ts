@@ -354,7 +354,7 @@ export class Task {
   close(): void {
     if (this.lifecycle.state === 'closed') return
     this.#inputs.close()
-    this.state.discard()
+    this.state.close()
     this.lifecycle.to('closed')
   }
 }
