@@ -46,6 +46,8 @@ async function shopping(shop: Shop): Promise<EventReader> {
   const order = { orderId: placed.body['orderId'] }
   expect(reader.data).toContainEqual(expect.objectContaining({ ...order, userCouponId, discountAmount: 100 }))
   expect(reader.data).toContainEqual(expect.objectContaining({ ...order, points: 299 }))
+  // A stream that does not wait for news says that it lives again and again.
+  expect(reader.text.split('\n').filter((line) => line.startsWith(':')).length).toBeLessThan(10)
   await reader.cancel()
   return reader
 }
