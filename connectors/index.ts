@@ -49,6 +49,7 @@ export {
   type ConnectorTask,
   type ConnectorTaskView,
   connectorTopics,
+  consumerOf,
   type ConnectorView,
   defaultDelivery,
   type Delivered,

@@ -6,6 +6,7 @@ import { UsageError } from '../errors.ts'
 import type { RepartitionFlags } from '../flags.ts'
 import { table } from '../output.ts'
 import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
+import { allConsumers } from '../pipeline/consumers.ts'
 import { refuseMigrated } from '../pipeline/migration/directory-mark.ts'
 import { planRepartition, refuseUntold, refuseWaiting } from '../pipeline/repartition/plan.ts'
 import { repartition } from '../pipeline/repartition/repartition.ts'
@@ -21,7 +22,7 @@ export async function repartitionTopics(context: Context, flags: RepartitionFlag
   const { log, config } = await openOfflineLog(given)
   const work = async () => {
     await refuseMigrated(log)
-    const { all } = shopTopologies(config)
+    const all = [...shopTopologies(config).all, ...(await allConsumers(config))]
     const plan = planRepartition(all, flags.topic)
     refuseUntold(log, all, plan)
     await refuseWaiting(log, plan)

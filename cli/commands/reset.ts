@@ -1,5 +1,5 @@
 import type { Config } from '../../config/index.ts'
-import { intermediateTopics, type Position, taskName } from '../../streams/index.ts'
+import { intermediateTopics, type Position, taskName, type Topology } from '../../streams/index.ts'
 import type { ResetReport } from '../../transports/embedded/index.ts'
 import { closeAfter } from '../closing.ts'
 import { configure } from '../configure.ts'
@@ -10,6 +10,7 @@ import { table } from '../output.ts'
 import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 import { type KafkaReset, planKafkaReset, resetOnKafka } from '../pipeline/kafka-reset.ts'
 import { refuseMigrated } from '../pipeline/migration/directory-mark.ts'
+import { shopConsumers } from '../pipeline/consumers.ts'
 import { knownTopology, shopTopologies } from '../pipeline/topologies.ts'
 
 /** Prints what a topology would lose, or has lost where `--yes` is given. */
@@ -24,10 +25,19 @@ export async function reset(context: Context, topology: string, flags: ResetFlag
   const taken = await work({
     config,
     version: context.version,
-    topology: knownTopology(config, topology),
+    topology: knownToReset(config, topology),
     isLocal: flags.local === true,
   })
   print(context, flags, topology, { ...taken }, kafkaRowsOf(taken))
+}
+
+function ofProgram(config: Config): readonly Topology[] {
+  return [...shopTopologies(config).all, ...shopConsumers(config)]
+}
+
+/** Connectors as well. Throws a `UsageError` where the program has neither. */
+function knownToReset(config: Config, name: string): Topology {
+  return shopConsumers(config).find((one) => one.name === name) ?? knownTopology(config, name)
 }
 
 async function resetEmbedded(given: Config, name: string, isMeant: boolean): Promise<ResetReport> {
@@ -36,9 +46,7 @@ async function resetEmbedded(given: Config, name: string, isMeant: boolean): Pro
     if (isMeant) await refuseMigrated(log)
     // One that the program has no more leaves tasks behind that hold their topics.
     const isStored = log.storedTasks().some((task) => task.topology === name)
-    const known = isStored
-      ? shopTopologies(config).all.find((one) => one.name === name)
-      : knownTopology(config, name)
+    const known = isStored ? ofProgram(config).find((one) => one.name === name) : knownToReset(config, name)
     const request = {
       topology: name,
       internalTopics: known?.internalTopics.map((topic) => topic.name) ?? [],

@@ -2,15 +2,8 @@
 import { type Config, ConfigError, nearest } from '../../config/index.ts'
 import { connectorTopics } from '../../connectors/index.ts'
 import { topics as catalogue } from '../../schemas/index.ts'
-import {
-  systemClock,
-  type Topology,
-  topicsOf,
-  type TopicSpec,
-  topicSpecsOf,
-  type TopicUse,
-} from '../../streams/index.ts'
-import { type ConnectorShop, connectorsOf } from './connectors.ts'
+import { type Topology, topicsOf, type TopicSpec, topicSpecsOf, type TopicUse } from '../../streams/index.ts'
+import { connectorsNotRun } from './connectors.ts'
 
 /** Topics of operators, which no topology names. */
 const OPERATIONS: readonly TopicUse[] = [
@@ -53,20 +46,9 @@ export function shopTopicSpecs(
   return [...named, ...others.filter(({ name }) => !known.has(name))]
 }
 
-/** Connectors that are asked for their topics are not run. */
-const noShop: ConnectorShop = {
-  clock: systemClock,
-  pipeline: { opener: notRunning, titles: notRunning },
-  keysKnown: notRunning,
-}
-
-function notRunning(): never {
-  throw new Error('the connector does not run')
-}
-
 /** Each once, whoever of them reads it. */
 function topicsOfConnectors(config: Config): readonly TopicUse[] {
-  const uses = connectorsOf({ config, topics: catalogue, shop: noShop }).flatMap(connectorTopics)
+  const uses = connectorsNotRun(config).flatMap(connectorTopics)
   return [...new Map(uses.map((use) => [use.name, use])).values()]
 }
 

@@ -21,6 +21,7 @@ export {
   groupOf,
 } from './connector-runner.ts'
 export type { ConnectorLag } from './connector-task.ts'
+export { consumerOf } from './consumer.ts'
 export { eachRecord, type EachRecordOptions, type RecordOutcome } from './each-record.ts'
 export { type ConnectorHooks, type FailureKind, noConnectorHooks } from './hooks.ts'
 export { defaultDelivery } from './policy.ts'

@@ -15,6 +15,7 @@ import {
 import type { EmbeddedLog } from '../../../transports/embedded/index.ts'
 import type { ImportedPosition } from '../../../transports/kafka/index.ts'
 import { DirectoryError } from '../../errors.ts'
+import { shopConsumers } from '../consumers.ts'
 import { shopTopicSpecs } from '../topic-specs.ts'
 import { shopTopologies } from '../topologies.ts'
 
@@ -53,7 +54,7 @@ const NEVER: Pick<Checkpoint, 'times' | 'sequence'> = {
  */
 export async function planMigration(log: EmbeddedLog, config: Config): Promise<MigrationPlan> {
   const { application } = config
-  const { all } = shopTopologies(config)
+  const all = [...shopTopologies(config).all, ...shopConsumers(config)]
   const specs = shopTopicSpecs(config, all, { changelogs: true })
   const stored = new Map(log.describeTopics().map((spec) => [spec.name, spec]))
   refuseOtherTopics(specs, stored)
