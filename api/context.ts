@@ -27,6 +27,8 @@ export interface ApiContext {
   readonly currency: string
   /** Absent: the shop takes no orders. */
   readonly orders: OrderTerms | undefined
+  /** Whether users are told what concerns them. */
+  readonly userEvents: boolean
   /** Topics of others that events are taken for. */
   readonly external: readonly ExternalTopic[]
   /** Absent: none are taken. */

@@ -62,6 +62,7 @@ export type {
   RequestQueue,
   TimeReport,
 } from './ports.ts'
+export type { NewsPlace, NewsPort, UserNewsView } from './news-port.ts'
 export type { Open, PrivacyPort, Seal, SealedFor, UserPort } from './user-ports.ts'
 export { masterKeyMissing, personalDataOff } from './privacy-errors.ts'
 export { type Api, createApi } from './server.ts'

@@ -27,6 +27,8 @@ export interface ApiOptions {
   readonly peers?: PeerOptions | undefined
   /** Absent: the shop takes no orders. */
   readonly orders?: OrderTerms | undefined
+  /** Whether users are told what concerns them. Default: no. */
+  readonly userEvents?: boolean | undefined
   /** Topics of others that `POST /v1/events/{topic}` writes. */
   readonly external?: readonly ExternalTopic[] | undefined
   /** Of providers; absent: none are taken. */

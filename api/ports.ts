@@ -21,6 +21,7 @@ import type { Answer, AppendRecord, AppendResult, Position } from '../streams/in
 import type { Page, PageRequest, WaitOptions } from './asking.ts'
 import type { ConnectorPort } from './connector-port.ts'
 import type { MailPort } from './mail-port.ts'
+import type { NewsPort } from './news-port.ts'
 import type { OrderPort, PointPort, StockPort } from './order-ports.ts'
 import type { PrivacyPort, UserPort } from './user-ports.ts'
 
@@ -34,6 +35,7 @@ export interface Pipeline
     PointPort,
     UserPort,
     PrivacyPort,
+    NewsPort,
     OperationsPort,
     ConnectorPort,
     MailPort,

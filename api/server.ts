@@ -41,6 +41,7 @@ import { productRoutes } from './routes/products.ts'
 import { rankingEventRoutes } from './routes/ranking-events.ts'
 import { rankingRoutes } from './routes/rankings.ts'
 import { requestRoutes } from './routes/requests.ts'
+import { userEventRoutes } from './routes/user-events.ts'
 import { userRoutes } from './routes/users.ts'
 import { walletRoutes } from './routes/wallets.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
@@ -105,6 +106,7 @@ class Server implements Api {
       topics: options.topics ?? embeddedTopics,
       currency: options.currency,
       orders: options.orders,
+      userEvents: options.userEvents ?? false,
       external: options.external ?? [],
       webhooks: options.webhooks,
       ids: options.ids,
@@ -271,6 +273,7 @@ const ROUTES = [
   walletRoutes,
   pointRoutes,
   userRoutes,
+  userEventRoutes,
   cartRoutes,
   productRoutes,
   orderRoutes,

@@ -11,6 +11,7 @@ import { outbox } from './sections/outbox.ts'
 import { ranking, shop } from './sections/shop.ts'
 import { orders, points } from './sections/orders.ts'
 import { mail } from './sections/mail.ts'
+import { notifier } from './sections/notifier.ts'
 import { deliveries, payments } from './sections/providers.ts'
 import { privacy } from './sections/privacy.ts'
 import { bindings } from './sections/bindings.ts'
@@ -73,6 +74,7 @@ export const configSchema = Type.Object(
     outbox,
     privacy,
     mail,
+    notifier,
     bindings,
     log,
     backpressure,

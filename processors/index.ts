@@ -22,6 +22,15 @@ export {
   mailRequester,
   type MailRules,
 } from './mail/request-mail.ts'
+export { KEPT_NEWS, type NewsContext, newsKeeper, type NewsRules } from './notifier/keep-news.ts'
+export {
+  earnedNews,
+  issuedNews,
+  type NewsMessage,
+  rejectedNews,
+  statusNews,
+  usedNews,
+} from './notifier/news.ts'
 export { pointKeeper, type PointContext, type PointMessage, type PointRules } from './points/keep-points.ts'
 export { MAX_EVENTS } from './orders/order-events.ts'
 export { type Orchestrator, orchestrator, type OrderMessage } from './orders/orchestrate.ts'

@@ -64,4 +64,5 @@ export {
   mailStore,
   mailSuppressionStore,
 } from './mailer.ts'
+export { NOTIFIER, notifier, userNewsHeadStore, userNewsStore } from './notifier.ts'
 export { profileStore, users } from './users.ts'

@@ -58,7 +58,7 @@ export async function openDoors(options: DoorsOptions, closing: Closing): Promis
 
 function apiOf(options: DoorsOptions): Api {
   const { config, version, directory, topics, external, pipeline, telemetry, clock } = options
-  const { http, shop, auth, orders } = config
+  const { http, shop, auth, orders, notifier } = config
   return createApi(
     {
       host: http.host,
@@ -86,6 +86,7 @@ function apiOf(options: DoorsOptions): Api {
       external,
       peers: peersOf(config),
       orders: orders.enabled ? { payByMs: orders.payByMs } : undefined,
+      userEvents: notifier.enabled,
       webhooks: orders.enabled ? webhooksOf(config) : undefined,
       hooks: {
         onResponse: (route, method, status, ms) => telemetry.onHttpAnswer({ route, method, status, ms }),

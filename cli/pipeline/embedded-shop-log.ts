@@ -5,7 +5,7 @@ import type { HealthCheck } from '../../api/index.ts'
 import { type Config, ConfigError } from '../../config/index.ts'
 import { DATA_PLATFORM, groupOf } from '../../connectors/index.ts'
 import { systemClock } from '../../streams/index.ts'
-import { ORDER_LINES } from '../../topologies/index.ts'
+import { notifier, ORDER_LINES } from '../../topologies/index.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { DirectoryError } from '../errors.ts'
 import { refuseMigrated } from './migration/directory-mark.ts'
@@ -62,7 +62,11 @@ async function forgetSwitchedOff(log: EmbeddedLog, config: Config): Promise<void
     name,
     internalTopics: [],
   }))
-  const off = [...watchers(config).off, ...(config.dataPlatform.target === 'off' ? platform : [])]
+  const off = [
+    ...watchers(config).off,
+    ...(config.notifier.enabled ? [] : [notifier()]),
+    ...(config.dataPlatform.target === 'off' ? platform : []),
+  ]
   for (const { name: topology, internalTopics } of off) {
     const request = {
       topology,

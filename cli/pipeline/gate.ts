@@ -62,6 +62,8 @@ function starting(telemetry: Telemetry): Pipeline {
     erasing: notYet,
     hasKey: notYet,
     erased: notYet,
+    userNews: notYet,
+    userNewsUntil: notYet,
     deadLetterTopic: notYet,
     deadLetters: notYet,
     deadLetterCauses: notYet,

@@ -10,11 +10,12 @@ export type DirectoryMode = 'live' | 'as-recorded'
 /** The configuration as the directory's mode changes it. */
 export function configFor(mode: DirectoryMode, config: Config): Config {
   if (mode === 'live') return config
-  const { topics, ranking, mail } = config
+  const { topics, ranking, mail, notifier } = config
   return {
     ...config,
     // Nobody is told of what happened years ago.
     mail: { ...mail, transport: 'off' },
+    notifier: { ...notifier, enabled: false },
     ranking: { ...ranking, closing: 'streamTime', retentionMs: Number.POSITIVE_INFINITY },
     topics: {
       ...topics,

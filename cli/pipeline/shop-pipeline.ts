@@ -6,6 +6,7 @@ import type { Closing } from '../closing.ts'
 import { deadLetterPort } from './dead-letters/port.ts'
 import { Incidents } from './incidents.ts'
 import { Admission, RateMeter } from './lag.ts'
+import { newsPort } from './news-port.ts'
 import { orderPort, pointPort, stockPort } from './order-port.ts'
 import { couponPort, logPort, operationsPort, type PortParts, productPort } from './port.ts'
 import { createProbes } from './probes.ts'
@@ -73,6 +74,7 @@ export function pipelineOf(
     ...pointPort(parts),
     ...userPort(parts),
     ...privacyPort(parts, base.sealing),
+    ...newsPort(parts),
     ...operationsPort(parts),
     ...deadLetterPort({ streams, log, clock, topics, topologies: topologies.all, connectors }),
     ...connectorPort(connectors),

@@ -12,6 +12,7 @@ import {
   deliveryGateway,
   deliverySandbox,
   mailer,
+  notifier,
   orderLines,
   orders,
   orderSentinel,
@@ -51,7 +52,9 @@ export function shopTopologies(config: Config, topics: Topics = embeddedTopics):
   const taking = config.orders.enabled ? orderTopologies(config) : []
   const deciding = [couponIssuance, wallets, ...taking, catalog, ranking].map(withSerdes)
   const lines = config.dataPlatform.target === 'off' ? [] : [orderLines(retentionMs)]
-  const telling = [...lines, ...(sendsMail(config) ? [mailerOf(config)] : [])]
+  const mails = sendsMail(config) ? [mailerOf(config)] : []
+  const news = config.notifier.enabled ? [notifier(config.notifier)] : []
+  const telling = [...lines, ...mails, ...news]
   const all = [...deciding, ...[...telling, ...watchers(config).on].map(withSerdes)]
   return { all, here: chosen(all, config.topologies), deciding, ranking }
 }

@@ -3610,6 +3610,129 @@ export const userCouponSchema: RecordSchema<UserCoupon> = {
   },
 }
 
+/** How far the news of a user is numbered, and what of it is kept. */
+export interface UserNewsHead {
+  /** When its numbers began, wall time of the task: they begin again once all is forgotten. Epoch milliseconds. */
+  readonly begun: number
+  /** That is kept. */
+  readonly first: number
+  readonly last: number
+  /** Of the last, wall time of the task. Epoch milliseconds. */
+  readonly changedAt: number
+}
+
+export const userNewsHeadSchema: RecordSchema<UserNewsHead> = {
+  name: 'millrace.state.UserNewsHead',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "UserNewsHead",
+    "namespace": "millrace.state",
+    "doc": "How far the news of a user is numbered, and what of it is kept.",
+    "fields": [
+      {
+        "name": "begun",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "When its numbers began, wall time of the task: they begin again once all is forgotten."
+      },
+      {"name": "first", "type": "long", "doc": "That is kept."},
+      {"name": "last", "type": "long"},
+      {
+        "name": "changedAt",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "Of the last, wall time of the task."
+      }
+    ]
+  },
+}
+
+export type UserNewsKind = 'UNKNOWN' | 'COUPON_ISSUED' | 'COUPON_REJECTED' | 'COUPON_USED' | 'POINTS_EARNED' | 'ORDER_STATUS'
+
+/** One thing that happened to a user, as it is told; which fields it has depends on its kind. */
+export interface UserNews {
+  readonly kind: UserNewsKind
+  /** As the fact says. Epoch milliseconds. */
+  readonly at: number
+  readonly couponId: string | null
+  readonly requestId: string | null
+  /** COUPON_REJECTED: the one that the user already has. */
+  readonly userCouponId: string | null
+  /** COUPON_REJECTED: a code. */
+  readonly reason: string | null
+  readonly orderId: string | null
+  /** As in order.status. */
+  readonly state: string | null
+  readonly returnState: string | null
+  /** Of the order. */
+  readonly revision: number | null
+  readonly points: number | null
+  /** Minor units. */
+  readonly discountAmount: number | null
+  /** Of the coupon, or of the points; null = never. Epoch milliseconds. */
+  readonly expiresAt: number | null
+}
+
+export const userNewsSchema: RecordSchema<UserNews> = {
+  name: 'millrace.state.UserNews',
+  version: 1,
+  definition: {
+    "type": "record",
+    "name": "UserNews",
+    "namespace": "millrace.state",
+    "doc": "One thing that happened to a user, as it is told; which fields it has depends on its kind.",
+    "fields": [
+      {
+        "name": "kind",
+        "type": {
+          "type": "enum",
+          "name": "UserNewsKind",
+          "symbols": [
+            "UNKNOWN",
+            "COUPON_ISSUED",
+            "COUPON_REJECTED",
+            "COUPON_USED",
+            "POINTS_EARNED",
+            "ORDER_STATUS"
+          ],
+          "default": "UNKNOWN",
+          "namespace": "millrace.state"
+        }
+      },
+      {
+        "name": "at",
+        "type": {"type": "long", "logicalType": "timestamp-millis"},
+        "doc": "As the fact says."
+      },
+      {"name": "couponId", "type": ["null", "string"], "default": null},
+      {"name": "requestId", "type": ["null", "string"], "default": null},
+      {
+        "name": "userCouponId",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "COUPON_REJECTED: the one that the user already has."
+      },
+      {
+        "name": "reason",
+        "type": ["null", "string"],
+        "default": null,
+        "doc": "COUPON_REJECTED: a code."
+      },
+      {"name": "orderId", "type": ["null", "string"], "default": null},
+      {"name": "state", "type": ["null", "string"], "default": null, "doc": "As in order.status."},
+      {"name": "returnState", "type": ["null", "string"], "default": null},
+      {"name": "revision", "type": ["null", "long"], "default": null, "doc": "Of the order."},
+      {"name": "points", "type": ["null", "long"], "default": null},
+      {"name": "discountAmount", "type": ["null", "long"], "default": null, "doc": "Minor units."},
+      {
+        "name": "expiresAt",
+        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+        "default": null,
+        "doc": "Of the coupon, or of the points; null = never."
+      }
+    ]
+  },
+}
+
 /** The verdict that a watched request was seen to get first. */
 export interface WatchedRequest {
   readonly digest: string

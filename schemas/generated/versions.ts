@@ -13,7 +13,7 @@ import { pointAdjustSchema, pointBookedSchema, pointDeductResultSchema, pointDed
 import { privacyKeySchema } from './privacy.ts'
 import { productCatalogSchema } from './product.ts'
 import { rankingPartitionUpdateSchema, rankingSalesDeltaSchema, rankingSnapshotSchema } from './ranking.ts'
-import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
+import { adjustmentSchema, answerWatchSchema, boardPartSchema, boardStateSchema, boardWatchSchema, campaignCommandsSchema, campaignCountersSchema, campaignTermsSchema, claimStateSchema, couponUseStateSchema, couponUseWatchSchema, couponWatchSchema, gatewayChargeSchema, gatewayDeliverySchema, gatewayPaymentSchema, gatewayRefundSchema, hourTallySchema, incidentStateSchema, listedOrderSchema, mailMarkSchema, mergeProgressSchema, orderEarningsSchema, orderEventSchema, orderPointsSchema, orderRowSchema, orderStockSchema, orderWatchSchema, pointAccountSchema, pointEntrySchema, privacyKeysSchema, rankerProgressSchema, reportedOrderSchema, requestStateSchema, saleStateSchema, sandboxDeliverySchema, sandboxPaymentSchema, sandboxRefundSchema, shopperOrderWatchSchema, stockLevelSchema, userCouponSchema, userNewsHeadSchema, userNewsSchema, watchedRequestSchema, watchedUserSchema, windowMetaSchema, windowSumSchema } from './state.ts'
 import { stockAdjustSchema, stockCommitSchema, stockReserveResultSchema, stockReserveSchema, stockRestoreSchema } from './stock.ts'
 import { userProfileSchema } from './user.ts'
 
@@ -1461,6 +1461,18 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.state.UserCoupon',
     version: 2,
     definition: userCouponSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.UserNews',
+    version: 1,
+    definition: userNewsSchema.definition,
+  },
+  {
+    id: null,
+    name: 'millrace.state.UserNewsHead',
+    version: 1,
+    definition: userNewsHeadSchema.definition,
   },
   {
     id: null,

@@ -110,6 +110,7 @@ const everything = [
   ['PUT', '/v1/products/p1', 'admin'],
   ['GET', '/v1/users/u1/points', 'read service admin'],
   ['POST', '/v1/users/u1/points', 'admin'],
+  ['GET', '/v1/users/u1/events', 'read service admin'],
   ['GET', '/v1/users/u1', 'service admin'],
   ['PUT', '/v1/users/u1', 'service admin'],
   ['DELETE', '/v1/users/u1/personal-data', 'service admin'],

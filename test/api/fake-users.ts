@@ -1,5 +1,5 @@
 /** Users, carts and data keys of the fake pipeline: the real sealing, over a map. */
-import type { PrivacyPort } from '../../api/index.ts'
+import type { NewsPlace, PrivacyPort, UserNewsView, WaitOptions } from '../../api/index.ts'
 import { type Eraser, keyPort } from '../../cli/pipeline/privacy/key-port.ts'
 import {
   type CartChanged,
@@ -38,6 +38,47 @@ export abstract class FakeUsers extends FakeOrders {
   cart(userId: string): Answer<CartChanged | undefined> {
     this.read()
     return { value: this.carts.get(userId), positions: [this.position('cart.changed', userId)] }
+  }
+
+  readonly told = new Map<string, UserNewsView[]>()
+  readonly #newsWaiters = new Set<() => void>()
+
+  get newsWaiters(): number {
+    return this.#newsWaiters.size
+  }
+
+  /** All of what is kept of a user's news from now on; whoever waits sees it. */
+  tellUser(userId: string, news: readonly UserNewsView[]): void {
+    this.told.set(userId, [...news])
+    for (const look of this.#newsWaiters) look()
+  }
+
+  userNews(userId: string, after: NewsPlace | undefined): Promise<readonly UserNewsView[]> {
+    this.read()
+    const all = this.told.get(userId) ?? []
+    const last = all.at(-1)?.place
+    const isOfNow = after?.begun === last?.begun && (after?.sequence ?? 0) <= (last?.sequence ?? 0)
+    return Promise.resolve(all.filter(({ place }) => !isOfNow || place.sequence > (after?.sequence ?? 0)))
+  }
+
+  userNewsUntil(
+    userId: string,
+    after: NewsPlace | undefined,
+    { timeoutMs, signal }: WaitOptions,
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const end = () => {
+      clearTimeout(timer)
+      this.#newsWaiters.delete(look)
+      resolve()
+    }
+    const look = () => {
+      void this.userNews(userId, after).then((news) => news.length > 0 && end())
+    }
+    const timer = setTimeout(end, timeoutMs)
+    signal?.addEventListener('abort', end)
+    this.#newsWaiters.add(look)
+    return promise
   }
 
   sealed: PrivacyPort['sealed'] = (userId, append) => this.#keyPort.sealed(userId, append)

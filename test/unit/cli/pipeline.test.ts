@@ -103,6 +103,15 @@ describe('orders', () => {
     expect(namesOf({ 'orders.enabled': 'false' })).toEqual([...coupons, ...rest])
   })
 
+  test('are told to users where that is on, and the notifier holds nobody up', () => {
+    const config = configOf({ 'notifier.enabled': 'true' })
+    const { all, deciding } = shopTopologies(config)
+    expect(all.map(({ name }) => name)).toContain('notifier')
+    expect(deciding.map(({ name }) => name)).not.toContain('notifier')
+    const recorded = shopTopologies(configFor('as-recorded', config)).all
+    expect(recorded.map(({ name }) => name)).not.toContain('notifier')
+  })
+
   test('have points for ever, if so configured', () => {
     expect(namesOf({ 'points.validForMs': 'unlimited' })).toContain('points')
   })
