@@ -82,17 +82,15 @@ export class OrderRun {
     const { topologies } = shop
     const engine = await Engine.open(this.#directory, { application: APPLICATION, topologies })
     try {
-      const log = await settled(engine)
-      const rows = await rowsOf(engine, shop)
+      const { log, rows } = await settled(engine, shop)
       const complaints = [
         ...judgeShop(log, rows, { rateBp: RATE_BP, graceMs: 0 }),
         ...judgeToldPoints(log, rows.accounts),
       ]
-      const records = engine.log.stats().partitions.reduce((sum, { start, end: to }) => sum + to - start, 0)
       return {
         complaints: [...complaints, ...(await judgeJournals(engine, retained(engine)))],
         states: countStates(log),
-        records,
+        records: recordsIn(engine),
       }
     } finally {
       await engine.close()
@@ -135,15 +133,28 @@ export class OrderRun {
   }
 }
 
-/** The log once nothing of any order is open any more. */
-async function settled(engine: Engine): Promise<ShopLog> {
+/**
+ * Log and rows once nothing of any order is open any more, and of one moment: answers that a sandbox gives late come
+ * while the one or the other is read.
+ */
+async function settled(
+  engine: Engine,
+  shop: ReturnType<typeof orderShop>,
+): Promise<{ readonly log: ShopLog; readonly rows: ShopRows }> {
   const until = Date.now() + SETTLE_LIMIT_MS
   for (;;) {
     await engine.drain()
+    const before = recordsIn(engine)
     const log = await logOf(engine)
-    if (isSettled(log) || Date.now() > until) return log
+    const rows = await rowsOf(engine, shop)
+    const isOneMoment = recordsIn(engine) === before
+    if ((isSettled(log) && isOneMoment) || Date.now() > until) return { log, rows }
     await delay(LOOK_EVERY_MS)
   }
+}
+
+function recordsIn({ log }: Engine): number {
+  return log.stats().partitions.reduce((sum, { start, end }) => sum + end - start, 0)
 }
 
 /** Tasks whose inputs are all there still: what is compacted cannot be decided again. */
