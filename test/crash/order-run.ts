@@ -82,16 +82,7 @@ export class OrderRun {
     const { topologies } = shop
     const engine = await Engine.open(this.#directory, { application: APPLICATION, topologies })
     try {
-      const { log, rows } = await settled(engine, shop)
-      const complaints = [
-        ...judgeShop(log, rows, { rateBp: RATE_BP, graceMs: 0 }),
-        ...judgeToldPoints(log, rows.accounts),
-      ]
-      return {
-        complaints: [...complaints, ...(await judgeJournals(engine, retained(engine)))],
-        states: countStates(log),
-        records: recordsIn(engine),
-      }
+      return await judged(engine, shop)
     } finally {
       await engine.close()
     }
@@ -134,23 +125,32 @@ export class OrderRun {
 }
 
 /**
- * Log and rows once nothing of any order is open any more, and of one moment: answers that a sandbox gives late come
- * while the one or the other is read.
+ * Once nothing of any order is open any more. What is judged is of one moment: answers that a sandbox gives late, and
+ * returns, still come while log, rows and journals are read; then they are read again.
  */
-async function settled(
-  engine: Engine,
-  shop: ReturnType<typeof orderShop>,
-): Promise<{ readonly log: ShopLog; readonly rows: ShopRows }> {
+async function judged(engine: Engine, shop: ReturnType<typeof orderShop>): Promise<OrderVerdict> {
   const until = Date.now() + SETTLE_LIMIT_MS
   for (;;) {
+    const moment = await momentOf(engine)
     await engine.drain()
-    const before = recordsIn(engine)
     const log = await logOf(engine)
     const rows = await rowsOf(engine, shop)
-    const isOneMoment = recordsIn(engine) === before
-    if ((isSettled(log) && isOneMoment) || Date.now() > until) return { log, rows }
+    const complaints = [
+      ...judgeShop(log, rows, { rateBp: RATE_BP, graceMs: 0 }),
+      ...judgeToldPoints(log, rows.accounts),
+      ...(await judgeJournals(engine, retained(engine))),
+    ]
+    const isOneMoment = (await momentOf(engine)) === moment
+    if ((isSettled(log) && isOneMoment) || Date.now() > until)
+      return { complaints, states: countStates(log), records: recordsIn(engine) }
     await delay(LOOK_EVERY_MS)
   }
+}
+
+/** Another one once anything was appended or committed. */
+async function momentOf(engine: Engine): Promise<string> {
+  const checkpoints = await Promise.all(engine.tasks.map((task) => engine.log.committed(task)))
+  return [recordsIn(engine), ...checkpoints.map((checkpoint) => checkpoint?.sequence ?? 0)].join(' ')
 }
 
 function recordsIn({ log }: Engine): number {
