@@ -17,7 +17,6 @@
  */
 import {
   type Checkpoint,
-  type Clock,
   isStreamsError,
   type Log,
   NO_CHECKPOINT,
@@ -26,36 +25,28 @@ import {
   type TaskId,
 } from '../../streams/index.ts'
 import { BatchCommits, type PartCommit } from './batch-commit.ts'
-import type { DeliveryBreaker } from './breaker.ts'
+import { afterRecords, batchOf, movedOn } from './batch-parts.ts'
 import type { CommitGate } from './commit-gate.ts'
-import type { Batch, Connector, DeliveryPolicy, Incoming, Target } from './connector.ts'
+import type { DeliveryPolicy, Target } from './connector.ts'
 import type { Delivery } from './delivery.ts'
-import { asError, DeliveryStuck, isUnavailable, kindOf } from './failures.ts'
-import type { ConnectorHooks } from './hooks.ts'
+import { asError, DeliveryStuck, kindOf } from './failures.ts'
 import { ConnectorInputs, type Taken } from './inputs.ts'
 import { backoffMs } from './policy.ts'
 import { startsOf } from './starts.ts'
-import { type Latch, pause, settled } from './waiting.ts'
+import { closeTarget, OpenFailure, openTarget, type TargetLifeParts } from './target-life.ts'
+import { pause, settled } from './waiting.ts'
 
 /** Milliseconds between looks when nothing wakes the task. */
 const IDLE_LIMIT_MS = 1_000
 /** Milliseconds before a commit that the log could not take is offered again. */
 const COMMIT_RETRY_MS = 200
-/** How long a target may take to close. */
-const CLOSE_WITHIN_MS = 5_000
 
-export interface ConnectorTaskParts {
-  readonly connector: Connector
+export interface ConnectorTaskParts extends TargetLifeParts {
   readonly policy: DeliveryPolicy
   readonly log: Log
-  readonly clock: Clock
   readonly random: () => number
-  readonly hooks: ConnectorHooks
   readonly gate: CommitGate
-  readonly breaker: DeliveryBreaker
   readonly delivery: Delivery
-  /** Shut while an operator has paused the connector. */
-  readonly going: Latch
   /** The error says that the process cannot go on. */
   readonly onFatal: (error: Error) => void
 }
@@ -163,7 +154,10 @@ export class ConnectorTaskRun {
     const { signal } = this.#aborted
     const checkpoint = (await this.#parts.log.committed(this.id)) ?? NO_CHECKPOINT
     this.#known = checkpoint.positions
-    const target = await this.#open()
+    const target = await openTarget(this.#parts, this.id.partition, {
+      dropped: this.#aborted.signal,
+      stopping: this.#stopping.signal,
+    })
     try {
       const inputs = (this.#inputs = await this.#openInputs(checkpoint, target))
       signal.throwIfAborted()
@@ -177,28 +171,7 @@ export class ConnectorTaskRun {
     } finally {
       this.#inputs?.close()
       this.#inputs = undefined
-      await this.#close(target)
-    }
-  }
-
-  /** Throws an `OpenFailure`. */
-  async #open(): Promise<Target> {
-    const { connector, going, breaker, log } = this.#parts
-    const { partition } = this.id
-    const { signal } = this.#stopping
-    await going.passed(signal)
-    await breaker.permit(signal)
-    signal.throwIfAborted()
-    try {
-      const partitions = connector.inputs.map(({ name: topic }) => ({ topic, partition }))
-      const topicId = (topic: string): string => log.topicId(topic)
-      const target = await connector.open({ partitions, topicId, signal: this.#aborted.signal })
-      breaker.answered()
-      return target
-    } catch (error) {
-      if (isUnavailable(error)) breaker.unavailable()
-      else breaker.givenUp()
-      throw new OpenFailure(error)
+      await closeTarget(this.#parts, target)
     }
   }
 
@@ -227,17 +200,6 @@ export class ConnectorTaskRun {
       now: () => clock.now(),
       onRejected: (topic, reason) => hooks.onRejected(connector.name, topic, reason),
     })
-  }
-
-  async #close(target: Target): Promise<void> {
-    const { clock, connector, hooks } = this.#parts
-    const late = new AbortController()
-    const cancel = clock.after(CLOSE_WITHIN_MS, () => late.abort())
-    const closing = Promise.resolve()
-      .then(() => target.close())
-      .catch((error: unknown) => hooks.onFailure(connector.name, 'failed', asError(error), true))
-    await settled(closing, late.signal)
-    cancel()
   }
 
   // --- batches
@@ -315,42 +277,4 @@ export class ConnectorTaskRun {
       }
     }
   }
-}
-
-/** What `Connector.open` threw: tried again, whatever it is. */
-class OpenFailure extends Error {
-  override readonly name = 'OpenFailure'
-
-  constructor(cause: unknown) {
-    super('the target cannot be opened', { cause })
-  }
-}
-
-function batchOf(records: readonly Incoming[], taken: readonly Taken[], end: readonly Position[]): Batch {
-  const topics = new Set(taken.map(({ record }) => record.topic))
-  return { records, next: end.filter(({ topic }) => topics.has(topic)) }
-}
-
-/** Index after the next `count` records that were to be delivered, from `begin` on. */
-function afterRecords(taken: readonly Taken[], begin: number, count: number): number {
-  let left = count
-  let at = begin
-  for (; at < taken.length && left > 0; at++) if (taken[at]?.incoming !== undefined) left--
-  return at
-}
-
-/** Positions of all inputs after the first `to` of what was taken. */
-function movedOn(
-  end: readonly Position[],
-  before: readonly Position[],
-  taken: readonly Taken[],
-  to: number,
-): Position[] {
-  return end.map(({ topic, partition, offset }) => {
-    const last = taken.slice(0, to).findLast(({ record }) => record.topic === topic)
-    if (last !== undefined) return { topic, partition, offset: last.record.offset + 1 }
-    const first = taken.find(({ record }) => record.topic === topic)
-    const known = before.find((one) => one.topic === topic)
-    return known ?? { topic, partition, offset: first?.record.offset ?? offset }
-  })
 }

@@ -48,6 +48,9 @@ export interface Addressee {
   readonly locale: string | undefined
 }
 
+/** ISO 4217's code for none: of mails that say no amount. */
+const NO_CURRENCY = 'XXX'
+
 export function mailConnector(options: MailConnectorOptions): Connector {
   const { topics, clock, perSecond, concurrency, openTransport, delivery } = options
   // One for all tasks of this process.
@@ -152,7 +155,7 @@ function factsOf(mail: MailRequested, titles: MailConnectorOptions['titles']): M
       return { title: named[at] ?? productId, quantity, amount }
     }),
     amount: mail.amount ?? 0,
-    currency: mail.currency ?? 'XXX',
+    currency: mail.currency ?? NO_CURRENCY,
     step: mail.reason ?? '',
     refunded: mail.refunded,
     happenedAt: mail.happenedAt ?? undefined,
