@@ -3,8 +3,7 @@
  * fast as the log takes them; a line on its input ends that, and it says `drained` when the platform has everything.
  */
 import { once } from 'node:events'
-import { writeSync } from 'node:fs'
-import { ConnectorRunner, connectorTopics, groupOf, noConnectorHooks } from '../../connectors/index.ts'
+import { ConnectorRunner, connectorTopics, noConnectorHooks } from '../../connectors/index.ts'
 import { dataPlatform } from '../../connectors/data-platform/connector.ts'
 import { pgliteDatabase } from '../../connectors/data-platform/pglite-database.ts'
 import { postgresDatabase } from '../../connectors/data-platform/postgres-database.ts'
@@ -12,8 +11,8 @@ import { topics } from '../../schemas/index.ts'
 import { Streams, systemClock } from '../../streams/index.ts'
 import { orderLines } from '../../topologies/index.ts'
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
+import { drained, tell } from '../support/connector-process.ts'
 import { APPLICATION, topicSpec } from '../support/engine-shop.ts'
-import { inputBehind } from '../support/input-behind.ts'
 import { seededRandom } from '../support/random.ts'
 import { orderFacts } from './order-facts.ts'
 
@@ -81,7 +80,7 @@ while (!ended) {
   do await new Promise((resolve) => setTimeout(resolve, PACE_MS))
   while (!ended && !runsFree && (await backlog()) > MOST_BEHIND)
 }
-await drained()
+await drained(connector, topics.dataplatformOrder.name, streams, log)
 tell('drained')
 await once(process.stdin, 'data')
 await runner.stop()
@@ -89,24 +88,7 @@ await streams.close()
 await log.close()
 process.exit(0)
 
-/** Resolves once every line is made, and committed by the connector. */
-async function drained(): Promise<void> {
-  for (let behind = await inputBehind(streams, log); behind; behind = await inputBehind(streams, log))
-    await behind.runner.progress.reached(behind.topic, behind.partition, behind.end - 1, 1_000)
-  const { name: topic } = topics.dataplatformOrder
-  for (let partition = 0; partition < log.partitions(topic); partition++) {
-    const { end } = await log.bounds({ topic, partition })
-    while (((await log.processed(groupOf(connector), { topic, partition })) ?? 0) < end)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
 async function backlog(): Promise<number> {
   const { tasks } = await runner.view()
   return tasks.flatMap(({ inputs }) => inputs).reduce((sum, { lagRecords }) => sum + lagRecords, 0)
-}
-
-/** Written before the next statement runs: who waits for the line acts while it does. */
-function tell(line: string): void {
-  writeSync(1, `${line}\n`)
 }

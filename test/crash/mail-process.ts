@@ -3,11 +3,9 @@
  * fast as the log takes them; a line on its input ends that, and it says `drained` once every mail is through.
  */
 import { once } from 'node:events'
-import { writeSync } from 'node:fs'
 import {
   ConnectorRunner,
   connectorTopics,
-  groupOf,
   mailConnector,
   noConnectorHooks,
   smtpTransport,
@@ -17,8 +15,8 @@ import { Streams, systemClock } from '../../streams/index.ts'
 import { mailer } from '../../topologies/index.ts'
 import { openEmbeddedLog } from '../../transports/embedded/index.ts'
 import { testCertificate } from '../support/certificate.ts'
+import { drained, tell } from '../support/connector-process.ts'
 import { APPLICATION, appendRecord, topicSpec } from '../support/engine-shop.ts'
-import { inputBehind } from '../support/input-behind.ts'
 import { LOGIN } from '../support/mail-server.ts'
 
 export interface MailProcessOptions {
@@ -108,27 +106,10 @@ for (let call = 0; !ended; call++) {
   tell('appended')
   await new Promise((resolve) => setTimeout(resolve, PACE_MS))
 }
-await drained()
+await drained(connector, topics.mailRequested.name, streams, log)
 tell('drained')
 await once(process.stdin, 'data')
 await runner.stop()
 await streams.close()
 await log.close()
 process.exit(0)
-
-/** Resolves once every mail is asked for, and committed by the connector. */
-async function drained(): Promise<void> {
-  for (let behind = await inputBehind(streams, log); behind; behind = await inputBehind(streams, log))
-    await behind.runner.progress.reached(behind.topic, behind.partition, behind.end - 1, 1_000)
-  const { name: topic } = topics.mailRequested
-  for (let partition = 0; partition < log.partitions(topic); partition++) {
-    const { end } = await log.bounds({ topic, partition })
-    while (((await log.processed(groupOf(connector), { topic, partition })) ?? 0) < end)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-/** Written before the next statement runs: who waits for the line acts while it does. */
-function tell(line: string): void {
-  writeSync(1, `${line}\n`)
-}
