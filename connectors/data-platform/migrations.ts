@@ -122,7 +122,8 @@ export function migrate(database: Database, application: string): Promise<void> 
     await apply(session, await lastOf(session))
     const others = 'SELECT application FROM millrace_position WHERE application <> $1 LIMIT 1'
     const { rows } = await session.query(others, [application])
-    if (rows.length > 0) throw new Error(`the database is that of application ${rows[0]?.['application']}`)
+    if (rows.length > 0)
+      throw new Error(`the database is that of application ${String(rows[0]?.['application'])}`)
   })
 }
 
