@@ -5,8 +5,9 @@ import { pastCauseOf } from '../../streams/kit/index.ts'
 import { pairKey } from '../keeping.ts'
 import { answerBy, askAgainAt } from './asking.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
+import { chargeWaiting } from './keep-charges.ts'
 import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
-import { freed, hearOfRefund, refundCall, refundKey, requestRefund } from './refund.ts'
+import { afterRefund, hearOfRefund, refundCall, refundKey, requestRefund } from './refund.ts'
 
 type RefundKey = [orderId: string, refundId: string]
 
@@ -93,19 +94,12 @@ export function heardOfRefund(
   const refund = { ...heard.row, asking: allClear(heard.row.asking, about(key), context, origin) }
   timers.refund.cancel(pairKey(key))
   keepRefund(rules, key, refund, context)
-  if (refund.state === 'FAILED') giveFree(rules, orderId, refund, context)
+  const payment = stores.payments.get([orderId, refund.paymentKey])
+  if (payment !== undefined)
+    keepPayment(rules, [orderId, refund.paymentKey], afterRefund(payment, refund), context)
   if (refund.command !== null) context.causedBy(refund.command)
   tell(key, refund, context)
-}
-
-function giveFree(
-  rules: PaymentGatewayRules,
-  orderId: string,
-  { paymentKey, amount }: GatewayRefund,
-  context: PaymentGatewayContext,
-): void {
-  const payment = freed(context.stores.payments.get([orderId, paymentKey]), amount)
-  if (payment !== undefined) keepPayment(rules, [orderId, paymentKey], payment, context)
+  chargeWaiting(rules, orderId, context)
 }
 
 function tell([orderId, refundId]: RefundKey, refund: GatewayRefund, { emit }: PaymentGatewayContext): void {

@@ -1100,6 +1100,8 @@ export interface GatewayPayment {
   readonly amount: number
   /** Paid back, or about to be. */
   readonly refunded: number
+  /** Of `refunded`: what is not known to be paid back yet. */
+  readonly pending: number
 }
 
 export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
@@ -1112,7 +1114,12 @@ export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
     "doc": "Money that the provider has taken.",
     "fields": [
       {"name": "amount", "type": "long", "doc": "Minor units."},
-      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."}
+      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."},
+      {
+        "name": "pending",
+        "type": "long",
+        "doc": "Of `refunded`: what is not known to be paid back yet."
+      }
     ]
   },
 }
