@@ -187,6 +187,35 @@ test('a delivery that does not end although it was told to is left alone, with i
   expect(fresh.values).toEqual(['a'])
 })
 
+test('deliveries that never end open the breaker, although their targets open each time; one that ends closes it', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const breakAfter = 3
+  const fresh = new Sink()
+  let opened = 0
+  const states: string[] = []
+  const connector = connectorTo(fresh, {
+    delivery: { breakAfter },
+    open: ({ partitions }) => {
+      if (partitions[0]?.partition !== 0) return Promise.resolve(new Sink())
+      if (++opened > breakAfter + 2) return Promise.resolve(fresh)
+      const stuck = new Sink()
+      stuck.before = () => new Promise(() => {})
+      return Promise.resolve(stuck)
+    },
+  })
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  await running(rig, connector, {
+    onBreaker: (_: string, from: string, to: string) => states.push(`${opened} ${from} → ${to}`),
+  })
+  await until(async () => (await rig.committed(connector, events)) === 1)
+  expect(states[0]).toBe(`${breakAfter} closed → open`)
+  expect(states.filter((state) => state.includes('closed'))).toEqual([
+    `${breakAfter} closed → open`,
+    `${breakAfter + 3} half-open → closed`,
+  ])
+})
+
 test('memory: while a target takes nothing, a task holds a batch and one read ahead', async () => {
   const rig = await ConnectorRig.open('memory')
   const sink = new Sink()
