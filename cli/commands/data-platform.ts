@@ -104,8 +104,10 @@ export async function backfillPlatform(context: Context, flags: BackfillFlags): 
     for (const { topic, partition, before } of missing)
       output.data(`not retained: ${topic}-${partition} before offset ${before}`)
     const went = flags.empty === true ? `${count(rows)} rows are deleted. ` : ''
-    const who = config.kafka.brokers.length > 0 ? 'The processes that run go' : 'The next start goes'
-    output.say(`${went}${who} through the log from its beginning and write every row over.`)
+    const how = 'through the log from its beginning and writes every row over'
+    output.say(
+      `${went}The next start goes ${how}; a process that runs does so with the next record of each partition.`,
+    )
   })
 }
 

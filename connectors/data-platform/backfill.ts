@@ -11,11 +11,11 @@ export interface BackfillOptions {
 }
 
 /**
- * Forgets every position: the process that runs, or the next one that starts, begins with the oldest record of the log
- * and writes every row over. One transaction: a crash leaves all as it was, or all forgotten. Answers how many rows went.
+ * Forgets every position: the next process that starts, or one that runs with a partition's next record, begins with the
+ * oldest record of the log and writes every row over. One transaction: a crash leaves all as it was, or all forgotten. Answers how many rows went.
  */
 export async function forgetPositions({ database, application, empties }: BackfillOptions): Promise<number> {
-  await migrate(database)
+  await migrate(database, application)
   return transaction(database, async (session) => {
     await session.query('DELETE FROM millrace_position WHERE application = $1', [application])
     let rows = 0

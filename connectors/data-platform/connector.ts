@@ -27,7 +27,7 @@ export function dataPlatform({ application, topics, database, delivery }: DataPl
     async open({ partitions, topicId }) {
       const share = shared.share()
       try {
-        await reachable(() => migrate(share))
+        await reachable(() => migrate(share, application))
         return await DataPlatformTarget.open({ application, topicId, database: share, tableOf, partitions })
       } catch (error) {
         await share.close()

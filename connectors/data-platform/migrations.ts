@@ -112,18 +112,33 @@ const MIGRATIONS: readonly Migration[] = [
 /** Any number that no other program of the database locks: `millrace` in ASCII, cut to what fits. */
 const LOCK = 0x6d696c6c
 
-/** Brings the tables up to date. A database that is ahead, of a later release, is left as it is. */
-export function migrate(database: Database): Promise<void> {
+/**
+ * Brings the tables up to date. A database that is ahead, of a later release, is left as it is. Rejects where another
+ * application has it: rows do not say whose they are.
+ */
+export function migrate(database: Database, application: string): Promise<void> {
   return transaction(database, async (session) => {
     await session.query('SELECT pg_advisory_xact_lock($1)', [LOCK])
-    await session.query(`CREATE TABLE IF NOT EXISTS millrace_migration (
+    await apply(session, await lastOf(session))
+    const others = 'SELECT application FROM millrace_position WHERE application <> $1 LIMIT 1'
+    const { rows } = await session.query(others, [application])
+    if (rows.length > 0)
+      throw new Error(`the database is that of application ${String(rows[0]?.['application'])}`)
+  })
+}
+
+/** Number of the last step that the database took. The right to create tables is needed only where there is none yet. */
+async function lastOf(session: Session): Promise<number> {
+  const { rows: found } = await session.query(`SELECT to_regclass('millrace_migration') IS NOT NULL AS found`)
+  if (found[0]?.['found'] !== true) {
+    await session.query(`CREATE TABLE millrace_migration (
       number integer PRIMARY KEY,
       name text NOT NULL,
       applied_at timestamptz NOT NULL DEFAULT now()
     )`)
-    const { rows } = await session.query('SELECT coalesce(max(number), 0) AS last FROM millrace_migration')
-    await apply(session, Number(rows[0]?.['last']))
-  })
+  }
+  const { rows } = await session.query('SELECT coalesce(max(number), 0) AS last FROM millrace_migration')
+  return Number(rows[0]?.['last'])
 }
 
 async function apply(session: Session, last: number): Promise<void> {

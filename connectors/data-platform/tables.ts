@@ -133,13 +133,17 @@ export function parametersOf(table: AnyTable, records: readonly Incoming[]): rea
   return table.columns.map((each) => last.map((record) => each.of(record.value, record)))
 }
 
-/** Why no row can be made of a record. PostgreSQL has no word for the character NUL. */
-export function refusalOf({ columns }: AnyTable, record: Incoming): string | undefined {
-  for (const { name, of } of columns) {
+/** Bytes of a row's key: an index of PostgreSQL takes 2,704 in all. */
+const MAX_KEY_BYTES = 2_400
+
+/** Why no row can be made of a record. PostgreSQL has no word for the character NUL, and no index for long keys. */
+export function refusalOf(table: AnyTable, record: Incoming): string | undefined {
+  for (const { name, of } of table.columns) {
     const value = of(record.value, record)
     if (typeof value === 'string' && value.includes('\0')) return `${name} has the character NUL`
   }
-  return undefined
+  const bytes = Buffer.byteLength(identityOf(table, record))
+  return bytes > MAX_KEY_BYTES ? `its key has ${bytes} bytes` : undefined
 }
 
 /** As text. */

@@ -17,7 +17,7 @@
 import type pg from 'pg'
 import type { Topic } from '../../schemas/index.ts'
 import { type AppendRecord, type Clock, isStreamsError, type Log, reactionOf } from '../../streams/index.ts'
-import type { ConnectorHooks } from '../frame/hooks.ts'
+import type { ConnectorHooks, FailureKind } from '../frame/hooks.ts'
 import { asError } from '../frame/failures.ts'
 import { backoffMs } from '../frame/policy.ts'
 import { pause } from '../frame/waiting.ts'
@@ -31,6 +31,8 @@ const BACKOFF = { backoffMs: 200, maxBackoffMs: 30_000 }
 const PURGE_EVERY_MS = 60_000
 /** JSON of a record may be longer than its Avro. */
 const TEXT_FACTOR = 4
+/** Payloads of one batch as text, but for the last: with that far less than a log takes in one call. */
+const BATCH_BYTES = 4 * 1024 * 1024
 
 export interface OutboxOptions extends PostgresAddress {
   readonly application: string
@@ -92,7 +94,7 @@ export class OutboxReader {
         await this.#session(() => (failures = 0))
       } catch (error) {
         if (signal.aborted) return
-        hooks.onFailure(OUTBOX, isStreamsError(error) ? 'log' : 'unavailable', asError(error), false)
+        hooks.onFailure(OUTBOX, kindOf(error), asError(error), false)
         await pause(clock, backoffMs(BACKOFF, Math.max(1, failures), random()), signal)
       }
     }
@@ -140,7 +142,8 @@ export class OutboxReader {
   /** Answers how many rows were read. */
   async #batch(table: OutboxTable, signal: AbortSignal): Promise<number> {
     const { log, batchRecords, clock, hooks } = this.#options
-    const rows = await table.waiting(batchRecords, TEXT_FACTOR * log.maxRecordBytes)
+    const payloadBytes = TEXT_FACTOR * log.maxRecordBytes
+    const rows = await table.waiting({ rows: batchRecords, bytes: BATCH_BYTES, payloadBytes })
     if (rows.length === 0) return 0
     const { fitting, refused } = await this.#sorted(rows)
     if (fitting.length > 0) {
@@ -228,4 +231,14 @@ export class OutboxReader {
     this.#wake = () => noticed.abort()
     await pause(this.#options.clock, this.#options.pollMs, AbortSignal.any([signal, noticed.signal]))
   }
+}
+
+/** SQLSTATE classes that waiting does not mend: the table is another one than the reader was told. */
+const WRONG = /^(22|23|42)[0-9A-Z]{3}$/
+
+function kindOf(error: unknown): FailureKind {
+  if (isStreamsError(error)) return 'log'
+  const { code } = error as { readonly code?: unknown }
+  const isWrong = error instanceof RangeError || error instanceof TypeError
+  return isWrong || (typeof code === 'string' && WRONG.test(code)) ? 'failed' : 'unavailable'
 }

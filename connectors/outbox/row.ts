@@ -16,6 +16,8 @@ import { type AppendRecord, formatUuid7, NO_HEADERS } from '../../streams/index.
 
 /** UTF-16 units, as of any id. */
 const MAX_KEY_CHARS = 200
+/** Epoch milliseconds, as many as an eventId has bits for: the year 10889. */
+const END_OF_TIME = 2 ** 48
 const TRACE_CONTEXT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 export interface OutboxRow {
@@ -56,17 +58,24 @@ export function recordOf(row: OutboxRow, rules: RowRules): AppendRecord {
   const { value, bytes } = read(topic, row.payload)
   const key = keyOf(topic, value, row.key)
   checkMoney(value, rules.currency)
+  const timestamp = topic.eventTime?.(value) ?? row.createdAt
+  if (!isTime(timestamp) || !isTime(row.createdAt)) throw new RowRefused('its time is none')
   const record = {
     topic: topic.name,
     key: topic.key.serialize(key),
     value: bytes,
-    timestamp: topic.eventTime?.(value) ?? row.createdAt,
+    timestamp,
     lineage: { eventId: eventIdOf(row, rules.source), ...traceOf(row.headers) },
     headers: NO_HEADERS,
   }
   const size = record.key.length + bytes.length
   if (size > rules.maxRecordBytes) throw new RowRefused(`the record has ${size} bytes`)
   return record
+}
+
+/** `infinity` is a time to a database; a log takes none, nor any before 1970. */
+function isTime(milliseconds: number): boolean {
+  return Number.isSafeInteger(milliseconds) && milliseconds >= 0 && milliseconds < END_OF_TIME
 }
 
 function read<V>(topic: Topic<V>, payload: unknown): { readonly value: V; readonly bytes: Buffer } {

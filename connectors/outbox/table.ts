@@ -5,6 +5,15 @@ import type { OutboxRow } from './row.ts'
 /** What is purged in one statement. */
 const PURGE_ROWS = 1_000
 
+/** What is read at a time. */
+export interface BatchLimits {
+  readonly rows: number
+  /** Of payloads as text, but for the last one. */
+  readonly bytes: number
+  /** A payload that is longer is not read: it is no record. */
+  readonly payloadBytes: number
+}
+
 export class OutboxTable {
   readonly #client: pg.Client
   readonly #name: string
@@ -30,16 +39,27 @@ export class OutboxTable {
   }
 
   /**
-   * The oldest that are not published, by id. Not what comes after some id: ids are drawn before their transactions end,
-   * and one that ends later may have a lower one.
+   * The oldest that are not published, by id, until they have so many bytes. Not what comes after some id: ids are drawn
+   * before their transactions end, and one that ends later may have a lower one.
    */
-  async waiting(limit: number, maxBytes: number): Promise<readonly OutboxRow[]> {
+  async waiting({ rows: most, bytes, payloadBytes }: BatchLimits): Promise<readonly OutboxRow[]> {
+    const waiting = 'published_at IS NULL AND refused IS NULL'
+    // Row by row: where one is large, those behind it are not even measured.
+    const next = (after: string): string =>
+      `SELECT id, octet_length(payload::text) AS bytes FROM ${this.#name}
+       WHERE ${waiting}${after} ORDER BY id LIMIT 1`
     const { rows } = await this.#client.query<OutboxRow & { createdAt: string }>(
-      `SELECT id::text, topic, key, headers, octet_length(payload::text) AS bytes,
-         CASE WHEN octet_length(payload::text) <= $2 THEN payload END AS payload,
+      `WITH RECURSIVE batch (id, bytes, total, rows) AS (
+         SELECT id, bytes, bytes::bigint, 1 FROM (${next('')}) AS first
+         UNION ALL
+         SELECT next.id, next.bytes, batch.total + next.bytes, batch.rows + 1
+         FROM batch, LATERAL (${next(' AND id > batch.id')}) AS next
+         WHERE batch.rows < $1 AND batch.total < $2
+       )
+       SELECT id::text, topic, key, headers, batch.bytes, CASE WHEN batch.bytes <= $3 THEN payload END AS payload,
          floor(extract(epoch FROM created_at) * 1000)::text AS "createdAt"
-       FROM ${this.#name} AS o WHERE published_at IS NULL AND refused IS NULL ORDER BY o.id LIMIT $1`,
-      [limit, maxBytes],
+       FROM batch JOIN ${this.#name} AS o USING (id) ORDER BY o.id`,
+      [most, bytes, payloadBytes],
     )
     return rows.map((row) => ({ ...row, createdAt: Number(row.createdAt) }))
   }

@@ -12,7 +12,7 @@ import type {
 } from '../../schemas/index.ts'
 import type { KeyValueStore, TimerHandle } from '../../state/index.ts'
 import type { StreamRecord } from '../../streams/index.ts'
-import { keyFault } from '../ids.ts'
+import { idFault, keyFault } from '../ids.ts'
 import { confirm, initialSale, type Outcome, reversalOf, reverse, type SaleFault } from './sale.ts'
 
 /** Something that happened to an order. */
@@ -88,6 +88,10 @@ export function outcomeOf(state: SaleState, fact: OrderFact): Outcome {
   if (fact.kind === 'SALE') return confirm(state, fact.order)
   const { orderId, returnId, items } = fact.order
   const kind: HeldReversal['kind'] = fact.kind
+  const nameless = kind === 'RETURN' && returnId !== null ? idFault('returnId', returnId) : undefined
+  if (nameless !== undefined) {
+    return { state, deltas: [], faults: [{ reason: 'InvalidId', message: nameless.message }] }
+  }
   const { reversal, faults } = reversalOf(kind, returnId, items)
   const outcome = reverse(state, orderId, reversal)
   return { ...outcome, faults: [...faults, ...outcome.faults] }

@@ -24,7 +24,7 @@ import { idFault } from '../ids.ts'
 /** Cancels and returns that an order holds until its sale comes, at most. */
 export const MAX_HELD = 100
 
-export type SaleFaultReason = 'InvalidLine' | 'ReturnExceedsSale' | 'TooManyHeld'
+export type SaleFaultReason = 'InvalidId' | 'InvalidLine' | 'ReturnExceedsSale' | 'TooManyHeld'
 
 /** Something that was not counted and must not be lost. The message names lines and quantities only. */
 export interface SaleFault {

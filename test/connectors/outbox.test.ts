@@ -44,6 +44,8 @@ test('transactions that commit in another order than that of their ids lose noth
 test('records of a key are in the order of their rows', async () => {
   const rig = await OutboxRig.open()
   for (let row = 1; row <= 35; row++) await insert(rig.client, confirmed(`o${row % 2}`, { finalAmount: row }))
+  // What was written last lies last in the table.
+  await rig.client.query('UPDATE outbox SET key = NULL WHERE id < 20')
   rig.reader()
   await eventually(async () => (await rig.waiting()) === 0)
   const records = await rig.records()
@@ -99,6 +101,65 @@ test('what is no record of its topic is refused with the reason, holds nothing u
   )
   await eventually(async () => (await rig.keys()).length === 2)
   expect(await rig.keys()).toEqual(['o1', 'o4'])
+})
+
+test('a table that is another one is no outage, and is read once it is the right one', async () => {
+  const rig = await OutboxRig.open()
+  await rig.client.query('ALTER TABLE outbox RENAME COLUMN refused TO denied')
+  const kinds = new Set<string>()
+  const hooks = {
+    onDelivered() {},
+    onFailure: (_: string, kind: string) => void kinds.add(kind),
+    onRejected() {},
+  }
+  rig.reader({ hooks })
+  await insert(rig.client, confirmed('o1'))
+  await eventually(() => kinds.size > 0)
+  expect([...kinds]).toEqual(['failed'])
+  await rig.client.query('ALTER TABLE outbox RENAME COLUMN denied TO refused')
+  await eventually(async () => (await rig.waiting()) === 0)
+  expect(await rig.keys()).toEqual(['o1'])
+})
+
+test('a row whose time is none is refused, and holds nothing up', async () => {
+  const rig = await OutboxRig.open()
+  const insertAt = (at: string) =>
+    rig.client.query(
+      `INSERT INTO outbox (topic, payload, created_at) VALUES ('coupon.issue.requested', $1, $2)`,
+      [{ requestId: at, couponId: 'c', userId: 'u' }, at],
+    )
+  await insert(rig.client, confirmed('o1', { confirmedAt: Number.MAX_SAFE_INTEGER }))
+  await insert(rig.client, confirmed('o2', { confirmedAt: -1 }))
+  await insertAt('infinity')
+  await insertAt('-infinity')
+  await insert(rig.client, confirmed('o3'))
+  rig.reader()
+  await eventually(async () => (await rig.waiting()) === 0)
+  expect(await rig.keys()).toEqual(['o3'])
+  expect(await rig.keys('coupon.issue.requested')).toEqual([])
+  const sql = 'SELECT refused FROM outbox WHERE refused IS NOT NULL'
+  const { rows } = await rig.client.query<{ refused: string }>(sql)
+  expect(rows.map((row) => row.refused)).toEqual(Array.from({ length: 4 }, () => 'its time is none'))
+})
+
+test('large rows go in several calls, none of them more than a log takes', async () => {
+  const rig = await OutboxRig.open()
+  const items = Array.from({ length: 2_000 }, (_, i) => {
+    return { lineNo: i, productId: `product-${i}`.padEnd(100, 'x'), quantity: 1, unitPrice: 1 }
+  })
+  for (let row = 0; row < 40; row++) await insert(rig.client, confirmed(`o${row}`, { items }))
+  const calls: number[] = []
+  const log: Pick<Log, 'append' | 'maxRecordBytes'> = {
+    maxRecordBytes: rig.log.maxRecordBytes,
+    append(records) {
+      calls.push(records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0))
+      return rig.log.append(records)
+    },
+  }
+  rig.reader({ log, batchRecords: 1_000 })
+  await eventually(async () => (await rig.waiting()) === 0)
+  expect(await rig.keys()).toHaveLength(40)
+  expect(Math.max(...calls)).toBeLessThan(8 * 1024 * 1024)
 })
 
 test('rows of Avro are published byte for byte', async () => {

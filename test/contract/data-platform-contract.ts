@@ -88,10 +88,10 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
       topicId = `life ${randomUUID()}`
     })
 
-    function open(partitions = [0]): Promise<Target> {
+    function open(partitions = [0], application = 'shop'): Promise<Target> {
       const life = topicId
       const kept = { ...database, close: () => Promise.resolve() }
-      const connector = dataPlatform({ application: 'shop', topics, database: () => kept })
+      const connector = dataPlatform({ application, topics, database: () => kept })
       return connector.open({
         topicId: () => life,
         partitions: connector.inputs.flatMap((topic) =>
@@ -240,6 +240,22 @@ export function dataPlatformContract({ name, empty }: DatabaseKind): void {
       await deliver(target, incoming(0, orderLine('o1')))
       await deliver(target, incoming(2, orderLine('o3')))
       expect(await orders()).toEqual(['o1', 'o3'])
+    })
+
+    test('a key that no index takes is the fault of its record', async () => {
+      const target = await open()
+      const long = orderLine('o1', { kind: 'RETURN', returnId: 'r'.repeat(2_700) })
+      expect(target.rejects?.(incoming(0, long))).toMatch(/^its key has \d+ bytes$/)
+      const longest = orderLine('차'.repeat(200), { kind: 'RETURN', returnId: '차'.repeat(200) })
+      expect(target.rejects?.(incoming(1, longest))).toBeUndefined()
+      await deliver(target, incoming(1, longest))
+      expect(await orders()).toHaveLength(1)
+    })
+
+    test('a database has one application: rows do not say whose they are', async () => {
+      await deliver(await open(), incoming(0, orderLine('o1')))
+      await expect(open([0], 'another')).rejects.toThrow('the database is that of application shop')
+      expect((await open()).positions).toHaveLength(1)
     })
 
     test('a line that the log has twice is one, within a batch and over batches', async () => {

@@ -105,7 +105,7 @@ export function dataPlatformToolsContract({ name, empty }: DatabaseKind): void {
     const rig = await ConnectorRig.open('memory', systemClock)
     onTestFinished(() => rig.log.close())
     const platform = new Platform(rig, await empty())
-    await migrate(platform.database)
+    await migrate(platform.database, 'rig')
     await platform.append(LINES)
     return platform
   }

@@ -52,10 +52,11 @@ export class PlainCourier {
       status: 'UNKNOWN',
     } as const
     const status = this.shipments.get(key)?.status
-    const isUndone =
-      status === undefined || (kind === 'CANCEL' && luck.done !== 'now' && status !== 'CANCELLED')
+    const isOver = status === 'CANCELLED' || status === 'FAILED'
+    const isUndone = status === undefined || (kind === 'CANCEL' && luck.done !== 'now' && !isOver)
     if (luck.heard === 'unknown' || (isUndone && !tooLate)) return [told]
-    const said = tooLate ? 'TOO_LATE' : (status ?? 'UNKNOWN')
+    // What had failed goes nowhere: a cancel of it is as good as done.
+    const said = tooLate ? 'TOO_LATE' : kind === 'CANCEL' ? 'CANCELLED' : (status ?? 'UNKNOWN')
     const truth: DeliveryCallResult = { ...told, status: said, deliveryId: `d-${key.slice(0, 6)}` }
     return luck.heard === 'twice' ? [truth, truth] : [truth]
   }
@@ -65,7 +66,8 @@ export class PlainCourier {
     if (kind === 'SHIP' && before === undefined) {
       this.#set(key, orderId, begins)
     }
-    if (kind !== 'CANCEL' || this.started.has(key)) return
+    // FAILED is final, as the contract says.
+    if (kind !== 'CANCEL' || this.started.has(key) || before?.status === 'FAILED') return
     this.#set(key, orderId, 'CANCELLED')
   }
 

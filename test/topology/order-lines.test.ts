@@ -111,6 +111,16 @@ describe.each(modes)('%s', (_, mode) => {
     await shop.driver.close()
   })
 
+  test('a returnId that is none is put aside', async () => {
+    const shop = await Reporting.open(mode)
+    await shop.sell('5 tea 300')
+    for (const returnId of ['', 'r'.repeat(201)]) await shop.takeBack('1x1', { returnId })
+    await shop.takeBack('1x1', { returnId: 'r'.repeat(200) })
+    expect(shop.lines).toHaveLength(2)
+    expect(shop.driver.deadLetters(topics.orderReturned)).toHaveLength(2)
+    await shop.driver.close()
+  })
+
   test('an order is forgotten after its time, and what comes then is put aside', async () => {
     const shop = await Reporting.open(mode)
     await shop.sell('5 tea')
