@@ -13,8 +13,6 @@ import { TopicView } from './topic-view.ts'
 
 /** A switch has a few dozen bytes. */
 const MAX_BYTES = 1024 * 1024
-/** Milliseconds between looks whether the switches are read. */
-const LOOK_MS = 20
 
 export interface RunningConnectorsOptions {
   readonly application: string
@@ -29,28 +27,16 @@ export interface RunningConnectorsOptions {
 export class RunningConnectors {
   readonly #options: RunningConnectorsOptions
   readonly #runners: readonly ConnectorRunner[]
-  readonly #switches: TopicView<ConnectorSwitch>
-  #cancelLook: (() => void) | undefined
+  #switches: TopicView<ConnectorSwitch> | undefined
 
   private constructor(options: RunningConnectorsOptions) {
-    const { connectors, log, topics, clock, telemetry, application, random } = options
+    const { connectors, log, clock, telemetry, application, random } = options
     this.#options = options
     const hooks = telemetry.connectors
     this.#runners = connectors.map((connector) => {
       const runner = new ConnectorRunner({ application, connector, log, clock, hooks, random })
       runner.pause()
       return runner
-    })
-    const { name: topic, value } = topics.opsConnector
-    this.#switches = new TopicView({
-      log,
-      topic,
-      value,
-      clock,
-      maxBytes: MAX_BYTES,
-      onFault: (name, fault) =>
-        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
-      onNews: (bytes) => this.#apply(value.deserialize(bytes)),
     })
   }
 
@@ -63,26 +49,34 @@ export class RunningConnectors {
       await running.close()
       throw error
     }
-    running.#begin()
+    running.#switches = running.#readSwitches()
     return running
   }
 
-  /** As soon as it is known which of them are paused. */
-  #begin(): void {
-    if (!this.#switches.ready) {
-      this.#cancelLook = this.#options.clock.after(LOOK_MS, () => this.#begin())
-      return
-    }
-    const paused = new Set(
-      this.#switches.values().flatMap(({ connector, paused: is }) => (is ? connector : [])),
-    )
-    for (const runner of this.#runners) if (!paused.has(runner.connector.name)) runner.resume()
-  }
-
-  #apply({ connector, paused }: ConnectorSwitch): void {
-    const runner = this.#runner(connector)
-    if (paused) runner?.pause()
-    else runner?.resume()
+  /** Which of them are paused is applied as soon as it is known, and whenever it had to be read anew. */
+  #readSwitches(): TopicView<ConnectorSwitch> {
+    const { log, topics, clock, telemetry } = this.#options
+    const { name: topic, value } = topics.opsConnector
+    const switches = new TopicView({
+      log,
+      topic,
+      value,
+      clock,
+      maxBytes: MAX_BYTES,
+      onFault: (name, fault) =>
+        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
+      onNews: (bytes) => {
+        const { connector, paused } = value.deserialize(bytes)
+        this.setPaused(connector, paused)
+      },
+      onReady: () => {
+        const paused = new Set(
+          switches.values().flatMap(({ connector, paused: is }) => (is ? connector : [])),
+        )
+        for (const { connector } of this.#runners) this.setPaused(connector.name, paused.has(connector.name))
+      },
+    })
+    return switches
   }
 
   #runner(name: string): ConnectorRunner | undefined {
@@ -113,13 +107,18 @@ export class RunningConnectors {
     }))
   }
 
-  /** Nothing where there is none of this name. */
+  /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known what was switched. */
   isPaused(name: string): boolean | undefined {
-    return this.#runner(name)?.isPaused
+    const runner = this.#runner(name)
+    if (runner === undefined) return undefined
+    if (this.#switches?.ready !== true) throw new StreamsError('TASK_NOT_HERE', 'switches are not read yet')
+    return runner.isPaused
   }
 
   setPaused(connector: string, paused: boolean): void {
-    this.#apply({ connector, paused, at: this.#options.clock.now() })
+    const runner = this.#runner(connector)
+    if (paused) runner?.pause()
+    else runner?.resume()
   }
 
   async facts(): Promise<readonly ConnectorFacts[]> {
@@ -139,8 +138,7 @@ export class RunningConnectors {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.#cancelLook?.()
-    this.#switches.close()
+    this.#switches?.close()
     await Promise.all(this.#runners.map((runner) => runner.stop()))
   }
 }

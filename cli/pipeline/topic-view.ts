@@ -31,6 +31,8 @@ export interface TopicViewOptions<V> {
   readonly onFault: (topic: string, fault: unknown) => void
   /** A key got a value after everything was read that there was; with the value before. */
   readonly onNews?: (value: Buffer, before: Buffer | undefined) => void
+  /** Everything was read that there was; again each time after a partition had to be read anew: of that nothing is news. */
+  readonly onReady?: () => void
 }
 
 export interface Viewed<V> {
@@ -81,7 +83,7 @@ export class TopicView<V> {
   }
 
   #open(): void {
-    const { log, topic, clock, maxBytes, onFault, onNews } = this.#options
+    const { log, topic, clock, maxBytes, onFault, onNews, onReady } = this.#options
     try {
       const count = log.partitions(topic)
       const share = Math.floor(maxBytes / count)
@@ -91,6 +93,9 @@ export class TopicView<V> {
         maxBytes: share,
         onNews,
         onFault: (fault: unknown) => onFault(topic, fault),
+        onReady: () => {
+          if (this.ready) onReady?.()
+        },
       }
       this.#partitions = Array.from({ length: count }, (_, partition) => {
         return new PartitionView({ topic, partition }, options)
@@ -105,6 +110,7 @@ export class TopicView<V> {
 interface PartitionViewOptions extends Pick<TopicViewOptions<unknown>, 'log' | 'clock' | 'maxBytes'> {
   readonly onNews: TopicViewOptions<unknown>['onNews'] | undefined
   readonly onFault: (fault: unknown) => void
+  readonly onReady: () => void
 }
 
 class PartitionView {
@@ -179,7 +185,7 @@ class PartitionView {
         const records = reader.take(TURN_RECORDS)
         for (const record of records) this.#put(record)
         if (reader.fault !== undefined) throw reader.fault
-        if (reader.position >= this.#target) this.#ready = true
+        if (!this.#ready && reader.position >= this.#target) this.#isReady()
         if (records.length > 0) await this.#options.clock.yield()
         else if (!this.#readable) return
         if (this.#reader !== reader) return
@@ -187,6 +193,11 @@ class PartitionView {
     } finally {
       if (this.#reader === reader) this.#reading = false
     }
+  }
+
+  #isReady(): void {
+    this.#ready = true
+    this.#options.onReady()
   }
 
   #put({ key, value }: LogRecord): void {

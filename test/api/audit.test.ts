@@ -125,6 +125,18 @@ describe('I26: an operator', () => {
     expect((await turn('pause', 'fax')).json()).toMatchObject({ code: 'UNKNOWN_CONNECTOR' })
   })
 
+  it('who pauses a connector before it is known whether it is paused is told to come again', async () => {
+    const { api, pipeline } = start({ tokens: TOKENS })
+    const pause = () =>
+      api.app.inject({ method: 'POST', url: '/v1/ops/connectors/mail/pause', headers: admin })
+    pipeline.restoring = true
+    expect((await pause()).statusCode).toBe(503)
+    expect(pipeline.records).toEqual([])
+    pipeline.restoring = false
+    expect((await pause()).json()).toMatchObject({ state: 'paused' })
+    expect(pipeline.records.map(({ topic }) => topic)).toEqual(['ops.audit', 'ops.connector'])
+  })
+
   it('whose action cannot be put on record does nothing', async () => {
     const started = start()
     started.pipeline.appendFails = new StreamsError('LOG_BUSY', 'full')

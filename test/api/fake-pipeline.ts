@@ -352,6 +352,7 @@ export class FakePipeline extends FakeUsers implements Pipeline {
   }
 
   isConnectorPaused(name: string): boolean | undefined {
+    this.#read()
     return this.connectorsPaused.get(name)
   }
 
