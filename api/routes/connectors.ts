@@ -43,6 +43,12 @@ const ConnectorShape = Type.Object(
         ),
       }),
     ),
+    waitingRows: Type.Optional(
+      count(0, {
+        description:
+          'Of the outbox, whose input is a table: rows that are not published, counted up to 100,000 every few seconds where its task runs.',
+      }),
+    ),
   },
   {
     description: 'A connector, with its tasks in the process that was asked.',

@@ -5,7 +5,14 @@
  * and holds in all of them. Until it is read nothing is delivered.
  */
 import type { ConnectorPort, ConnectorReport } from '../../api/index.ts'
-import { type Connector, ConnectorRunner, type ConnectorView, groupOf } from '../../connectors/index.ts'
+import {
+  type Connector,
+  ConnectorRunner,
+  type ConnectorView,
+  groupOf,
+  type OutboxReader,
+  type OutboxView,
+} from '../../connectors/index.ts'
 import type { ConnectorSwitch, Topics } from '../../schemas/index.ts'
 import { type Clock, type Log, StreamsError } from '../../streams/index.ts'
 import type { ConnectorFacts, Telemetry } from '../../telemetry/index.ts'
@@ -26,10 +33,15 @@ export interface RunningConnectorsOptions {
   readonly telemetry: Pick<Telemetry, 'connectors' | 'logger'>
 }
 
+/** Read from a table instead of the log; watched and paused as they are. */
+export type Outbox = Pick<OutboxReader, 'name' | 'isPaused' | 'pause' | 'resume' | 'view'>
+
 export class RunningConnectors {
   readonly #options: RunningConnectorsOptions
   readonly #runners: readonly ConnectorRunner[]
   readonly #switches: TopicView<ConnectorSwitch>
+  #outbox: Outbox | undefined
+  #isBegun = false
   #cancelLook: (() => void) | undefined
 
   private constructor(options: RunningConnectorsOptions) {
@@ -73,19 +85,30 @@ export class RunningConnectors {
       this.#cancelLook = this.#options.clock.after(LOOK_MS, () => this.#begin())
       return
     }
-    const paused = new Set(
-      this.#switches.values().flatMap(({ connector, paused: is }) => (is ? connector : [])),
-    )
+    this.#isBegun = true
+    const paused = this.#paused()
     for (const runner of this.#runners) if (!paused.has(runner.connector.name)) runner.resume()
+    if (this.#outbox !== undefined && !paused.has(this.#outbox.name)) this.#outbox.resume()
+  }
+
+  #paused(): ReadonlySet<string> {
+    return new Set(this.#switches.values().flatMap(({ connector, paused }) => (paused ? connector : [])))
+  }
+
+  /** It publishes nothing before it is known whether it is paused. Who opened it closes it. */
+  include(outbox: Outbox): void {
+    this.#outbox = outbox
+    if (!this.#isBegun || this.#paused().has(outbox.name)) outbox.pause()
   }
 
   #apply({ connector, paused }: ConnectorSwitch): void {
-    const runner = this.#runner(connector)
-    if (paused) runner?.pause()
-    else runner?.resume()
+    const found = this.#named(connector)
+    if (paused) found?.pause()
+    else found?.resume()
   }
 
-  #runner(name: string): ConnectorRunner | undefined {
+  #named(name: string): ConnectorRunner | Outbox | undefined {
+    if (name === this.#outbox?.name) return this.#outbox
     return this.#runners.find(({ connector }) => connector.name === name)
   }
 
@@ -103,8 +126,9 @@ export class RunningConnectors {
   }
 
   async reports(): Promise<readonly ConnectorReport[]> {
-    return (await this.#views()).map(({ tasks, ...rest }) => ({
+    return (await this.#views()).map(({ tasks, waitingRows, ...rest }) => ({
       ...rest,
+      ...(waitingRows !== undefined && { waitingRows }),
       tasks: tasks.map(({ inputs, failure, ...task }) => ({
         ...task,
         ...(failure !== undefined && { failure }),
@@ -115,7 +139,7 @@ export class RunningConnectors {
 
   /** Nothing where there is none of this name. */
   isPaused(name: string): boolean | undefined {
-    return this.#runner(name)?.isPaused
+    return this.#named(name)?.isPaused
   }
 
   setPaused(connector: string, paused: boolean): void {
@@ -123,18 +147,20 @@ export class RunningConnectors {
   }
 
   async facts(): Promise<readonly ConnectorFacts[]> {
-    return (await this.#views()).map(({ name, state, breaker, tasks }) => ({
+    return (await this.#views()).map(({ name, state, breaker, tasks, waitingRows }) => ({
       connector: name,
       state,
       breaker,
       lags: tasks.flatMap(({ name: task, inputs }) =>
-        inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords })),
+        waitingRows === undefined
+          ? inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords }))
+          : [{ task, topic: name, lagRecords: waitingRows }],
       ),
     }))
   }
 
-  #views(): Promise<ConnectorView[]> {
-    return Promise.all(this.#runners.map((runner) => runner.view()))
+  #views(): Promise<(ConnectorView & Partial<OutboxView>)[]> {
+    return Promise.all([...this.#runners, this.#outbox ?? []].flat().map((one) => one.view()))
   }
 
   /** Idempotent. */
