@@ -26,7 +26,7 @@ export interface ConnectorTaskReport {
   readonly inputs: readonly {
     readonly topic: string
     readonly partition: number
-    /** The next offset to be read. */
+    /** The next offset to be delivered. */
     readonly position: number
     readonly lagRecords: number
   }[]

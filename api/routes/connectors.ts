@@ -37,8 +37,10 @@ const ConnectorShape = Type.Object(
           Type.Object({
             topic: Type.String(),
             partition: count(0),
-            position: count(0, { description: 'The next offset to be read.' }),
-            lagRecords: count(0, { description: 'Records that are there and not read yet.' }),
+            position: count(0, { description: 'The next offset to be delivered.' }),
+            lagRecords: count(0, {
+              description: 'Records that are there and not delivered yet, a batch under way among them.',
+            }),
           }),
         ),
       }),
