@@ -67,7 +67,7 @@ export {
   type Target,
   Unavailable,
 } from './frame/index.ts'
-export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
+export { type OutboxOptions, OutboxReader, type OutboxView } from './outbox/outbox-reader.ts'
 export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
