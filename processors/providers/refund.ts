@@ -37,6 +37,7 @@ export function requestRefund(
     reason: null,
     asking: beginAsking(before?.asking ?? notAsked, now),
     command: null,
+    elsewhere: null,
   }
   if (payment !== undefined && payment.refunded + amount > payment.amount) {
     return { handling: 'REFUSED', refund: { ...refund, state: 'FAILED', reason: 'EXCEEDS_PAID' }, payment }
@@ -82,6 +83,7 @@ export function freed(payment: GatewayPayment | undefined, amount: number): Gate
   return laidBy(payment, -amount)
 }
 
-function laidBy(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
+/** So much more of it is paid back, or about to be. */
+export function laidBy(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
   return payment === undefined ? undefined : { ...payment, refunded: payment.refunded + amount }
 }
