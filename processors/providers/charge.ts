@@ -78,6 +78,7 @@ export function newCharge(
     failureCode: null,
     asking: beginAsking(before?.asking ?? notAsked, now),
     next: null,
+    elsewhere: null,
   }
 }
 

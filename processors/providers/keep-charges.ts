@@ -18,6 +18,7 @@ import {
   servesNext,
   settledAt,
 } from './charge.ts'
+import { chargedElsewhere, wasAnswered } from './elsewhere.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
 import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
 
@@ -30,11 +31,35 @@ export function charge(
   const { stores, wallTime, emit } = context
   const before = stores.charges.get(orderId)
   const terms: ChargeTerms = { epoch, userId, amount, currency, deadline, command: pastCauseOf(origin) }
+  if (before !== undefined && wasAnswered(before.elsewhere, origin)) {
+    context.dropped('AnsweredElsewhere')
+    return epoch > before.terms.epoch ? keepCharge(rules, orderId, { ...before, terms }, context) : undefined
+  }
   const requested = requestCharge(before, remains(orderId, before, context), orderId, terms, wallTime)
   if (requested.handling === 'OUTDATED') return context.dropped('OutdatedPayment')
   if (requested.handling === 'NEW') return askForCharge(rules, orderId, requested.charge, context)
   if (requested.charge !== before) keepCharge(rules, orderId, requested.charge, context)
   if (requested.handling === 'REPEAT') emit.paid(orderId, resultOf(orderId, requested.charge, context))
+}
+
+/** A result on the topic: the gateway's own has its row already, and changes nothing. */
+export function paidElsewhere(
+  rules: PaymentGatewayRules,
+  result: PaymentResult,
+  origin: LogRecord,
+  context: PaymentGatewayContext,
+): void {
+  const { orderId, paymentKey, amount, status } = result
+  const { stores } = context
+  const before = stores.charges.get(orderId)
+  if (before !== undefined && before.elsewhere === null) return
+  if (status === 'SUCCESS') {
+    const known = stores.payments.get([orderId, paymentKey]) !== undefined
+    // Of a charge that nobody asked for, told by its webhook.
+    if (known && before === undefined) return
+    if (!known) keepPayment(rules, [orderId, paymentKey], { amount, refunded: 0, pending: 0 }, context)
+  }
+  keepCharge(rules, orderId, chargedElsewhere(before, result, rules.currency, origin), context)
 }
 
 function remains(

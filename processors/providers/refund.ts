@@ -37,6 +37,7 @@ export function requestRefund(
     reason: null,
     asking: beginAsking(before?.asking ?? notAsked, now),
     command: null,
+    elsewhere: null,
   }
   if (payment !== undefined && payment.refunded + amount > payment.amount) {
     return { handling: 'REFUSED', refund: { ...refund, state: 'FAILED', reason: 'EXCEEDS_PAID' }, payment }
