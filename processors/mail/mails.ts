@@ -119,5 +119,6 @@ function mail({ orderId, userId, template, userCouponId }: About): MailRequested
     email: null,
     locale: null,
     suppressed: false,
+    deferredSince: null,
   }
 }
