@@ -15,7 +15,7 @@ import type { Connector, DeliveryPolicy, Incoming } from '../frame/connector.ts'
 import { eachRecord, type RecordOutcome } from '../frame/each-record.ts'
 import { isUnavailable } from '../frame/failures.ts'
 import { TokenBucket } from './rate.ts'
-import { type MailFacts, renderMail } from './render.ts'
+import { type MailFacts, mailTemplates, renderMail } from './render.ts'
 import { isAddress, type MailOutcome, type MailTransport, type OutgoingMail } from './transport.ts'
 import { languageOf, type MailLanguage } from './words.ts'
 
@@ -156,20 +156,14 @@ function ended(
   }
 }
 
-const TEMPLATES: ReadonlySet<string> = new Set<MailFacts['template']>([
-  'order-completed',
-  'order-failed',
-  'refund',
-  'coupon-issued',
-])
-
 /** Nothing where there is no such template. */
 function factsOf(mail: MailRequested, titles: MailConnectorOptions['titles']): MailFacts | undefined {
-  const [template = '', returnId] = mail.template.split('#', 2)
-  if (!TEMPLATES.has(template)) return undefined
+  const [name, returnId] = mail.template.split('#', 2)
+  const template = mailTemplates.find((known) => known === name)
+  if (template === undefined) return undefined
   const named = titles(mail.items.map(({ productId }) => productId))
   return {
-    template: template as MailFacts['template'],
+    template,
     orderId: mail.orderId,
     couponId: mail.couponId ?? '',
     returnId,
