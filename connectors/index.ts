@@ -87,7 +87,14 @@ export {
   mailConnector,
   type MailConnectorOptions,
 } from './mail/mail-connector.ts'
-export { type MailFacts, renderMail, type Rendered, type RenderOptions } from './mail/render.ts'
+export {
+  type MailFacts,
+  type MailTemplate,
+  mailTemplates,
+  renderMail,
+  type Rendered,
+  type RenderOptions,
+} from './mail/render.ts'
 export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
 export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
 export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'

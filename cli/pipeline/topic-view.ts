@@ -68,10 +68,13 @@ export class TopicView<V> {
     return undefined
   }
 
-  /** Every value that is known here, in no order. Throws what the serde throws. */
-  values(): V[] {
+  /**
+   * Every value that is known here, in no order; with `limit`, of each partition those that were written last, at most
+   * so many (1 or more). Throws what the serde throws.
+   */
+  values(limit = Number.POSITIVE_INFINITY): V[] {
     return this.#partitions.flatMap((partition) =>
-      partition.values().map((bytes) => this.#options.value.deserialize(bytes)),
+      partition.values(limit).map((bytes) => this.#options.value.deserialize(bytes)),
     )
   }
 
@@ -147,8 +150,8 @@ class PartitionView {
     return this.#ready ? this.#values.get(key) : undefined
   }
 
-  values(): Buffer[] {
-    return this.#ready ? [...this.#values.values()] : []
+  values(limit: number): Buffer[] {
+    return this.#ready ? [...this.#values.values()].slice(-limit) : []
   }
 
   close(): void {

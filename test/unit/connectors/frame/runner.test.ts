@@ -269,6 +269,29 @@ test('a log that cannot be asked just now is asked again, and the task goes on',
   expect(refusals).toBeGreaterThan(2)
 })
 
+test('records of an input that rests are delivered so long after their append, and hold up no other input', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  const arrived = new Map<unknown, number>()
+  sink.before = ({ records }) => {
+    for (const { value } of records) arrived.set(value, rig.clock.monotonic())
+  }
+  const restMs = 3_600_000
+  const connector = connectorTo(sink, { inputs: [numbers, events], restMs: { [numbers.name]: restMs } })
+  await rig.topicsOf(connector)
+  await rig.append(numbers, ['1'])
+  const appended = rig.clock.monotonic()
+  await rig.append(events, ['a', 'b'])
+  await running(rig, connector)
+  await until(() => arrived.has('b'))
+  await rig.append(events, ['c'])
+  await until(() => arrived.has('c'))
+  expect(arrived.has('1')).toBe(false)
+  await until(async () => (await rig.committed(connector, numbers)) === 1)
+  expect(sink.values).toEqual(['a', 'b', 'c', '1'])
+  expect((arrived.get('1') ?? 0) - appended).toBeGreaterThanOrEqual(restMs)
+})
+
 test('memory: while a target takes nothing, a task holds a batch and one read ahead', async () => {
   const rig = await ConnectorRig.open('memory')
   const sink = new Sink()
