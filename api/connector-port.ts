@@ -3,7 +3,7 @@
 export interface ConnectorPort {
   /** Those of this process, with the tasks that run here. Rejects with what the log rejects with. */
   connectors(): Promise<readonly ConnectorReport[]>
-  /** Nothing where there is none of this name. */
+  /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known here what was switched. */
   isConnectorPaused(name: string): boolean | undefined
   /** What was appended to `ops.connector` takes effect here at once; elsewhere, as it is read. */
   setConnectorPaused(name: string, paused: boolean): void

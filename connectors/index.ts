@@ -23,7 +23,13 @@ export {
 } from './bindings/compile.ts'
 export { bindingConnector } from './bindings/connector.ts'
 export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
-export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export {
+  type Asking,
+  type Lookup,
+  nothingAround,
+  type OpenAddress,
+  type Surroundings,
+} from './bindings/functions.ts'
 export { loadProfile } from './bindings/load.ts'
 export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
 export { readSample, type Sample } from './bindings/sample.ts'
@@ -87,7 +93,14 @@ export {
   mailConnector,
   type MailConnectorOptions,
 } from './mail/mail-connector.ts'
-export { type MailFacts, renderMail, type Rendered, type RenderOptions } from './mail/render.ts'
+export {
+  type MailFacts,
+  type MailTemplate,
+  mailTemplates,
+  renderMail,
+  type Rendered,
+  type RenderOptions,
+} from './mail/render.ts'
 export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
 export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
 export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'

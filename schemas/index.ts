@@ -218,6 +218,7 @@ export {
   type Adjustment,
   type AnswerMark,
   type AnswerWatch,
+  type AnswerElsewhere,
   type AskingState,
   type BoardPart,
   type BoardState,

@@ -20,8 +20,6 @@ import { TopicView } from './topic-view.ts'
 
 /** A switch has a few dozen bytes. */
 const MAX_BYTES = 1024 * 1024
-/** Milliseconds between looks whether the switches are read. */
-const LOOK_MS = 20
 
 export interface RunningConnectorsOptions {
   readonly application: string
@@ -39,30 +37,17 @@ export type Outbox = Pick<OutboxReader, 'name' | 'isPaused' | 'pause' | 'resume'
 export class RunningConnectors {
   readonly #options: RunningConnectorsOptions
   readonly #runners: readonly ConnectorRunner[]
-  readonly #switches: TopicView<ConnectorSwitch>
+  #switches: TopicView<ConnectorSwitch> | undefined
   #outbox: Outbox | undefined
-  #isBegun = false
-  #cancelLook: (() => void) | undefined
 
   private constructor(options: RunningConnectorsOptions) {
-    const { connectors, log, topics, clock, telemetry, application, random } = options
+    const { connectors, log, clock, telemetry, application, random } = options
     this.#options = options
     const hooks = telemetry.connectors
     this.#runners = connectors.map((connector) => {
       const runner = new ConnectorRunner({ application, connector, log, clock, hooks, random })
       runner.pause()
       return runner
-    })
-    const { name: topic, value } = topics.opsConnector
-    this.#switches = new TopicView({
-      log,
-      topic,
-      value,
-      clock,
-      maxBytes: MAX_BYTES,
-      onFault: (name, fault) =>
-        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
-      onNews: (bytes) => this.#apply(value.deserialize(bytes)),
     })
   }
 
@@ -75,36 +60,40 @@ export class RunningConnectors {
       await running.close()
       throw error
     }
-    running.#begin()
+    running.#switches = running.#readSwitches()
     return running
   }
 
-  /** As soon as it is known which of them are paused. */
-  #begin(): void {
-    if (!this.#switches.ready) {
-      this.#cancelLook = this.#options.clock.after(LOOK_MS, () => this.#begin())
-      return
-    }
-    this.#isBegun = true
-    const paused = this.#paused()
-    for (const runner of this.#runners) if (!paused.has(runner.connector.name)) runner.resume()
-    if (this.#outbox !== undefined && !paused.has(this.#outbox.name)) this.#outbox.resume()
-  }
-
-  #paused(): ReadonlySet<string> {
-    return new Set(this.#switches.values().flatMap(({ connector, paused }) => (paused ? connector : [])))
+  /** Which of them are paused is applied as soon as it is known, and whenever it had to be read anew. */
+  #readSwitches(): TopicView<ConnectorSwitch> {
+    const { log, topics, clock, telemetry } = this.#options
+    const { name: topic, value } = topics.opsConnector
+    const switches = new TopicView({
+      log,
+      topic,
+      value,
+      clock,
+      maxBytes: MAX_BYTES,
+      onFault: (name, fault) =>
+        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
+      onNews: (bytes) => {
+        const { connector, paused } = value.deserialize(bytes)
+        this.setPaused(connector, paused)
+      },
+      onReady: () => {
+        const names = this.#runners.map(({ connector }) => connector.name)
+        if (this.#outbox !== undefined) names.push(this.#outbox.name)
+        const paused = pausedIn(switches)
+        for (const name of names) this.setPaused(name, paused.has(name))
+      },
+    })
+    return switches
   }
 
   /** It publishes nothing before it is known whether it is paused. Who opened it closes it. */
   include(outbox: Outbox): void {
     this.#outbox = outbox
-    if (!this.#isBegun || this.#paused().has(outbox.name)) outbox.pause()
-  }
-
-  #apply({ connector, paused }: ConnectorSwitch): void {
-    const found = this.#named(connector)
-    if (paused) found?.pause()
-    else found?.resume()
+    if (this.#switches?.ready !== true || pausedIn(this.#switches).has(outbox.name)) outbox.pause()
   }
 
   #named(name: string): ConnectorRunner | Outbox | undefined {
@@ -137,13 +126,18 @@ export class RunningConnectors {
     }))
   }
 
-  /** Nothing where there is none of this name. */
+  /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known what was switched. */
   isPaused(name: string): boolean | undefined {
-    return this.#named(name)?.isPaused
+    const found = this.#named(name)
+    if (found === undefined) return undefined
+    if (this.#switches?.ready !== true) throw new StreamsError('TASK_NOT_HERE', 'switches are not read yet')
+    return found.isPaused
   }
 
   setPaused(connector: string, paused: boolean): void {
-    this.#apply({ connector, paused, at: this.#options.clock.now() })
+    const found = this.#named(connector)
+    if (paused) found?.pause()
+    else found?.resume()
   }
 
   async facts(): Promise<readonly ConnectorFacts[]> {
@@ -165,8 +159,7 @@ export class RunningConnectors {
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.#cancelLook?.()
-    this.#switches.close()
+    this.#switches?.close()
     await Promise.all(this.#runners.map((runner) => runner.stop()))
   }
 }
@@ -177,4 +170,8 @@ export function connectorPort(running: RunningConnectors): ConnectorPort {
     isConnectorPaused: (name) => running.isPaused(name),
     setConnectorPaused: (name, paused) => running.setPaused(name, paused),
   }
+}
+
+function pausedIn(switches: TopicView<ConnectorSwitch>): ReadonlySet<string> {
+  return new Set(switches.values().flatMap(({ connector, paused }) => (paused ? connector : [])))
 }

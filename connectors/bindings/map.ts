@@ -14,7 +14,7 @@ import type { AnyTopic } from '../../streams/index.ts'
 import type { CompiledBinding, CompiledWrite } from './compile.ts'
 import { Misfit } from './errors.ts'
 import type { Compiled, Scope } from './expression.ts'
-import type { Surroundings } from './functions.ts'
+import type { Asking } from './functions.ts'
 import type { Item, Message } from './profile.ts'
 
 /** Records that one message becomes, at most. */
@@ -36,7 +36,7 @@ export type Mapped = { readonly records: readonly MappedRecord[] } | { readonly 
 export async function mapMessage(
   binding: CompiledBinding,
   message: Message,
-  around: Surroundings,
+  around: Asking,
 ): Promise<Mapped> {
   try {
     return { records: await recordsOf(binding, message, around) }
@@ -46,11 +46,7 @@ export async function mapMessage(
   }
 }
 
-async function recordsOf(
-  binding: CompiledBinding,
-  raw: Message,
-  around: Surroundings,
-): Promise<MappedRecord[]> {
+async function recordsOf(binding: CompiledBinding, raw: Message, around: Asking): Promise<MappedRecord[]> {
   if (raw.value === null || raw.value === undefined) throw new Misfit('there is no value')
   const value = binding.source === undefined ? raw.value : toJson(binding.source.schema, raw.value)
   const address = addressOf(raw.value, around)
@@ -68,7 +64,7 @@ async function recordsOf(
 }
 
 /** Opened when it is first asked for, once. */
-function addressOf(value: unknown, { openAddress }: Surroundings): () => Promise<unknown> {
+function addressOf(value: unknown, { openAddress }: Asking): () => Promise<unknown> {
   const { orderId, customerId, shipTo } = value as Partial<DeliveryRequested>
   let opened: Promise<unknown> | undefined
   return () => {

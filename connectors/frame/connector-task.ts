@@ -185,9 +185,9 @@ export class ConnectorTaskRun {
   }
 
   async #openInputs({ positions }: Checkpoint, target: Target): Promise<ConnectorInputs> {
-    const { connector, log } = this.#parts
+    const { connector, log, clock } = this.#parts
     const { partition } = this.id
-    const { inputs } = connector
+    const { inputs, restMs } = connector
     const from = await startsOf({ log, inputs, partition, committed: positions, taken: target.positions })
     return new ConnectorInputs({
       log,
@@ -196,6 +196,8 @@ export class ConnectorTaskRun {
       from,
       targetFrom: target.positions ?? [],
       rejects: (record) => target.rejects?.(record),
+      restMs,
+      now: () => clock.now(),
       onReadable: () => this.#wake(),
     })
   }

@@ -168,6 +168,69 @@ test('a record that fails alone at a target with positions is set aside before t
   )
 })
 
+test('the last records of a target with positions are refused once, however often it starts', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const database = new Database()
+  const letters: string[] = []
+  await rig.topicsOf(connectorTo(database, { inputs: [numbers] }))
+  await rig.append(numbers, ['1', 'two', '13'])
+  for (let start = 0; start < 3; start++) {
+    // In batches of their own: with a record that the target takes, it is given the position behind them.
+    const delivery = { batchRecords: 1 }
+    const connector = connectorTo(new Database(database), { inputs: [numbers], delivery })
+    const runner = await rig.start(connector, {
+      hooks: { onRejected: (_name, _topic, reason) => letters.push(reason) },
+    })
+    const log = rig.log as MemoryLog
+    await until(() => log.journal(TASK).length === 3 + 2 * start)
+    expect(await rig.committed(connector, numbers)).toBe(3)
+    await runner.stop()
+    await rig.reopen()
+  }
+  expect(database.rows).toEqual(['1'])
+  expect(await rig.values('numbers.dlq')).toEqual(['two', '13'])
+  expect(letters).toEqual(['DeserializationError', 'unlucky'])
+})
+
+test('the last record of a target with positions fails alone again at each start, and has one dead letter', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const database = new Database()
+  await rig.topicsOf(connectorTo(database, { inputs: [numbers] }))
+  await rig.append(numbers, ['1', '2'])
+  let failures = 0
+  for (let start = 1; start <= 3; start++) {
+    const now = new Database(database)
+    now.bad.add('2')
+    const connector = connectorTo(now, { inputs: [numbers], delivery: { attempts: 1 } })
+    const runner = await rig.start(connector, {
+      hooks: { onFailure: (_name, _kind, _cause, final) => (failures += final ? 1 : 0) },
+    })
+    // The first time with the record before it, then by itself.
+    await until(() => failures === start + 1)
+    await until(async () => (await rig.committed(connector, numbers)) === 2)
+    await runner.stop()
+    await rig.reopen()
+  }
+  expect(await rig.values('numbers.dlq')).toEqual(['2'])
+  // A database that lost it all is given all of it, and the log has the dead letter of what it does not take.
+  // A crash in the middle of that leaves the log where it was.
+  const emptied = new Database()
+  emptied.bad.add('2')
+  const connector = connectorTo(emptied, { inputs: [numbers], delivery: { attempts: 1, batchRecords: 1 } })
+  let commits = 0
+  const dying = await rig.start(connector, { log: dyingAtCommits(rig.log, () => ++commits > 1) })
+  await until(() => dying.state === 'failed')
+  await dying.stop()
+  expect(await rig.committed(connector, numbers)).toBe(2)
+  await rig.reopen()
+  await rig.append(numbers, ['3'])
+  const runner = await rig.start(connector)
+  await until(async () => (await rig.committed(connector, numbers)) === 3)
+  await runner.stop()
+  expect(emptied.rows).toEqual(['1', '3'])
+  expect(await rig.values('numbers.dlq')).toEqual(['2'])
+})
+
 test('I24: the journal says what was taken and what came out', async () => {
   const rig = await ConnectorRig.open('memory')
   const sink = new Sink()
