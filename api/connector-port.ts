@@ -14,6 +14,8 @@ export interface ConnectorReport {
   readonly state: 'joining' | 'running' | 'paused' | 'failed' | 'stopped'
   readonly breaker: 'closed' | 'open' | 'half-open'
   readonly tasks: readonly ConnectorTaskReport[]
+  /** Of the outbox, whose input is a table: rows that are not published, where its task runs here. */
+  readonly waitingRows?: number
 }
 
 export interface ConnectorTaskReport {
@@ -24,7 +26,7 @@ export interface ConnectorTaskReport {
   readonly inputs: readonly {
     readonly topic: string
     readonly partition: number
-    /** The next offset to be read. */
+    /** The next offset to be delivered. */
     readonly position: number
     readonly lagRecords: number
   }[]

@@ -23,7 +23,13 @@ export {
 } from './bindings/compile.ts'
 export { bindingConnector } from './bindings/connector.ts'
 export { ProfileError, type ProfileProblem } from './bindings/errors.ts'
-export { type Lookup, nothingAround, type OpenAddress, type Surroundings } from './bindings/functions.ts'
+export {
+  type Asking,
+  type Lookup,
+  nothingAround,
+  type OpenAddress,
+  type Surroundings,
+} from './bindings/functions.ts'
 export { loadProfile } from './bindings/load.ts'
 export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
 export { readSample, type Sample } from './bindings/sample.ts'
@@ -67,7 +73,7 @@ export {
   type Target,
   Unavailable,
 } from './frame/index.ts'
-export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
+export { type OutboxOptions, OutboxReader, type OutboxView } from './outbox/outbox-reader.ts'
 export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'

@@ -8,6 +8,11 @@ import { assertName, validate } from './validate.ts'
 export interface SourceOptions<V> extends Partial<SourcePolicies> {
   /** Event time of a value, epoch milliseconds. Absent: the record's timestamp. */
   readonly eventTime?: (value: V, timestamp: number) => number
+  /**
+   * Each time a task begins, it reads the topic to its end before it takes anything of its other inputs, however old
+   * that is; from then on by time, as any other. For what must be known before the rest can be judged.
+   */
+  readonly bootstrap?: boolean
 }
 
 export class GraphDraft {
@@ -28,12 +33,13 @@ export class GraphDraft {
   }
 
   addSource<K, V>(topic: Topic<K, V>, options: SourceOptions<V> = {}): ParentRef {
-    const { eventTime, ...policies } = options
+    const { eventTime, bootstrap = false, ...policies } = options
     return this.add({
       kind: 'source',
       name: `${topic.name}-source`,
       topic,
       eventTime: eventTime as SourceNode['eventTime'],
+      bootstrap,
       policies: Object.freeze({ ...defaultSourcePolicies, ...policies }),
     })
   }

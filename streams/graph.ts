@@ -21,6 +21,8 @@ export interface SourceNode {
   readonly topic: AnyTopic
   /** Event time of a decoded value; absent: the record's timestamp. */
   readonly eventTime: ((value: never, timestamp: number) => number) | undefined
+  /** A task reads it to its end before it takes anything of its other inputs. */
+  readonly bootstrap: boolean
   readonly policies: SourcePolicies
 }
 

@@ -3,6 +3,8 @@
  * it.
  *
  * An input whose next record is not here yet may hold an older one, so the others wait for it, though not for ever.
+ * Before all that come the inputs that are to be read to their end first (`bootstrap`): the others wait for these for as
+ * long as it takes, once in the life of a task.
  */
 import type { Log } from './log.ts'
 import type { SubTopology } from './graph.ts'
@@ -25,6 +27,8 @@ export interface TaskInputsOptions {
 export class TaskInputs {
   readonly all: readonly TaskInput[]
   readonly #monotonic: () => number
+  /** Inputs to be read to their end before all others, which have not been yet. */
+  #bootstrapping: readonly TaskInput[]
   /** Monotonic time at which the wait for a missing head began. */
   #waitingSince: number | undefined
   /** Sum of the positions when `moved` was last asked. */
@@ -36,6 +40,7 @@ export class TaskInputs {
       const position = positions.find((candidate) => candidate.topic === source.topic.name)
       return new TaskInput(source, partition, position?.offset ?? 0, log, onReadable)
     })
+    this.#bootstrapping = this.all.filter(({ source }) => source.bootstrap)
   }
 
   of(topic: string): TaskInput | undefined {
@@ -44,6 +49,10 @@ export class TaskInputs {
 
   /** The input to read next; nothing while one that may hold an older record is still on its way (for a while). */
   next(): TaskInput | undefined {
+    if (this.#bootstrapping.length > 0) {
+      this.#bootstrapping = this.#bootstrapping.filter((input) => !isAtEnd(input))
+      if (this.#bootstrapping.length > 0) return lowestTimestamp(this.#bootstrapping)
+    }
     if (this.all.length > 1 && this.all.some((input) => input.head === undefined && input.fetching)) {
       const now = this.#monotonic()
       this.#waitingSince ??= now
@@ -84,4 +93,8 @@ export class TaskInputs {
   close(): void {
     for (const input of this.all) input.close()
   }
+}
+
+function isAtEnd(input: TaskInput): boolean {
+  return input.head === undefined && !input.blocked && !input.fetching
 }

@@ -48,6 +48,9 @@ export const gatewayDeliveryStore = keyValueStore<GatewayDelivery>({
 /** A command that says nothing, or for no order, is a fault of whoever sent it. */
 const source = { onNullKey: 'dead-letter', onNullValue: 'dead-letter' } as const
 
+/** What somebody else answered is known before any command is judged; who takes results puts aside what is wrong. */
+const answers = { bootstrap: true, onUndecodable: 'skip', onBadTimestamp: 'clamp' } as const
+
 /** Declares the gateway. Throws a `RangeError` for durations that cannot be. */
 export function deliveryGateway(options: DeliveryGatewayOptions = {}): Topology {
   const gateway = gatewayOf(rulesOf(options))
@@ -61,7 +64,15 @@ export function deliveryGateway(options: DeliveryGatewayOptions = {}): Topology 
     const news = t
       .stream(topics.deliveryCallResult, source)
       .mapValues((command): DeliveryGatewayMessage => ({ kind: 'NEWS', command }), { name: 'news' })
-    const out = requests.merge(cancels).merge(news).process(gateway)
+    const sent = t
+      .stream(topics.deliveryResult, answers)
+      .mapValues((command): DeliveryGatewayMessage => ({ kind: 'SENT', command }), { name: 'sent' })
+    const calledOff = t
+      .stream(topics.deliveryCancelResult, answers)
+      .mapValues((command): DeliveryGatewayMessage => ({ kind: 'CALLED_OFF', command }), {
+        name: 'called-off',
+      })
+    const out = requests.merge(cancels).merge(news).merge(sent).merge(calledOff).process(gateway)
     out.call.to(topics.deliveryCallRequested)
     out.news.to(topics.deliveryResult)
     out.cancelled.to(topics.deliveryCancelResult)

@@ -68,6 +68,9 @@ export const gatewayRefundStore = keyValueStore<GatewayRefund, [orderId: string,
 /** A command that says nothing, or for no order, is a fault of whoever sent it. */
 const source = { onNullKey: 'dead-letter', onNullValue: 'dead-letter' } as const
 
+/** What somebody else answered is known before any command is judged; who takes results puts aside what is wrong. */
+const answers = { bootstrap: true, onUndecodable: 'skip', onBadTimestamp: 'clamp' } as const
+
 /** Declares the gateway. Throws a `RangeError` for durations that cannot be. */
 export function paymentGateway(options: PaymentGatewayOptions): Topology {
   const gateway = gatewayOf(rulesOf(options))
@@ -81,7 +84,13 @@ export function paymentGateway(options: PaymentGatewayOptions): Topology {
     const news = t
       .stream(topics.paymentCallResult, source)
       .mapValues((command): PaymentGatewayMessage => ({ kind: 'NEWS', command }), { name: 'news' })
-    const out = payments.merge(refunds).merge(news).process(gateway)
+    const paid = t
+      .stream(topics.paymentResult, answers)
+      .mapValues((command): PaymentGatewayMessage => ({ kind: 'PAID', command }), { name: 'paid' })
+    const refunded = t
+      .stream(topics.paymentRefundResult, answers)
+      .mapValues((command): PaymentGatewayMessage => ({ kind: 'REFUNDED', command }), { name: 'refunded' })
+    const out = payments.merge(refunds).merge(news).merge(paid).merge(refunded).process(gateway)
     out.call.to(topics.paymentCallRequested)
     out.paid.to(topics.paymentResult)
     out.refunded.to(topics.paymentRefundResult)

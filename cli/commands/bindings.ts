@@ -11,7 +11,7 @@ import {
   mapMessage,
   nothingAround,
   readSample,
-  type Surroundings,
+  type Asking,
 } from '../../connectors/index.ts'
 import { topics } from '../../schemas/index.ts'
 import type { Context } from '../context.ts'
@@ -78,7 +78,7 @@ function samplesOf(json: string): readonly unknown[] {
   return Array.isArray(given) ? given : [given]
 }
 
-async function aroundOf(cwd: string, file: string | undefined): Promise<Surroundings> {
+async function aroundOf(cwd: string, file: string | undefined): Promise<Asking> {
   if (file === undefined) return nothingAround
   const views = parsed(await read(cwd, file), file) as Readonly<
     Record<string, Readonly<Record<string, unknown>>>

@@ -1,5 +1,4 @@
 /** Profiles of shops with topics of their own, as this deployment runs them: their topics, what they look into, their connectors. */
-import type { PrivacyPort } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import {
   bindingConnector,
@@ -9,7 +8,7 @@ import {
   connectorTopics,
   loadProfile,
   nothingAround,
-  type OpenAddress,
+  type Surroundings,
 } from '../../connectors/index.ts'
 import { toJson, type Topics } from '../../schemas/index.ts'
 import type { AnyTopic, Clock, Log, TopicSpec } from '../../streams/index.ts'
@@ -48,15 +47,6 @@ export function bindingTopicSpecs(
   })
 }
 
-/** Opens addresses with the keys of their users; nothing of an order whose address was never here. */
-export function addressesBy(opener: PrivacyPort['opener']): OpenAddress {
-  return async (orderId, customerId, sealed) => {
-    if (sealed.length === 0) return undefined
-    const text = opener(customerId)({ kind: 'order.shipTo', orderId }, sealed)
-    return text === undefined ? undefined : (JSON.parse(text) as unknown)
-  }
-}
-
 /** What shops write themselves. */
 export function externalTopics(profiles: readonly CompiledProfile[]): readonly AnyTopic[] {
   return profiles.flatMap(({ bindings }) =>
@@ -68,7 +58,9 @@ export interface BindingsOptions {
   readonly profiles: readonly CompiledProfile[]
   readonly log: Log
   readonly clock: Clock
-  readonly openAddress: OpenAddress
+  readonly addresses: Surroundings['addresses']
+  /** ISO 4217, of the shop; absent: any. */
+  readonly currency?: string
   readonly onFault: (topic: string, fault: unknown) => void
 }
 
@@ -77,7 +69,7 @@ export class Bindings {
   readonly #views: ReadonlyMap<string, { readonly view: TopicView<unknown>; json(value: unknown): unknown }>
 
   /** Begins to read what profiles look into. Their topics must be there. */
-  constructor({ profiles, log, clock, openAddress, onFault }: BindingsOptions) {
+  constructor({ profiles, log, clock, addresses, currency, onFault }: BindingsOptions) {
     const viewed = new Map(profiles.flatMap(({ views }) => views.map((topic) => [topic.name, topic])))
     this.#views = new Map(
       [...viewed].map(([name, { value, schema }]) => {
@@ -87,7 +79,8 @@ export class Bindings {
     )
     const around = {
       lookup: (topic: string, key: string) => this.#lookup(topic, key),
-      openAddress,
+      addresses,
+      currency,
       ready: () => [...this.#views.values()].every(({ view }) => view.ready),
     }
     this.connectors = profiles.flatMap(({ bindings }) =>

@@ -1,7 +1,7 @@
 /** The connector that sends mails, by configuration. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { PrivacyPort, ProductPort } from '../../api/index.ts'
+import type { ProductPort } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import {
   type Addressees,
@@ -10,18 +10,15 @@ import {
   mailConnector,
   type MailTransport,
   smtpTransport,
-  Unavailable,
 } from '../../connectors/index.ts'
 import { SealingError, type Topics } from '../../schemas/index.ts'
-import { type Clock, isStreamsError } from '../../streams/index.ts'
+import type { Clock } from '../../streams/index.ts'
+import { type KeyedShop, KeyWait, openSealed } from './privacy/open-sealed.ts'
 
 /** What a mail needs of the running shop. */
-export interface MailShop {
+export interface MailShop extends KeyedShop {
   readonly clock: Clock
-  /** Questions are answered with `TASK_NOT_HERE` until it is there. */
-  readonly pipeline: Pick<PrivacyPort, 'opener'> & Pick<ProductPort, 'titles'>
-  /** Whether the keys of users whose tasks run elsewhere are read along, as far as they were there at the start. */
-  readonly keysKnown: () => boolean
+  readonly pipeline: KeyedShop['pipeline'] & Pick<ProductPort, 'titles'>
 }
 
 /** Mails of one batch: what was sent of them before a crash is sent again. */
@@ -31,9 +28,6 @@ const FILES_PER_SECOND = 1_000_000
 const FILES_AT_ONCE = 8
 /** Long enough for greylisting, and no burden to a server whose mailbox is full. */
 const RETRY_AFTER_MS = 15 * 60_000
-/** How long the key of a user may be on its way from another process, and the time between looks. */
-const KEY_WAIT_MS = 2_000
-const KEY_LOOK_MS = 100
 
 /** Whether the shop sends mails. */
 export function sendsMail({ mail, orders }: Config): boolean {
@@ -81,29 +75,20 @@ async function openTransport({ mail, dataDir }: Config): Promise<MailTransport> 
 }
 
 function addresseesOf(shop: MailShop): Addressees {
-  return async ({ userId, email, locale }, signal) => {
-    const until = shop.clock.monotonic() + KEY_WAIT_MS
-    for (;;) {
-      const opened = email === null ? undefined : open(shop, userId, email, locale)
-      if (opened !== undefined || shop.clock.monotonic() >= until) return opened
-      signal.throwIfAborted()
-      await new Promise<void>((resolve) => shop.clock.after(KEY_LOOK_MS, resolve))
-    }
-  }
+  return async (mail, signal) => new KeyWait(shop.clock, signal).for(() => addresseeOf(shop, mail))
 }
 
-/** Nothing where the user has no key that opens it, as far as it is known here. Throws an `Unavailable`. */
-function open({ pipeline, keysKnown }: MailShop, userId: string, email: Buffer, locale: Buffer | null) {
+/** Nothing where no key opens the address, as far as it is known here. Throws an `Unavailable`. */
+function addresseeOf(shop: MailShop, { userId, email, locale }: Parameters<Addressees>[0]) {
+  if (email === null) return undefined
   try {
-    const opener = pipeline.opener(userId)
-    const address = opener({ kind: 'user.email' }, email)
+    const address = openSealed(shop, { kind: 'user.email', userId }, email)
     if (address === undefined) return undefined
-    return { email: address, locale: locale === null ? undefined : opener({ kind: 'user.locale' }, locale) }
-  } catch (cause) {
-    if (cause instanceof SealingError) return undefined
-    if (isStreamsError(cause, 'TASK_NOT_HERE') && keysKnown()) return undefined
-    // The keys are not read yet, or the master key is not configured here.
-    throw new Unavailable('addresses cannot be opened here now', { cause })
+    const language = locale === null ? undefined : openSealed(shop, { kind: 'user.locale', userId }, locale)
+    return { email: address, locale: language }
+  } catch (error) {
+    if (error instanceof SealingError) return undefined
+    throw error
   }
 }
 

@@ -1,8 +1,8 @@
 /** The connectors of a shop, and the bindings to the shops that it serves. */
-import type { Pipeline } from '../../api/index.ts'
 import type { Closing } from '../closing.ts'
-import { addressesBy, Bindings, bindingTopicSpecs } from './bindings.ts'
+import { Bindings, bindingTopicSpecs } from './bindings.ts'
 import { type ConnectorShop, connectorsOf } from './connectors.ts'
+import { addressesBy, type KeyedShop } from './privacy/open-sealed.ts'
 import { RunningConnectors } from './running-connectors.ts'
 import type { ShopBase } from './shop-base.ts'
 
@@ -13,7 +13,7 @@ export async function openConnectors(
   closing: Closing,
 ): Promise<RunningConnectors> {
   const { config, topics, shopLog, telemetry, clock } = base
-  const bindings = await openBindings(base, (userId) => shop.pipeline.opener(userId))
+  const bindings = await openBindings(base, shop)
   closing.add('bindings', () => bindings.close())
   const connectors = await RunningConnectors.open({
     application: config.application,
@@ -28,7 +28,7 @@ export async function openConnectors(
   return connectors
 }
 
-async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise<Bindings> {
+async function openBindings(base: ShopBase, shop: KeyedShop): Promise<Bindings> {
   const { config, profiles, shopLog, telemetry, clock } = base
   const { log } = shopLog
   await log.ensureTopics(bindingTopicSpecs(config, profiles))
@@ -36,7 +36,8 @@ async function openBindings(base: ShopBase, opener: Pipeline['opener']): Promise
     profiles,
     log,
     clock,
-    openAddress: addressesBy(opener),
+    addresses: addressesBy(shop),
+    currency: config.shop.currency,
     onFault: (topic, fault) =>
       telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
   })

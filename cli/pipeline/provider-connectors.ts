@@ -1,5 +1,4 @@
 /** Payment provider and courier over HTTP, by configuration. */
-import type { PrivacyPort } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import {
   type AddressOpener,
@@ -8,18 +7,10 @@ import {
   paymentConnector,
 } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
-import { isStreamsError } from '../../streams/index.ts'
-
-/** What a courier needs of the running shop. */
-export interface CourierShop {
-  /** Questions are answered with `TASK_NOT_HERE` until it is there. */
-  readonly pipeline: Pick<PrivacyPort, 'opener'>
-  /** Whether the keys of users whose tasks run elsewhere are read along, as far as they were there at the start. */
-  readonly keysKnown: () => boolean
-}
+import { type KeyedShop, openSealed } from './privacy/open-sealed.ts'
 
 /** Those that have addresses, where the shop takes orders. */
-export function providerConnectors(config: Config, topics: Topics, shop: CourierShop): readonly Connector[] {
+export function providerConnectors(config: Config, topics: Topics, shop: KeyedShop): readonly Connector[] {
   const { orders, payments, deliveries } = config
   if (!orders.enabled) return []
   const connectors: Connector[] = []
@@ -27,7 +18,9 @@ export function providerConnectors(config: Config, topics: Topics, shop: Courier
     connectors.push(paymentConnector({ ...addressOf(payments, payments.url), topics }))
   }
   if (deliveries.url !== undefined) {
-    const openAddress = openerOf(shop)
+    // A key that is not there is looked for by later calls: none is waited for here.
+    const openAddress: AddressOpener = ({ orderId, customerId: userId }, sealed) =>
+      openSealed(shop, { kind: 'order.shipTo', userId, orderId }, sealed)
     connectors.push(courierConnector({ ...addressOf(deliveries, deliveries.url), topics, openAddress }))
   }
   return connectors
@@ -35,16 +28,4 @@ export function providerConnectors(config: Config, topics: Topics, shop: Courier
 
 function addressOf({ token, timeoutMs, connections }: Config['payments' | 'deliveries'], url: string) {
   return { url, token: token?.reveal(), timeoutMs, connections }
-}
-
-function openerOf({ pipeline, keysKnown }: CourierShop): AddressOpener {
-  return ({ orderId, customerId }, sealed) => {
-    try {
-      return pipeline.opener(customerId)({ kind: 'order.shipTo', orderId }, sealed)
-    } catch (error) {
-      // Another process has the user, and no copy of a key is there any more: the person was erased.
-      if (isStreamsError(error, 'TASK_NOT_HERE') && keysKnown()) return undefined
-      throw error
-    }
-  }
 }

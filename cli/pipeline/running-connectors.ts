@@ -5,7 +5,14 @@
  * and holds in all of them. Until it is read nothing is delivered.
  */
 import type { ConnectorPort, ConnectorReport } from '../../api/index.ts'
-import { type Connector, ConnectorRunner, type ConnectorView, groupOf } from '../../connectors/index.ts'
+import {
+  type Connector,
+  ConnectorRunner,
+  type ConnectorView,
+  groupOf,
+  type OutboxReader,
+  type OutboxView,
+} from '../../connectors/index.ts'
 import type { ConnectorSwitch, Topics } from '../../schemas/index.ts'
 import { type Clock, type Log, StreamsError } from '../../streams/index.ts'
 import type { ConnectorFacts, Telemetry } from '../../telemetry/index.ts'
@@ -24,10 +31,14 @@ export interface RunningConnectorsOptions {
   readonly telemetry: Pick<Telemetry, 'connectors' | 'logger'>
 }
 
+/** Read from a table instead of the log; watched and paused as they are. */
+export type Outbox = Pick<OutboxReader, 'name' | 'isPaused' | 'pause' | 'resume' | 'view'>
+
 export class RunningConnectors {
   readonly #options: RunningConnectorsOptions
   readonly #runners: readonly ConnectorRunner[]
   #switches: TopicView<ConnectorSwitch> | undefined
+  #outbox: Outbox | undefined
 
   private constructor(options: RunningConnectorsOptions) {
     const { connectors, log, clock, telemetry, application, random } = options
@@ -70,16 +81,23 @@ export class RunningConnectors {
         this.setPaused(connector, paused)
       },
       onReady: () => {
-        const paused = new Set(
-          switches.values().flatMap(({ connector, paused: is }) => (is ? connector : [])),
-        )
-        for (const { connector } of this.#runners) this.setPaused(connector.name, paused.has(connector.name))
+        const names = this.#runners.map(({ connector }) => connector.name)
+        if (this.#outbox !== undefined) names.push(this.#outbox.name)
+        const paused = pausedIn(switches)
+        for (const name of names) this.setPaused(name, paused.has(name))
       },
     })
     return switches
   }
 
-  #runner(name: string): ConnectorRunner | undefined {
+  /** It publishes nothing before it is known whether it is paused. Who opened it closes it. */
+  include(outbox: Outbox): void {
+    this.#outbox = outbox
+    if (this.#switches?.ready !== true || pausedIn(this.#switches).has(outbox.name)) outbox.pause()
+  }
+
+  #named(name: string): ConnectorRunner | Outbox | undefined {
+    if (name === this.#outbox?.name) return this.#outbox
     return this.#runners.find(({ connector }) => connector.name === name)
   }
 
@@ -97,8 +115,9 @@ export class RunningConnectors {
   }
 
   async reports(): Promise<readonly ConnectorReport[]> {
-    return (await this.#views()).map(({ tasks, ...rest }) => ({
+    return (await this.#views()).map(({ tasks, waitingRows, ...rest }) => ({
       ...rest,
+      ...(waitingRows !== undefined && { waitingRows }),
       tasks: tasks.map(({ inputs, failure, ...task }) => ({
         ...task,
         ...(failure !== undefined && { failure }),
@@ -109,31 +128,33 @@ export class RunningConnectors {
 
   /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known what was switched. */
   isPaused(name: string): boolean | undefined {
-    const runner = this.#runner(name)
-    if (runner === undefined) return undefined
+    const found = this.#named(name)
+    if (found === undefined) return undefined
     if (this.#switches?.ready !== true) throw new StreamsError('TASK_NOT_HERE', 'switches are not read yet')
-    return runner.isPaused
+    return found.isPaused
   }
 
   setPaused(connector: string, paused: boolean): void {
-    const runner = this.#runner(connector)
-    if (paused) runner?.pause()
-    else runner?.resume()
+    const found = this.#named(connector)
+    if (paused) found?.pause()
+    else found?.resume()
   }
 
   async facts(): Promise<readonly ConnectorFacts[]> {
-    return (await this.#views()).map(({ name, state, breaker, tasks }) => ({
+    return (await this.#views()).map(({ name, state, breaker, tasks, waitingRows }) => ({
       connector: name,
       state,
       breaker,
       lags: tasks.flatMap(({ name: task, inputs }) =>
-        inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords })),
+        waitingRows === undefined
+          ? inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords }))
+          : [{ task, topic: name, lagRecords: waitingRows }],
       ),
     }))
   }
 
-  #views(): Promise<ConnectorView[]> {
-    return Promise.all(this.#runners.map((runner) => runner.view()))
+  #views(): Promise<(ConnectorView & Partial<OutboxView>)[]> {
+    return Promise.all([...this.#runners, this.#outbox ?? []].flat().map((one) => one.view()))
   }
 
   /** Idempotent. */
@@ -149,4 +170,8 @@ export function connectorPort(running: RunningConnectors): ConnectorPort {
     isConnectorPaused: (name) => running.isPaused(name),
     setConnectorPaused: (name, paused) => running.setPaused(name, paused),
   }
+}
+
+function pausedIn(switches: TopicView<ConnectorSwitch>): ReadonlySet<string> {
+  return new Set(switches.values().flatMap(({ connector, paused }) => (paused ? connector : [])))
 }

@@ -17,7 +17,7 @@ import {
   Unavailable,
 } from '../frame/connector.ts'
 import type { CompiledBinding } from './compile.ts'
-import type { Surroundings } from './functions.ts'
+import type { Asking, Surroundings } from './functions.ts'
 import { mapMessage } from './map.ts'
 
 /** How long messages are mapped before everything else has its turn. */
@@ -46,6 +46,7 @@ async function deliver(
 ): Promise<Delivered> {
   const outputs: Produced[] = []
   const rejected: Rejected[] = []
+  const asking = { ...around, openAddress: around.addresses(signal) }
   let begun = performance.now()
   for (const record of records) {
     // Expressions wait for nothing: everybody else would have to wait for the whole batch.
@@ -54,7 +55,7 @@ async function deliver(
       signal.throwIfAborted()
       begun = performance.now()
     }
-    const { seen, mapped } = await mapOne(binding, record, around)
+    const { seen, mapped } = await mapOne(binding, record, asking)
     if (!('misfit' in mapped)) outputs.push(...mapped.records.map((one) => ({ ...one, because: record })))
     else if (seen.missed) throw new NotThereYet(mapped.misfit)
     else rejected.push({ record, reason: mapped.misfit })
@@ -67,7 +68,7 @@ class NotThereYet extends Error {
   override readonly name = 'NotThereYet'
 }
 
-async function mapOne(binding: CompiledBinding, record: Incoming, around: Surroundings) {
+async function mapOne(binding: CompiledBinding, record: Incoming, around: Asking) {
   const seen = { missed: false }
   const lookup = (topic: string, key: string): unknown => {
     const found = around.lookup(topic, key)

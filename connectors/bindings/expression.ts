@@ -30,7 +30,7 @@ export interface Scope {
   readonly address: () => Promise<unknown>
 }
 
-/** Rejects with a `Misfit`. */
+/** Rejects with a `Misfit`, or with what a lookup or the opening of an address rejects with. */
 export type Compiled = (scope: Scope) => Promise<unknown>
 
 /** Throws an `Error` that says what is wrong with the expression, for its author. */
@@ -47,7 +47,7 @@ export function compileExpression(expression: Expression): Compiled {
       const value: unknown = await compiled.evaluate(scope.message.value, variables(scope))
       return plain(value)
     } catch (error) {
-      throw misfit(error)
+      throw reasonOf(error)
     }
   }
 }
@@ -95,10 +95,30 @@ function variables({ message, item, lookup, address }: Scope): Record<string, un
     timestamp,
     item: item?.value,
     index: item?.index,
-    [VIEW]: (of: unknown, at: unknown) =>
+    [VIEW]: outside((of: unknown, at: unknown) =>
       typeof of === 'string' && typeof at === 'string' ? lookup(of, at) : undefined,
-    [SHIP_TO]: address,
+    ),
+    [SHIP_TO]: outside(address),
     [BUDGET]: { steps: 0 },
+  }
+}
+
+/** Thrown by what an expression asks for: no fault of the message, whatever it is. */
+class OutsideError extends Error {
+  override readonly name = 'OutsideError'
+}
+
+function outside(ask: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
+  const fail = (cause: unknown): never => {
+    throw new OutsideError('what the expression asks for', { cause })
+  }
+  return (...args) => {
+    try {
+      const answer = ask(...args)
+      return answer instanceof Promise ? answer.catch(fail) : answer
+    } catch (cause) {
+      return fail(cause)
+    }
   }
 }
 
@@ -165,8 +185,9 @@ function plain(value: unknown): unknown {
 }
 
 /** JSONata's messages repeat what is in the message; its codes do not. What the profile itself says is its own. */
-function misfit(error: unknown): Misfit {
+function reasonOf(error: unknown): unknown {
   if (error instanceof Misfit) return error
+  if (error instanceof OutsideError) return error.cause
   const { code = 'unknown', message, position } = error as Partial<jsonata.JsonataError>
   if (code === 'D3137' || code === 'D3141') return new Misfit(message, { cause: error })
   const at = position === undefined ? '' : ` at character ${position}`

@@ -10,21 +10,35 @@ const MAX_DIGITS = 8
 /** What of other topics can be looked up: the newest value of a key of a compacted topic, as plain JSON. */
 export type Lookup = (topic: string, key: string) => unknown
 
-/** The sealed address of an order, opened; nothing where it cannot be, or never can be again. */
+/**
+ * The sealed address of an order, opened; nothing where it cannot be, or never can be again. Rejects with an
+ * `Unavailable` where that is not known now.
+ */
 export type OpenAddress = (orderId: string, customerId: string, sealed: Buffer) => Promise<unknown>
+
+/** What one message can ask for. What is asked may reject: that is no fault of the message. */
+export interface Asking {
+  readonly lookup: Lookup
+  readonly openAddress: OpenAddress
+  /** ISO 4217, of the shop; absent: what is written may be in any. */
+  readonly currency?: string | undefined
+}
 
 /** What the world outside the message gives. */
 export interface Surroundings {
   readonly lookup: Lookup
-  readonly openAddress: OpenAddress
+  /** Of one batch. */
+  readonly addresses: (signal: AbortSignal) => OpenAddress
+  readonly currency?: string | undefined
   /** Whether what is looked up was read as far as it went when this process began. */
   readonly ready: () => boolean
 }
 
 /** A world without anything. */
-export const nothingAround: Surroundings = {
+export const nothingAround: Surroundings & Asking = {
   lookup: () => undefined,
   openAddress: () => Promise.resolve(undefined),
+  addresses: () => () => Promise.resolve(undefined),
   ready: () => true,
 }
 

@@ -5,6 +5,7 @@
  */
 import {
   type DeliveryRequested,
+  foreignFault,
   fromJson,
   JsonValueError,
   SerializationError,
@@ -14,7 +15,7 @@ import type { AnyTopic } from '../../streams/index.ts'
 import type { CompiledBinding, CompiledWrite } from './compile.ts'
 import { Misfit } from './errors.ts'
 import type { Compiled, Scope } from './expression.ts'
-import type { Surroundings } from './functions.ts'
+import type { Asking } from './functions.ts'
 import type { Item, Message } from './profile.ts'
 
 /** Records that one message becomes, at most. */
@@ -36,7 +37,7 @@ export type Mapped = { readonly records: readonly MappedRecord[] } | { readonly 
 export async function mapMessage(
   binding: CompiledBinding,
   message: Message,
-  around: Surroundings,
+  around: Asking,
 ): Promise<Mapped> {
   try {
     return { records: await recordsOf(binding, message, around) }
@@ -46,11 +47,7 @@ export async function mapMessage(
   }
 }
 
-async function recordsOf(
-  binding: CompiledBinding,
-  raw: Message,
-  around: Surroundings,
-): Promise<MappedRecord[]> {
+async function recordsOf(binding: CompiledBinding, raw: Message, around: Asking): Promise<MappedRecord[]> {
   if (raw.value === null || raw.value === undefined) throw new Misfit('there is no value')
   const value = binding.source === undefined ? raw.value : toJson(binding.source.schema, raw.value)
   const address = addressOf(raw.value, around)
@@ -59,7 +56,7 @@ async function recordsOf(
   const records: MappedRecord[] = []
   for (const write of binding.writes) {
     for (const item of await itemsOf(write, scope)) {
-      const record = await recordOf(write, { ...scope, item })
+      const record = await recordOf(write, { ...scope, item }, around.currency)
       if (record !== undefined) records.push(record)
       if (records.length > MAX_RECORDS) throw new Misfit(`more than ${MAX_RECORDS} records`)
     }
@@ -68,7 +65,7 @@ async function recordsOf(
 }
 
 /** Opened when it is first asked for, once. */
-function addressOf(value: unknown, { openAddress }: Surroundings): () => Promise<unknown> {
+function addressOf(value: unknown, { openAddress }: Asking): () => Promise<unknown> {
   const { orderId, customerId, shipTo } = value as Partial<DeliveryRequested>
   let opened: Promise<unknown> | undefined
   return () => {
@@ -85,10 +82,16 @@ async function itemsOf({ to, each }: CompiledWrite, scope: Scope): Promise<reado
   return (Array.isArray(given) ? given : [given]).map((value: unknown, index) => ({ value, index }))
 }
 
-async function recordOf(write: CompiledWrite, scope: Scope): Promise<MappedRecord | undefined> {
+async function recordOf(
+  write: CompiledWrite,
+  scope: Scope,
+  currency: string | undefined,
+): Promise<MappedRecord | undefined> {
   const { to, target } = write
   if (!(await holds(write.when, scope, `${to.name}: when`))) return undefined
   const value = await valueOf(write, scope)
+  const fault = target === undefined ? undefined : foreignFault(value, currency)
+  if (fault !== undefined) throw new Misfit(`${to.name}: ${fault.field} ${fault.message}`)
   const key = target === undefined ? await keyOf(write, scope) : ownKey(target.keyOf(value), to.name)
   return { topic: to, key, value, timestamp: await timestampOf(write, scope) }
 }

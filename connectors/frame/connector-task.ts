@@ -53,7 +53,7 @@ export interface ConnectorTaskParts extends TargetLifeParts {
   readonly onFatal: (error: Error) => void
 }
 
-/** How far an input is behind. */
+/** How far an input is behind; the offset is the next that is to be delivered and committed. */
 export interface ConnectorLag extends Position {
   readonly lagRecords: number
 }
@@ -67,6 +67,8 @@ export class ConnectorTaskRun {
   #epoch: number
   #known: readonly Position[] | undefined
   #inputs: ConnectorInputs | undefined
+  /** Taken from the inputs, and not committed yet. */
+  #inHand: readonly Taken[] = []
   #failure: Error | undefined
   #wake = (): void => {}
   readonly #run: Promise<void>
@@ -108,7 +110,7 @@ export class ConnectorTaskRun {
 
   /** Throws what the log throws. */
   async lags(): Promise<readonly ConnectorLag[]> {
-    if (this.#inputs !== undefined) return this.#inputs.lags()
+    if (this.#inputs !== undefined) return this.#inputs.lags().map((lag) => this.#withInHand(lag))
     const { connector, log } = this.#parts
     return Promise.all(
       connector.inputs.map(async ({ name: topic }) => {
@@ -118,6 +120,12 @@ export class ConnectorTaskRun {
         return { topic, partition, offset, lagRecords: Math.max(0, end - offset) }
       }),
     )
+  }
+
+  /** What is in hand is behind too. */
+  #withInHand(lag: ConnectorLag): ConnectorLag {
+    const offset = this.#inHand.find(({ record }) => record.topic === lag.topic)?.record.offset
+    return offset === undefined ? lag : { ...lag, offset, lagRecords: lag.lagRecords + lag.offset - offset }
   }
 
   // --- sessions
@@ -174,6 +182,7 @@ export class ConnectorTaskRun {
       }
     } finally {
       this.#turn.end()
+      this.#inHand = []
       this.#inputs?.close()
       this.#inputs = undefined
       await closeTarget(this.#parts, target)
@@ -216,6 +225,7 @@ export class ConnectorTaskRun {
     const { policy, clock, going } = this.#parts
     const { signal } = this.#stopping
     const taken: Taken[] = []
+    this.#inHand = taken
     await going.passed(signal)
     const readable = this.#nextReadable()
     if (signal.aborted || inputs.gather(taken, policy)) return taken
@@ -265,6 +275,7 @@ export class ConnectorTaskRun {
       await this.#commit(commits.make({ taken: taken.slice(done, to), delivered: part.delivered, positions }))
       this.#turn.end()
       done = to
+      this.#inHand = taken.slice(done)
     }
   }
 

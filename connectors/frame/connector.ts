@@ -104,6 +104,7 @@ export interface Produced<K = any, V = any> {
 
 export interface Rejected {
   readonly record: Incoming
+  /** Operators see it: names of fields and codes, nothing of the contents. */
   readonly reason: string
 }
 

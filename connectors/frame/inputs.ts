@@ -64,7 +64,14 @@ export class ConnectorInputs {
         onNullValue,
         onBadTimestamp: 'accept',
       } as const
-      const source = { kind: 'source', name: topic.name, topic, eventTime: undefined, policies } as const
+      const source = {
+        kind: 'source',
+        name: topic.name,
+        topic,
+        eventTime: undefined,
+        bootstrap: false,
+        policies,
+      } as const
       return new TaskInput(source, partition, starts.get(topic.name) ?? 0, log, onReadable)
     })
   }

@@ -4,18 +4,24 @@
  *
  * Its job: which call is to be made when, and what news mean. Not its job: HTTP.
  */
-import type { PaymentCallResult } from '../../schemas/index.ts'
+import type { PaymentCallResult, PaymentRefundResult, PaymentResult } from '../../schemas/index.ts'
 import type { StreamRecord } from '../../streams/index.ts'
 import { keyFault } from '../ids.ts'
 import { parsePair, tooOld } from '../keeping.ts'
 import { paymentFault, type PaymentCommand } from '../sandboxes/keep-payments.ts'
-import { askForChargeAgain, charge, forgetCharge, heardOfCharge } from './keep-charges.ts'
-import { askForRefundAgain, forgetRefund, heardOfRefund, payBack } from './keep-refunds.ts'
+import { askForChargeAgain, charge, forgetCharge, heardOfCharge, paidElsewhere } from './keep-charges.ts'
+import { askForRefundAgain, forgetRefund, heardOfRefund, paidBackElsewhere, payBack } from './keep-refunds.ts'
 import type { PaymentGatewayContext, PaymentGatewayRules } from './payment-context.ts'
 
 export type PaymentGatewayMessage =
   | PaymentCommand
   | { readonly kind: 'NEWS'; readonly command: PaymentCallResult }
+  | TopicResult
+
+/** What orders are told, by whoever answers them: also by the gateway itself. */
+type TopicResult =
+  | { readonly kind: 'PAID'; readonly command: PaymentResult }
+  | { readonly kind: 'REFUNDED'; readonly command: PaymentRefundResult }
 
 export interface PaymentGateway {
   readonly process: (
@@ -37,6 +43,8 @@ export function paymentGatewayKeeper(rules: PaymentGatewayRules): PaymentGateway
         if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
         return hear(rules, value.command, origin, context)
       }
+      if (value.kind === 'PAID' || value.kind === 'REFUNDED')
+        return heed(rules, orderId, value, origin, context)
       const fault = paymentFault(orderId, value) ?? tooOld(rules.keeping, timestamp, context.wallTime)
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
       if (value.kind === 'PAY') charge(rules, value.command, origin, context)
@@ -48,6 +56,19 @@ export function paymentGatewayKeeper(rules: PaymentGatewayRules): PaymentGateway
     forgetPayment: (key, { stores }) => stores.payments.delete(parsePair(key)),
     forgetRefund: (key, context) => forgetRefund(rules, parsePair(key), context),
   }
+}
+
+/** Those who take results put aside what is wrong with one. */
+function heed(
+  rules: PaymentGatewayRules,
+  orderId: string,
+  { kind, command }: TopicResult,
+  origin: StreamRecord<string, unknown>['origin'],
+  context: PaymentGatewayContext,
+): void {
+  if (command.orderId !== orderId || command.status === 'UNKNOWN') return context.dropped('UnknownResult')
+  if (kind === 'PAID') paidElsewhere(rules, command, origin, context)
+  else paidBackElsewhere(rules, command, origin, context)
 }
 
 function hear(

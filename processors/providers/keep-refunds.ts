@@ -1,12 +1,19 @@
 /** Refunds of the payment gateway: keeps them, asks for them, and tells what became of them. */
-import type { GatewayRefund, PaymentCallResult, PaymentRefund } from '../../schemas/index.ts'
+import type {
+  GatewayRefund,
+  PaymentCallResult,
+  PaymentRefund,
+  PaymentRefundResult,
+} from '../../schemas/index.ts'
 import type { LogRecord } from '../../streams/index.ts'
 import { pastCauseOf } from '../../streams/kit/index.ts'
 import { pairKey } from '../keeping.ts'
 import { answerBy, askAgainAt } from './asking.ts'
+import { refundedElsewhere, wasAnswered } from './elsewhere.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
+import { chargeWaiting } from './keep-charges.ts'
 import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
-import { freed, hearOfRefund, refundCall, refundKey, requestRefund } from './refund.ts'
+import { afterRefund, hearOfRefund, refundCall, refundKey, requestRefund } from './refund.ts'
 
 type RefundKey = [orderId: string, refundId: string]
 
@@ -19,8 +26,10 @@ export function payBack(
   const { stores, wallTime } = context
   const { orderId, refundId, paymentKey } = command
   const key: RefundKey = [orderId, refundId]
+  const before = stores.refunds.get(key)
+  if (wasAnswered(before?.elsewhere, origin)) return context.dropped('AnsweredElsewhere')
   const payment = stores.payments.get([orderId, paymentKey])
-  const requested = requestRefund(stores.refunds.get(key), payment, command, wallTime)
+  const requested = requestRefund(before, payment, command, wallTime)
   if (requested.handling === 'WAIT') return
   if (requested.handling === 'REPEAT') return tell(key, requested.refund, context)
   const refund = { ...requested.refund, command: pastCauseOf(origin) }
@@ -29,6 +38,25 @@ export function payBack(
   if (requested.handling === 'NEW') return askForRefund(rules, key, refund, context)
   keepRefund(rules, key, refund, context)
   tell(key, refund, context)
+}
+
+/** A result on the topic: the gateway's own has its row already, and changes nothing. */
+export function paidBackElsewhere(
+  rules: PaymentGatewayRules,
+  result: PaymentRefundResult,
+  origin: LogRecord,
+  context: PaymentGatewayContext,
+): void {
+  const { orderId, refundId, paymentKey, amount } = result
+  const key: RefundKey = [orderId, refundId]
+  const before = context.stores.refunds.get(key)
+  if (before !== undefined && before.elsewhere === null) return
+  const refund = refundedElsewhere(before, result, origin)
+  keepRefund(rules, key, refund, context)
+  if (refund.state !== 'REFUNDED' || before?.state === 'REFUNDED') return
+  const payment = context.stores.payments.get([orderId, paymentKey])
+  if (payment === undefined) return
+  keepPayment(rules, [orderId, paymentKey], { ...payment, refunded: payment.refunded + amount }, context)
 }
 
 /** The durable timer `refund`: no answer, or none that ends it. */
@@ -93,19 +121,12 @@ export function heardOfRefund(
   const refund = { ...heard.row, asking: allClear(heard.row.asking, about(key), context, origin) }
   timers.refund.cancel(pairKey(key))
   keepRefund(rules, key, refund, context)
-  if (refund.state === 'FAILED') giveFree(rules, orderId, refund, context)
+  const payment = stores.payments.get([orderId, refund.paymentKey])
+  if (payment !== undefined)
+    keepPayment(rules, [orderId, refund.paymentKey], afterRefund(payment, refund), context)
   if (refund.command !== null) context.causedBy(refund.command)
   tell(key, refund, context)
-}
-
-function giveFree(
-  rules: PaymentGatewayRules,
-  orderId: string,
-  { paymentKey, amount }: GatewayRefund,
-  context: PaymentGatewayContext,
-): void {
-  const payment = freed(context.stores.payments.get([orderId, paymentKey]), amount)
-  if (payment !== undefined) keepPayment(rules, [orderId, paymentKey], payment, context)
+  chargeWaiting(rules, orderId, context)
 }
 
 function tell([orderId, refundId]: RefundKey, refund: GatewayRefund, { emit }: PaymentGatewayContext): void {

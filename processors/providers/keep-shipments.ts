@@ -19,6 +19,7 @@ import { keyFault } from '../ids.ts'
 import { tooOld } from '../keeping.ts'
 import type { DeliveryCommand } from '../sandboxes/keep-deliveries.ts'
 import { answerBy, askAgainAt, type AskingRules } from './asking.ts'
+import { calledOffElsewhere, shippedElsewhere, wasAnswered } from './elsewhere.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
 import type { GatewayRules } from './payment-context.ts'
 import {
@@ -35,6 +36,12 @@ import {
 export type DeliveryGatewayMessage =
   | DeliveryCommand
   | { readonly kind: 'NEWS'; readonly command: DeliveryCallResult }
+  | TopicResult
+
+/** What orders are told, by whoever answers them: also by the gateway itself. */
+type TopicResult =
+  | { readonly kind: 'SENT'; readonly command: DeliveryResult }
+  | { readonly kind: 'CALLED_OFF'; readonly command: DeliveryCancelResult }
 
 export interface DeliveryGatewayRules extends GatewayRules {
   /** How a shipment that the courier has is looked at, for news that were lost. */
@@ -70,6 +77,9 @@ export interface DeliveryGateway {
 export function deliveryGatewayKeeper(rules: DeliveryGatewayRules): DeliveryGateway {
   return {
     process({ key: orderId, value, timestamp, origin }, context) {
+      if (value.kind === 'SENT' || value.kind === 'CALLED_OFF') {
+        return heed(rules, orderId, value, origin, context)
+      }
       const old = value.kind === 'NEWS' ? undefined : tooOld(rules.keeping, timestamp, context.wallTime)
       const fault = keyFault(orderId, 'orderId', value.command.orderId) ?? old
       if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
@@ -94,6 +104,12 @@ function send(
 ): void {
   const { orderId } = command
   const before = context.stores.shipments.get(orderId) ?? noShipment
+  if (wasAnswered(before.elsewhere, origin)) {
+    context.dropped('AnsweredElsewhere')
+    return command.epoch > before.epoch
+      ? keep(rules, orderId, { ...before, epoch: command.epoch }, context)
+      : undefined
+  }
   const { handling, shipment } = requestShipment(before, command, context.wallTime)
   const kept = shipment === before ? before : { ...shipment, command: pastCauseOf(origin) }
   if (handling === 'NEW') return ask(rules, orderId, kept, context)
@@ -109,6 +125,7 @@ function callOff(
   context: DeliveryGatewayContext,
 ): void {
   const before = context.stores.shipments.get(orderId) ?? noShipment
+  if (wasAnswered(before.elsewhere, origin)) return context.dropped('AnsweredElsewhere')
   const { handling, shipment } = requestCancel(before, context.wallTime)
   if (handling === 'WAIT') return
   const kept = { ...shipment, cancelCommand: pastCauseOf(origin) }
@@ -116,6 +133,25 @@ function callOff(
   keep(rules, orderId, kept, context)
   const result = cancelResult(orderId, kept)
   if (result !== undefined) context.emit.cancelled(orderId, result)
+}
+
+/**
+ * A result on the topic: the gateway's own has its row already, and changes nothing. Those who take results put aside
+ * what is wrong with one.
+ */
+function heed(
+  rules: DeliveryGatewayRules,
+  orderId: string,
+  { kind, command }: TopicResult,
+  origin: LogRecord,
+  context: DeliveryGatewayContext,
+): void {
+  if (command.orderId !== orderId) return context.dropped('UnknownResult')
+  const before = context.stores.shipments.get(orderId)
+  if (before !== undefined && before.elsewhere === null) return
+  const told =
+    kind === 'SENT' ? shippedElsewhere(before, command, origin) : calledOffElsewhere(before, command, origin)
+  keep(rules, orderId, told, context)
 }
 
 /** The durable timer `shipment` of an order: no answer, or none that ends it. */

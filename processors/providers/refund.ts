@@ -37,6 +37,7 @@ export function requestRefund(
     reason: null,
     asking: beginAsking(before?.asking ?? notAsked, now),
     command: null,
+    elsewhere: null,
   }
   if (payment !== undefined && payment.refunded + amount > payment.amount) {
     return { handling: 'REFUSED', refund: { ...refund, state: 'FAILED', reason: 'EXCEEDS_PAID' }, payment }
@@ -77,11 +78,19 @@ export function hearOfRefund(
   return { kind: 'AGAIN', row: before }
 }
 
-/** A refund that came to nothing is money that can be paid back still. */
-export function freed(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
-  return laidBy(payment, -amount)
+/**
+ * What the payment is once the refund is known: what came to nothing is money that can be paid back still. A refund of a
+ * payment that was not known when it was asked for is not in its sums.
+ */
+export function afterRefund(
+  payment: GatewayPayment,
+  { state, amount }: Pick<GatewayRefund, 'state' | 'amount'>,
+): GatewayPayment {
+  const refunded = state === 'FAILED' ? Math.max(0, payment.refunded - amount) : payment.refunded
+  return { ...payment, refunded, pending: Math.max(0, payment.pending - amount) }
 }
 
 function laidBy(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
-  return payment === undefined ? undefined : { ...payment, refunded: payment.refunded + amount }
+  if (payment === undefined) return undefined
+  return { ...payment, refunded: payment.refunded + amount, pending: payment.pending + amount }
 }

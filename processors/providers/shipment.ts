@@ -36,6 +36,7 @@ export const noShipment: GatewayDelivery = Object.freeze({
   asking: notAsked,
   command: null,
   cancelCommand: null,
+  elsewhere: null,
 })
 
 /** `NEW` is asked for, `REPEAT` is told as it is, `WAIT` when there are news. */
@@ -112,6 +113,11 @@ function callKind({ state, cancel }: GatewayDelivery): 'SHIP' | 'LOOKUP' | 'CANC
 /** Whether an order waits for the courier's word. */
 export function isUnknown({ state, cancel }: Pick<GatewayDelivery, 'state' | 'cancel'>): boolean {
   return state === 'ASKING' || cancel === 'ASKING'
+}
+
+/** How far news of one shipment have come: they only go forward. */
+export function newsRank(state: GatewayDelivery['state']): number {
+  return RANK[state]
 }
 
 const RANK: Readonly<Record<GatewayDelivery['state'], number>> = {

@@ -41,6 +41,14 @@ export const adjustmentSchema: RecordSchema<Adjustment> = {
   },
 }
 
+/** Somebody else answered: the sandbox, or a provider on the topics. */
+export interface AnswerElsewhere {
+  /** Of the newest answer. Epoch milliseconds. */
+  readonly at: number
+  /** The eventId of the command; null = not known. */
+  readonly to: string | null
+}
+
 /** Counts of the streams just before a request offset; -1 = the stream is not there yet. */
 export interface AnswerMark {
   readonly offset: number
@@ -861,11 +869,13 @@ export interface GatewayCharge {
   readonly asking: AskingState
   /** Of a later epoch, that waits until this one is known. */
   readonly next: ChargeTerms | null
+  /** What is known of it is somebody else's answer. */
+  readonly elsewhere: AnswerElsewhere | null
 }
 
 export const gatewayChargeSchema: RecordSchema<GatewayCharge> = {
   name: 'millrace.state.GatewayCharge',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "GatewayCharge",
@@ -962,6 +972,33 @@ export const gatewayChargeSchema: RecordSchema<GatewayCharge> = {
         "type": ["null", "millrace.state.ChargeTerms"],
         "default": null,
         "doc": "Of a later epoch, that waits until this one is known."
+      },
+      {
+        "name": "elsewhere",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "AnswerElsewhere",
+            "namespace": "millrace.state",
+            "doc": "Somebody else answered: the sandbox, or a provider on the topics.",
+            "fields": [
+              {
+                "name": "at",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "Of the newest answer."
+              },
+              {
+                "name": "to",
+                "type": ["null", "string"],
+                "default": null,
+                "doc": "The eventId of the command; null = not known."
+              }
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "What is known of it is somebody else's answer."
       }
     ]
   },
@@ -990,11 +1027,13 @@ export interface GatewayDelivery {
   readonly command: PastCauseState | null
   /** The request that the cancel's answer is about. */
   readonly cancelCommand: PastCauseState | null
+  /** What is known of it is somebody else's answer. */
+  readonly elsewhere: AnswerElsewhere | null
 }
 
 export const gatewayDeliverySchema: RecordSchema<GatewayDelivery> = {
   name: 'millrace.state.GatewayDelivery',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "GatewayDelivery",
@@ -1089,6 +1128,33 @@ export const gatewayDeliverySchema: RecordSchema<GatewayDelivery> = {
         "type": ["null", "millrace.state.PastCauseState"],
         "default": null,
         "doc": "The request that the cancel's answer is about."
+      },
+      {
+        "name": "elsewhere",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "AnswerElsewhere",
+            "namespace": "millrace.state",
+            "doc": "Somebody else answered: the sandbox, or a provider on the topics.",
+            "fields": [
+              {
+                "name": "at",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "Of the newest answer."
+              },
+              {
+                "name": "to",
+                "type": ["null", "string"],
+                "default": null,
+                "doc": "The eventId of the command; null = not known."
+              }
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "What is known of it is somebody else's answer."
       }
     ]
   },
@@ -1100,6 +1166,8 @@ export interface GatewayPayment {
   readonly amount: number
   /** Paid back, or about to be. */
   readonly refunded: number
+  /** Of `refunded`: what is not known to be paid back yet. */
+  readonly pending: number
 }
 
 export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
@@ -1112,7 +1180,12 @@ export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
     "doc": "Money that the provider has taken.",
     "fields": [
       {"name": "amount", "type": "long", "doc": "Minor units."},
-      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."}
+      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."},
+      {
+        "name": "pending",
+        "type": "long",
+        "doc": "Of `refunded`: what is not known to be paid back yet."
+      }
     ]
   },
 }
@@ -1131,11 +1204,13 @@ export interface GatewayRefund {
   readonly asking: AskingState
   /** The request that its answer is about. */
   readonly command: PastCauseState | null
+  /** What is known of it is somebody else's answer. */
+  readonly elsewhere: AnswerElsewhere | null
 }
 
 export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
   name: 'millrace.state.GatewayRefund',
-  version: 1,
+  version: 2,
   definition: {
     "type": "record",
     "name": "GatewayRefund",
@@ -1202,6 +1277,33 @@ export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
         ],
         "default": null,
         "doc": "The request that its answer is about."
+      },
+      {
+        "name": "elsewhere",
+        "type": [
+          "null",
+          {
+            "type": "record",
+            "name": "AnswerElsewhere",
+            "namespace": "millrace.state",
+            "doc": "Somebody else answered: the sandbox, or a provider on the topics.",
+            "fields": [
+              {
+                "name": "at",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "Of the newest answer."
+              },
+              {
+                "name": "to",
+                "type": ["null", "string"],
+                "default": null,
+                "doc": "The eventId of the command; null = not known."
+              }
+            ]
+          }
+        ],
+        "default": null,
+        "doc": "What is known of it is somebody else's answer."
       }
     ]
   },

@@ -875,12 +875,226 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.GatewayCharge',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "GatewayCharge",
+      "namespace": "millrace.state",
+      "doc": "An order's charge at the provider, as far as it is known.",
+      "fields": [
+        {
+          "name": "terms",
+          "type": {
+            "type": "record",
+            "name": "ChargeTerms",
+            "namespace": "millrace.state",
+            "doc": "What an order's charge is to be.",
+            "fields": [
+              {"name": "epoch", "type": "int"},
+              {"name": "userId", "type": "string"},
+              {"name": "amount", "type": "long"},
+              {"name": "currency", "type": "string"},
+              {"name": "deadline", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+              {
+                "name": "command",
+                "type": [
+                  "null",
+                  {
+                    "type": "record",
+                    "name": "PastCauseState",
+                    "namespace": "millrace.state",
+                    "doc": "A record that something is made from later: where it lies, and its trace.",
+                    "fields": [
+                      {"name": "topic", "type": "string"},
+                      {"name": "partition", "type": "int"},
+                      {"name": "offset", "type": "long"},
+                      {
+                        "name": "timestamp",
+                        "type": {"type": "long", "logicalType": "timestamp-millis"}
+                      },
+                      {"name": "eventId", "type": ["null", "string"], "default": null},
+                      {"name": "correlationId", "type": ["null", "string"], "default": null},
+                      {"name": "traceparent", "type": ["null", "string"], "default": null}
+                    ]
+                  }
+                ],
+                "default": null,
+                "doc": "The request that its answer is about."
+              }
+            ]
+          }
+        },
+        {"name": "idempotencyKey", "type": "string"},
+        {
+          "name": "state",
+          "type": {
+            "type": "enum",
+            "name": "GatewayChargeState",
+            "symbols": ["UNKNOWN", "ASKING", "SUCCEEDED", "FAILED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          }
+        },
+        {
+          "name": "lookOnly",
+          "type": "boolean",
+          "default": false,
+          "doc": "Nobody wants it any more: only what became of it is asked for."
+        },
+        {"name": "paymentKey", "type": ["null", "string"], "default": null},
+        {"name": "failureCode", "type": ["null", "string"], "default": null},
+        {
+          "name": "asking",
+          "type": {
+            "type": "record",
+            "name": "AskingState",
+            "namespace": "millrace.state",
+            "doc": "Calls about one thing that somebody outside is asked for.",
+            "fields": [
+              {"name": "attempt", "type": "int", "doc": "Calls so far."},
+              {
+                "name": "askedAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "When the last one was asked for."
+              },
+              {
+                "name": "silentSince",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "Since when nothing has been heard of it."
+              },
+              {
+                "name": "alarmed",
+                "type": "boolean",
+                "doc": "Whether the incident about it is open."
+              },
+              {"name": "incidents", "type": "int", "doc": "Revision of its incident."}
+            ]
+          }
+        },
+        {
+          "name": "next",
+          "type": ["null", "millrace.state.ChargeTerms"],
+          "default": null,
+          "doc": "Of a later epoch, that waits until this one is known."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayCharge',
+    version: 2,
     definition: gatewayChargeSchema.definition,
   },
   {
     id: null,
     name: 'millrace.state.GatewayDelivery',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "GatewayDelivery",
+      "namespace": "millrace.state",
+      "doc": "An order's shipment at the courier, as far as it is known.",
+      "fields": [
+        {
+          "name": "epoch",
+          "type": "int",
+          "doc": "Of the request that it was made for; -1 = there was none."
+        },
+        {"name": "idempotencyKey", "type": "string"},
+        {"name": "customerId", "type": "string"},
+        {
+          "name": "shipTo",
+          "type": ["null", "bytes"],
+          "default": null,
+          "doc": "Sealed; null once the courier has it."
+        },
+        {
+          "name": "state",
+          "type": {
+            "type": "enum",
+            "name": "GatewayDeliveryState",
+            "symbols": ["UNKNOWN", "ASKING", "ACCEPTED", "STARTED", "DELIVERED", "FAILED", "CANCELLED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          },
+          "doc": "UNKNOWN = nobody asked for it yet."
+        },
+        {"name": "deliveryId", "type": "string", "doc": "Empty = not known."},
+        {"name": "reason", "type": ["null", "string"], "default": null},
+        {
+          "name": "cancel",
+          "type": {
+            "type": "enum",
+            "name": "GatewayCancelState",
+            "symbols": ["UNKNOWN", "NONE", "ASKING", "CANCELLED", "TOO_LATE"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          }
+        },
+        {
+          "name": "asking",
+          "type": {
+            "type": "record",
+            "name": "AskingState",
+            "namespace": "millrace.state",
+            "doc": "Calls about one thing that somebody outside is asked for.",
+            "fields": [
+              {"name": "attempt", "type": "int", "doc": "Calls so far."},
+              {
+                "name": "askedAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "When the last one was asked for."
+              },
+              {
+                "name": "silentSince",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "Since when nothing has been heard of it."
+              },
+              {
+                "name": "alarmed",
+                "type": "boolean",
+                "doc": "Whether the incident about it is open."
+              },
+              {"name": "incidents", "type": "int", "doc": "Revision of its incident."}
+            ]
+          }
+        },
+        {
+          "name": "command",
+          "type": [
+            "null",
+            {
+              "type": "record",
+              "name": "PastCauseState",
+              "namespace": "millrace.state",
+              "doc": "A record that something is made from later: where it lies, and its trace.",
+              "fields": [
+                {"name": "topic", "type": "string"},
+                {"name": "partition", "type": "int"},
+                {"name": "offset", "type": "long"},
+                {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+                {"name": "eventId", "type": ["null", "string"], "default": null},
+                {"name": "correlationId", "type": ["null", "string"], "default": null},
+                {"name": "traceparent", "type": ["null", "string"], "default": null}
+              ]
+            }
+          ],
+          "default": null,
+          "doc": "The request that its news are about."
+        },
+        {
+          "name": "cancelCommand",
+          "type": ["null", "millrace.state.PastCauseState"],
+          "default": null,
+          "doc": "The request that the cancel's answer is about."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayDelivery',
+    version: 2,
     definition: gatewayDeliverySchema.definition,
   },
   {
@@ -893,6 +1107,84 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: null,
     name: 'millrace.state.GatewayRefund',
     version: 1,
+    definition: {
+      "type": "record",
+      "name": "GatewayRefund",
+      "namespace": "millrace.state",
+      "doc": "A refund at the provider, as far as it is known.",
+      "fields": [
+        {"name": "paymentKey", "type": "string"},
+        {"name": "amount", "type": "long"},
+        {"name": "tries", "type": "int", "doc": "How often it failed and was asked for anew."},
+        {
+          "name": "state",
+          "type": {
+            "type": "enum",
+            "name": "GatewayRefundState",
+            "symbols": ["UNKNOWN", "ASKING", "REFUNDED", "FAILED"],
+            "default": "UNKNOWN",
+            "namespace": "millrace.state"
+          }
+        },
+        {"name": "reason", "type": ["null", "string"], "default": null, "doc": "Why it failed."},
+        {
+          "name": "asking",
+          "type": {
+            "type": "record",
+            "name": "AskingState",
+            "namespace": "millrace.state",
+            "doc": "Calls about one thing that somebody outside is asked for.",
+            "fields": [
+              {"name": "attempt", "type": "int", "doc": "Calls so far."},
+              {
+                "name": "askedAt",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "When the last one was asked for."
+              },
+              {
+                "name": "silentSince",
+                "type": {"type": "long", "logicalType": "timestamp-millis"},
+                "doc": "Since when nothing has been heard of it."
+              },
+              {
+                "name": "alarmed",
+                "type": "boolean",
+                "doc": "Whether the incident about it is open."
+              },
+              {"name": "incidents", "type": "int", "doc": "Revision of its incident."}
+            ]
+          }
+        },
+        {
+          "name": "command",
+          "type": [
+            "null",
+            {
+              "type": "record",
+              "name": "PastCauseState",
+              "namespace": "millrace.state",
+              "doc": "A record that something is made from later: where it lies, and its trace.",
+              "fields": [
+                {"name": "topic", "type": "string"},
+                {"name": "partition", "type": "int"},
+                {"name": "offset", "type": "long"},
+                {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+                {"name": "eventId", "type": ["null", "string"], "default": null},
+                {"name": "correlationId", "type": ["null", "string"], "default": null},
+                {"name": "traceparent", "type": ["null", "string"], "default": null}
+              ]
+            }
+          ],
+          "default": null,
+          "doc": "The request that its answer is about."
+        }
+      ]
+    },
+  },
+  {
+    id: null,
+    name: 'millrace.state.GatewayRefund',
+    version: 2,
     definition: gatewayRefundSchema.definition,
   },
   {

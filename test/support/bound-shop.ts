@@ -232,7 +232,7 @@ async function start({
   const onFault = (topic: string, fault: unknown): void => {
     throw new Error(`${topic} cannot be looked into`, { cause: fault })
   }
-  const bindings = new Bindings({ profiles, log, clock: systemClock, openAddress, onFault })
+  const bindings = new Bindings({ profiles, log, clock: systemClock, addresses: () => openAddress, onFault })
   const runners = [...bindings.connectors, ...connectors].map(
     (connector) =>
       new ConnectorRunner({

@@ -130,17 +130,22 @@ describe('inputs', () => {
     t.stream(lines).merge(t.stream(more)).to(words)
   })
 
+  const first = topology('first', (t) => {
+    t.stream(lines)
+      .merge(t.stream(more, { bootstrap: true }))
+      .to(words)
+  })
+  const record = (topic: string, value: string, at: number) => ({
+    topic,
+    key: Buffer.from('k'),
+    value: Buffer.from(value),
+    timestamp: START + at,
+    lineage: { eventId: 'x' },
+    headers: [],
+  })
+
   test('are read by the lowest timestamp first', async () => {
     const driver = await TopologyTestDriver.open({ topologies: [both], now: START })
-    const lineage = { eventId: 'x' }
-    const record = (topic: string, value: string, at: number) => ({
-      topic,
-      key: Buffer.from('k'),
-      value: Buffer.from(value),
-      timestamp: START + at,
-      lineage,
-      headers: [],
-    })
     await driver.log.append([
       record('lines', 'l1', 1),
       record('lines', 'l5', 5),
@@ -151,6 +156,24 @@ describe('inputs', () => {
     ])
     await driver.settle()
     expect(driver.read(words).map(({ value }) => value)).toEqual(['l1', 'm2', 'm4', 'l5', 'l6', 'm7'])
+    await driver.close()
+  })
+
+  test('of a bootstrap topic are read to their end before all others, in each life of a task', async () => {
+    const driver = await TopologyTestDriver.open({ topologies: [first], now: START })
+    const read = () => driver.read(words).map(({ value }) => value)
+    const many = Array.from({ length: 1_500 }, (_, at) => record('more', `m${at}`, 10 + at))
+    await driver.log.append([record('lines', 'l1', 1), ...many, record('lines', 'l2', 2)])
+    await driver.settle()
+    expect(read()).toEqual([...many.map((_, at) => `m${at}`), 'l1', 'l2'])
+    // At the end once, it is read by time as any other is.
+    await driver.log.append([record('lines', 'l3', 3), record('more', 'm4', 4)])
+    await driver.settle()
+    expect(read().slice(-2)).toEqual(['l3', 'm4'])
+    await driver.log.append([record('lines', 'l5', 5), record('more', 'm6', 6)])
+    await driver.restart()
+    await driver.settle()
+    expect(read().slice(-2)).toEqual(['m6', 'l5'])
     await driver.close()
   })
 

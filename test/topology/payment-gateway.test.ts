@@ -271,6 +271,47 @@ test('a later epoch waits until what became of the charge before is known', asyn
   await gateway.service.close()
 })
 
+describe('I19 a later epoch waits until it is known what came of paying back', () => {
+  async function payingBack(mode: Partial<DriverOptions> = {}): Promise<Gateway> {
+    const gateway = await Gateway.open(mode)
+    await gateway.send(paymentRequested, order())
+    await gateway.paid()
+    await gateway.send(paymentRefundRequested, back(1_000))
+    await gateway.send(paymentRequested, order({ epoch: 2 }))
+    expect([gateway.results, gateway.asked]).toEqual([['pay-1 SUCCESS 1000'], ['CHARGE 1', 'REFUND 1']])
+    return gateway
+  }
+
+  test.each(modes)('it is charged when all went back, %s', async (_, mode) => {
+    const gateway = await payingBack(mode)
+    await gateway.answer({ status: 'SUCCEEDED', amount: 1_000 })
+    expect(gateway.asked).toEqual(['CHARGE 1', 'REFUND 1', 'CHARGE 1'])
+    await gateway.paid('pay-2')
+    expect(gateway.results).toEqual(['pay-1 SUCCESS 1000', 'pay-2 SUCCESS 1000'])
+    await gateway.service.close()
+  })
+
+  test.each(modes)('it is served by what did not go back, %s', async (_, mode) => {
+    const gateway = await payingBack(mode)
+    await gateway.answer({ status: 'FAILED', code: 'DECLINED' })
+    await gateway.wait(5 * MINUTE)
+    expect([gateway.results, gateway.asked]).toEqual([
+      ['pay-1 SUCCESS 1000', 'pay-1 SUCCESS 1000'],
+      ['CHARGE 1', 'REFUND 1'],
+    ])
+    await gateway.service.close()
+  })
+
+  test('it is not charged when it is asked for twice: the order waits no longer', async () => {
+    const gateway = await payingBack()
+    await gateway.send(paymentRequested, order({ epoch: 2 }))
+    await gateway.answer({ status: 'SUCCEEDED', amount: 1_000 })
+    await gateway.wait(5 * MINUTE)
+    expect(gateway.asked).toEqual(['CHARGE 1', 'REFUND 1'])
+    await gateway.service.close()
+  })
+})
+
 test('a provider that wants to be left alone is, for a while', async () => {
   const gateway = await Gateway.open()
   await gateway.send(paymentRequested, order())

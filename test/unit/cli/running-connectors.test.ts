@@ -1,6 +1,6 @@
 /** The connectors of a process: those that an operator has paused stay paused, over restarts and in other processes. */
 import { expect, onTestFinished, test } from 'vitest'
-import { connectorPort, RunningConnectors } from '../../../cli/pipeline/running-connectors.ts'
+import { connectorPort, type Outbox, RunningConnectors } from '../../../cli/pipeline/running-connectors.ts'
 import { topics } from '../../../schemas/index.ts'
 import { formatUuid7, type Log, NO_HEADERS, StreamsError } from '../../../streams/index.ts'
 import { createLogger, Telemetry } from '../../../telemetry/index.ts'
@@ -50,13 +50,13 @@ function withBounds(
   })
 }
 
-function switched(rig: ConnectorRig, paused: boolean): Promise<unknown> {
+function switched(rig: ConnectorRig, paused: boolean, connector = 'sink'): Promise<unknown> {
   const { opsConnector: topic } = topics
-  const value = { connector: 'sink', paused, at: rig.clock.now() }
+  const value = { connector, paused, at: rig.clock.now() }
   return rig.log.append([
     {
       topic: topic.name,
-      key: topic.key.serialize('sink'),
+      key: topic.key.serialize(connector),
       value: topic.value.serialize(value),
       timestamp: value.at,
       lineage: { eventId: formatUuid7(value.at, 1, 2, 3) },
@@ -188,4 +188,60 @@ test('what is switched while the switches have to be read anew takes effect', as
   go()
   await until(() => isKnown(running))
   expect(running.isPaused('sink')).toBe(true)
+})
+
+/** Seven rows wait in it. */
+class FakeOutbox implements Outbox {
+  readonly name = 'outbox'
+  isPaused = false
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+  }
+
+  view(): ReturnType<Outbox['view']> {
+    const state = this.isPaused ? 'paused' : 'running'
+    const tasks = [{ name: 'outbox', partition: 0, failure: undefined, inputs: [] }]
+    return Promise.resolve({ name: 'outbox', state, breaker: 'closed', tasks, waitingRows: 7 })
+  }
+}
+
+test('an outbox is watched among them', async () => {
+  const { open } = await ready()
+  const running = await open(new Sink())
+  running.include(new FakeOutbox())
+  await until(() => isKnown(running))
+  expect(running.isPaused('outbox')).toBe(false)
+  expect((await running.facts()).at(-1)).toEqual({
+    connector: 'outbox',
+    state: 'running',
+    breaker: 'closed',
+    lags: [{ task: 'outbox', topic: 'outbox', lagRecords: 7 }],
+  })
+  expect((await running.reports()).at(-1)).toEqual({
+    name: 'outbox',
+    state: 'running',
+    breaker: 'closed',
+    tasks: [{ name: 'outbox', partition: 0, inputs: [] }],
+    waitingRows: 7,
+  })
+})
+
+test('an outbox that was paused before the process began stays so until somebody resumes it, anywhere', async () => {
+  const { rig, open } = await ready()
+  await switched(rig, true, 'outbox')
+  const running = await open(new Sink())
+  const early = new FakeOutbox()
+  running.include(early)
+  await until(() => isKnown(running))
+  expect(early.isPaused).toBe(true)
+  const late = new FakeOutbox()
+  running.include(late)
+  expect(late.isPaused).toBe(true)
+  await switched(rig, false, 'outbox')
+  await until(() => !late.isPaused)
 })

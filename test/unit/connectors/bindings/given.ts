@@ -6,7 +6,7 @@ import {
   mapMessage,
   nothingAround,
   type Profile,
-  type Surroundings,
+  type Asking,
 } from '../../../../connectors/index.ts'
 import { topics } from '../../../../schemas/index.ts'
 
@@ -42,7 +42,7 @@ export function profileOf(
 export async function mapped(
   profile: Profile,
   given: Given,
-  around: Surroundings = nothingAround,
+  around: Asking = nothingAround,
 ): Promise<Mapped> {
   const [binding] = compileProfile(profile, 'test.json', topics).bindings
   if (binding === undefined) throw new Error('no binding')

@@ -1,9 +1,9 @@
 /** Messages of the five shops, one by one; their whole flows are in `test/topology/shop-profiles.test.ts`. */
 import { describe, expect, it } from 'vitest'
-import { type Mapped, mapMessage, nothingAround, type Surroundings } from '../../../../connectors/index.ts'
+import { type Mapped, mapMessage, nothingAround, type Asking } from '../../../../connectors/index.ts'
 import { AT, type Given, messageOf, shipped } from './given.ts'
 
-async function become(profile: string, binding: string, given: Given, around: Partial<Surroundings> = {}) {
+async function become(profile: string, binding: string, given: Given, around: Partial<Asking> = {}) {
   const { bindings } = await shipped(profile)
   const found = bindings.find(({ name }) => name.endsWith(`-${binding}`))
   if (found === undefined) throw new Error(`${profile} has no binding ${binding}`)

@@ -128,6 +128,30 @@ describe.each(KINDS)('on the %s log', (kind) => {
     expect(sink.values).toEqual(['a', 'b'])
   })
 
+  test('what a target has not taken yet is behind, and not what is read', async () => {
+    const rig = await ConnectorRig.open(kind, systemClock)
+    const sink = new Sink()
+    let finish = (): void => {}
+    sink.before = () => new Promise((resolve) => (finish = resolve))
+    const connector = connectorTo(sink)
+    const runner = await running(rig, connector)
+    const behind = async () => {
+      const input = (await runner.view()).tasks.find(({ partition }) => partition === 0)?.inputs[0]
+      return [input?.offset, input?.lagRecords]
+    }
+    await rig.append(events, ['a', 'b'])
+    await until(() => sink.tries === 1)
+    await rig.append(events, ['c'])
+    await until(async () => (await behind())[1] === 3)
+    expect(await behind()).toEqual([0, 3])
+    finish()
+    await until(() => sink.tries === 2)
+    expect(await behind()).toEqual([2, 1])
+    finish()
+    await until(async () => (await behind())[1] === 0)
+    expect(await behind()).toEqual([3, 0])
+  })
+
   test('stopped, it finishes and commits what is under way, and nothing is delivered again', async () => {
     const rig = await ConnectorRig.open(kind, systemClock)
     const sink = new Sink()

@@ -1,0 +1,95 @@
+/**
+ * Commands that somebody else has answered: the sandbox, or a provider on the topics, before there was an address. They
+ * are settled: nothing is asked for, and nothing is told, for the answer is in the log.
+ *
+ * Results are read before commands (`bootstrap`), so whatever was answered when the gateway began is known by then.
+ */
+import type {
+  AnswerElsewhere,
+  DeliveryCancelResult,
+  DeliveryResult,
+  GatewayCharge,
+  GatewayDelivery,
+  GatewayRefund,
+  PaymentRefundResult,
+  PaymentResult,
+} from '../../schemas/index.ts'
+import type { LogRecord } from '../../streams/index.ts'
+import { notAsked } from './asking.ts'
+import { newsRank, noShipment } from './shipment.ts'
+
+/** Of a row that somebody else's answer made. The log stamps commands and answers: an answer is no older than its command. */
+export function wasAnswered(elsewhere: AnswerElsewhere | null | undefined, command: LogRecord): boolean {
+  if (elsewhere === null || elsewhere === undefined) return false
+  const { at, to } = elsewhere
+  if (command.timestamp === at) return to === null || to === command.lineage?.eventId
+  return command.timestamp < at
+}
+
+function answerOf({ timestamp, lineage }: LogRecord, before: AnswerElsewhere | null | undefined) {
+  const newest = before !== null && before !== undefined && before.at > timestamp
+  return newest ? before : { at: timestamp, to: lineage?.causationId ?? null }
+}
+
+/** Money that was taken stays the answer, whatever is told after it. */
+export function chargedElsewhere(
+  before: GatewayCharge | undefined,
+  { paymentKey, amount, status, failureCode }: PaymentResult,
+  currency: string,
+  origin: LogRecord,
+): GatewayCharge {
+  const terms = { epoch: 0, userId: '', amount, currency, deadline: 0, command: null }
+  const known: GatewayCharge = before ?? { ...noCharge, terms }
+  const elsewhere = answerOf(origin, before?.elsewhere)
+  if (status === 'SUCCESS') return { ...known, state: 'SUCCEEDED', paymentKey, failureCode: null, elsewhere }
+  if (known.state === 'SUCCEEDED') return { ...known, elsewhere }
+  return { ...known, state: 'FAILED', paymentKey, failureCode, elsewhere }
+}
+
+const noCharge: Omit<GatewayCharge, 'terms'> = Object.freeze({
+  idempotencyKey: '',
+  state: 'FAILED',
+  lookOnly: false,
+  paymentKey: null,
+  failureCode: null,
+  asking: notAsked,
+  next: null,
+  elsewhere: null,
+})
+
+export function refundedElsewhere(
+  before: GatewayRefund | undefined,
+  { paymentKey, amount, status, reason }: PaymentRefundResult,
+  origin: LogRecord,
+): GatewayRefund {
+  const elsewhere = answerOf(origin, before?.elsewhere)
+  if (before?.state === 'REFUNDED') return { ...before, elsewhere }
+  const state = status === 'REFUNDED' ? 'REFUNDED' : 'FAILED'
+  return { paymentKey, amount, tries: 0, state, reason, asking: notAsked, command: null, elsewhere }
+}
+
+/** News of one parcel only go forward; those of another replace them. */
+export function shippedElsewhere(
+  before: GatewayDelivery = noShipment,
+  { deliveryId, status, reason }: DeliveryResult,
+  origin: LogRecord,
+): GatewayDelivery {
+  const elsewhere = answerOf(origin, before.elsewhere)
+  if (status === 'UNKNOWN') return { ...before, elsewhere }
+  const same = before.deliveryId === deliveryId
+  if (same && newsRank(status) <= newsRank(before.state)) return { ...before, elsewhere }
+  return { ...before, state: status, deliveryId, reason, elsewhere }
+}
+
+/** What was too late to be called off is under way. */
+export function calledOffElsewhere(
+  before: GatewayDelivery = noShipment,
+  { status, deliveryId }: DeliveryCancelResult,
+  origin: LogRecord,
+): GatewayDelivery {
+  const row = { ...before, elsewhere: answerOf(origin, before.elsewhere) }
+  if (status === 'CANCELLED') return { ...row, state: 'CANCELLED', cancel: 'CANCELLED' }
+  if (status !== 'TOO_LATE') return row
+  const state = before.state === 'UNKNOWN' ? 'STARTED' : before.state
+  return { ...row, state, deliveryId: deliveryId ?? before.deliveryId, cancel: 'TOO_LATE' }
+}

@@ -1,0 +1,105 @@
+/** A provider over HTTP takes over a log whose orders somebody else has answered so far. */
+import { describe, expect, test } from 'vitest'
+import { topics } from '../../schemas/index.ts'
+import { deliveryGateway, deliverySandbox, paymentGateway, paymentSandbox } from '../../topologies/index.ts'
+import { DAY, modes, Service, START } from '../support/services.ts'
+import { cancel, delivery, payment, refund } from '../unit/sandboxes/given.ts'
+
+const deadline = START + 30 * 60_000
+const keeping = { keepMs: DAY, keepDoneMs: DAY }
+const order = (orderId: string, changes: Parameters<typeof payment>[0] = {}) =>
+  payment({ orderId, userId: orderId, deadline, ...changes })
+const back = (orderId: string, amount: number) =>
+  refund(amount, { orderId, paymentKey: `sandbox-${orderId}-0` })
+const parcel = (orderId: string, changes: Parameters<typeof delivery>[0] = {}) =>
+  delivery({ orderId, customerId: orderId, shipTo: Buffer.from('sealed'), ...changes })
+
+/** Whoever is asked for `lost-…` never answers, `poor-…` and `far-…` are refused. */
+const playedPayments = paymentSandbox({
+  ...keeping,
+  rule: ({ userId, refundId }) => ({
+    approve: !userId.startsWith('poor') && refundId !== 'r300',
+    delayMs: 0,
+    answers: userId.startsWith('lost') || refundId === 'r200' ? 0 : 1,
+  }),
+})
+const playedDeliveries = deliverySandbox({
+  ...keeping,
+  rule: ({ customerId, attempt }) => ({
+    ends: customerId.startsWith('far') && attempt === 0 ? 'REFUSED' : 'DELIVERED',
+    startMs: 0,
+    travelMs: 1_000,
+    answers: customerId.startsWith('lost') ? 0 : 1,
+  }),
+})
+
+describe.each(modes)('%s', (_, mode) => {
+  test('what was paid, refused and paid back is settled; what nobody answered is asked for', async () => {
+    const shop = await Service.open(playedPayments, mode)
+    await shop.send(topics.paymentRequested, ...['paid', 'lost', 'poor'].map((id) => order(id)))
+    await shop.send(topics.paymentRefundRequested, ...[100, 200, 300].map((amount) => back('paid', amount)))
+    await shop.send(topics.paymentRequested, order('retried-poor', { userId: 'poor' }))
+    const told = shop.read(topics.paymentResult)
+    await shop.driver.restart([paymentGateway({ ...keeping, currency: 'EUR' })])
+    await shop.driver.settle()
+    const asked = () =>
+      shop
+        .read(topics.paymentCallRequested)
+        .map(({ kind, orderId, amount }) => `${kind} ${orderId} ${amount}`)
+    expect(asked().toSorted()).toEqual(['CHARGE lost 1000', 'REFUND paid 200'])
+    expect(shop.read(topics.paymentResult)).toEqual(told)
+    // What comes from now on is judged by what is known: told again, asked for, and no more paid back than was paid.
+    await shop.send(topics.paymentRequested, order('paid'), order('retried-poor', { epoch: 1 }))
+    await shop.send(topics.paymentRefundRequested, back('paid', 701), back('paid', 700), back('paid', 300))
+    expect(asked().slice(2)).toEqual(['CHARGE retried-poor 1000', 'REFUND paid 700'])
+    expect(shop.read(topics.paymentResult).slice(told.length)).toEqual([told[0]])
+    const refused = shop.read(topics.paymentRefundResult).filter(({ reason }) => reason === 'EXCEEDS_PAID')
+    expect(refused.map(({ amount }) => amount)).toEqual([701, 300])
+    await shop.close()
+  })
+
+  test('a payment by a provider on the topics is charged by nobody else, whatever its time', async () => {
+    const shop = await Service.open(playedPayments, mode)
+    await shop.driver.restart([])
+    await shop.send(topics.paymentRequested, order('o1'), order('o2'))
+    const paid = {
+      orderId: 'o1',
+      paymentKey: 'theirs',
+      amount: 1_000,
+      status: 'SUCCESS',
+      failureCode: null,
+    } as const
+    await shop.driver.pipe(topics.paymentResult, 'o1', paid, { timestamp: START - 60_000 })
+    await shop.driver.restart([paymentGateway({ ...keeping, currency: 'EUR' })])
+    await shop.driver.settle()
+    expect(shop.read(topics.paymentCallRequested).map(({ orderId }) => orderId)).toEqual(['o2'])
+    await shop.close()
+  })
+
+  test('what was sent, refused and called off is settled; what nobody answered is asked for', async () => {
+    const shop = await Service.open(playedDeliveries, mode)
+    await shop.send(topics.deliveryCancelRequested, cancel({ orderId: 'off' }))
+    await shop.send(
+      topics.deliveryRequested,
+      ...['sent', 'lost', 'far', 'far-2', 'off'].map((id) => parcel(id)),
+    )
+    await shop.send(topics.deliveryRequested, parcel('far-2', { epoch: 1 }))
+    await shop.send(topics.deliveryCancelRequested, cancel({ orderId: 'sent' }))
+    await shop.driver.advanceWallTime(2_000)
+    const told = shop.read(topics.deliveryResult)
+    await shop.driver.restart([deliveryGateway(keeping)])
+    await shop.driver.settle()
+    const asked = () =>
+      shop.read(topics.deliveryCallRequested).map(({ kind, orderId }) => `${kind} ${orderId}`)
+    expect(asked()).toEqual(['SHIP lost'])
+    expect(shop.read(topics.deliveryResult)).toEqual(told)
+    await shop.send(topics.deliveryCancelRequested, cancel({ orderId: 'far-2' }))
+    await shop.send(topics.deliveryRequested, parcel('sent', { epoch: 1 }), parcel('far', { epoch: 1 }))
+    expect(asked().slice(1)).toEqual(['SHIP far'])
+    expect(shop.read(topics.deliveryCancelResult).at(-1)).toMatchObject({
+      orderId: 'far-2',
+      status: 'TOO_LATE',
+    })
+    await shop.close()
+  })
+})
