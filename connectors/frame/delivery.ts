@@ -20,6 +20,8 @@ import { backoffMs } from './policy.ts'
 import type { Turn } from './turns.ts'
 import { type Latch, pause, settled } from './waiting.ts'
 
+/** The longest wait that a target may ask for, in longest waits of the policy: it may be wrong by an hour or a day. */
+const ASKED_AT_MOST = 12
 /** How long a delivery may go on after it was told to end. */
 const END_WITHIN_MS = 5_000
 
@@ -126,7 +128,8 @@ export class Delivery {
   #waitMs(error: unknown, failures: number): number {
     const { policy, random } = this.#options
     const asked = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0
-    return Math.max(asked, backoffMs(policy, failures, random()))
+    const most = ASKED_AT_MOST * policy.maxBackoffMs
+    return Math.max(Math.min(asked, most), backoffMs(policy, failures, random()))
   }
 
   async #once(target: Target, batch: Batch, signal: AbortSignal): Promise<Delivered> {
