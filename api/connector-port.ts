@@ -1,7 +1,7 @@
 /** Connectors as the API needs them. */
 
 export interface ConnectorPort {
-  /** Those of this process, with the tasks that run here. Rejects with what the log rejects with. */
+  /** Those of this process, with the tasks that run here, and of their inputs those of which the log can be asked now. */
   connectors(): Promise<readonly ConnectorReport[]>
   /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known here what was switched. */
   isConnectorPaused(name: string): boolean | undefined

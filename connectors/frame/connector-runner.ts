@@ -136,7 +136,7 @@ export class ConnectorRunner implements GroupListener {
     this.#going.open()
   }
 
-  /** What is known of each task here. Throws what the log throws. */
+  /** What is known of each task here. Never rejects. */
   async view(): Promise<ConnectorView> {
     const tasks = await Promise.all(
       [...this.#tasks].map(async ([name, task]) => {

@@ -108,18 +108,23 @@ export class ConnectorTaskRun {
     return this.#run
   }
 
-  /** Throws what the log throws. */
+  /** Without the inputs whose end the log cannot tell just now. Never rejects. */
   async lags(): Promise<readonly ConnectorLag[]> {
     if (this.#inputs !== undefined) return this.#inputs.lags().map((lag) => this.#withInHand(lag))
     const { connector, log } = this.#parts
-    return Promise.all(
+    const { partition } = this.id
+    const lags = await Promise.all(
       connector.inputs.map(async ({ name: topic }) => {
-        const { partition } = this.id
-        const { start, end } = await log.bounds({ topic, partition })
-        const offset = this.#known?.find((position) => position.topic === topic)?.offset ?? start
-        return { topic, partition, offset, lagRecords: Math.max(0, end - offset) }
+        try {
+          const { start, end } = await log.bounds({ topic, partition })
+          const offset = this.#known?.find((position) => position.topic === topic)?.offset ?? start
+          return [{ topic, partition, offset, lagRecords: Math.max(0, end - offset) }]
+        } catch {
+          return []
+        }
       }),
     )
+    return lags.flat()
   }
 
   /** What is in hand is behind too. */

@@ -25,7 +25,10 @@ export interface Connector {
    * Other inputs go on meanwhile.
    */
   readonly restMs?: Readonly<Record<string, number>> | undefined
-  /** One target per task, opened when the task arrives here. What it throws is tried again. */
+  /**
+   * One target per task, opened when the task arrives here. What it throws is tried again, and so is what takes longer
+   * than a delivery may; a target that comes too late is closed.
+   */
   open(task: ConnectorTask): Promise<Target>
 }
 

@@ -18,7 +18,7 @@ import { asError, DeliveryStuck, DeliveryTimeout, isUnavailable, kindOf } from '
 import type { ConnectorHooks } from './hooks.ts'
 import { backoffMs } from './policy.ts'
 import type { Turn } from './turns.ts'
-import { type Latch, pause, settled } from './waiting.ts'
+import { pause, settled, started, type Latch } from './waiting.ts'
 
 /** The longest wait that a target may ask for, in longest waits of the policy: it may be wrong by an hour or a day. */
 const ASKED_AT_MOST = 12
@@ -119,6 +119,7 @@ export class Delivery {
       await going.passed(signal)
       await turn.passed(signal)
       await breaker.permit(signal)
+      if (signal.aborted) breaker.givenUp()
       signal.throwIfAborted()
       if (turn.begin()) return
       breaker.givenUp()
@@ -158,11 +159,6 @@ export class Delivery {
     cancel()
     if (!isEnded) throw new DeliveryStuck('a delivery goes on although it was told to end')
   }
-}
-
-/** What is thrown at once is a rejection like any other. */
-async function started<T>(begin: () => Promise<T>): Promise<T> {
-  return await begin()
 }
 
 function after({ topic, partition, offset }: Incoming): Position {

@@ -1,11 +1,11 @@
 /** Opens and closes the target of a task. */
 import type { Clock, Log } from '../../streams/index.ts'
 import type { DeliveryBreaker } from './breaker.ts'
-import type { Connector, Target } from './connector.ts'
+import type { Connector, DeliveryPolicy, Target } from './connector.ts'
 import type { DeliverySignals } from './delivery.ts'
-import { asError, isUnavailable } from './failures.ts'
+import { asError, DeliveryTimeout, isUnavailable } from './failures.ts'
 import type { ConnectorHooks } from './hooks.ts'
-import { type Latch, settled } from './waiting.ts'
+import { type Latch, settled, started } from './waiting.ts'
 
 /** How long a target may take to close. */
 const CLOSE_WITHIN_MS = 5_000
@@ -15,6 +15,7 @@ export interface TargetLifeParts {
   readonly log: Pick<Log, 'topicId'>
   readonly clock: Clock
   readonly hooks: ConnectorHooks
+  readonly policy: DeliveryPolicy
   readonly breaker: DeliveryBreaker
   /** Shut while an operator has paused the connector. */
   readonly going: Latch
@@ -31,25 +32,51 @@ export class OpenFailure extends Error {
 
 /** Once it may be tried. Throws an `OpenFailure`, and the reason of a signal. */
 export async function openTarget(
-  { connector, going, breaker, log }: TargetLifeParts,
+  parts: TargetLifeParts,
   partition: number,
   { dropped, stopping }: DeliverySignals,
 ): Promise<Target> {
+  const { connector, going, breaker, log } = parts
   await going.passed(stopping)
   await breaker.permit(stopping)
-  stopping.throwIfAborted()
   try {
+    stopping.throwIfAborted()
     const partitions = connector.inputs.map(({ name: topic }) => ({ topic, partition }))
     const topicId = (topic: string): string => log.topicId(topic)
-    const target = await connector.open({ partitions, topicId, signal: dropped })
+    const target = await inTime(parts, dropped, () =>
+      connector.open({ partitions, topicId, signal: dropped }),
+    )
     // Many open without a word to anybody: only a delivery is an answer.
     breaker.givenUp()
     return target
   } catch (error) {
-    if (isUnavailable(error)) breaker.unavailable()
+    if (isUnavailable(error) || error instanceof DeliveryTimeout) breaker.unavailable()
     else breaker.givenUp()
+    dropped.throwIfAborted()
+    stopping.throwIfAborted()
     throw new OpenFailure(error)
   }
+}
+
+/** A target that comes later than a delivery may take, or when its task has left, is closed again. */
+async function inTime(
+  parts: TargetLifeParts,
+  dropped: AbortSignal,
+  open: () => Promise<Target>,
+): Promise<Target> {
+  const { clock, policy } = parts
+  const late = new AbortController()
+  const cancel = clock.after(policy.timeoutMs, () => late.abort(new DeliveryTimeout(policy.timeoutMs)))
+  const given = AbortSignal.any([dropped, late.signal])
+  const opening = started(open)
+  const isOpen = await settled(opening, given)
+  cancel()
+  if (isOpen) return opening
+  void opening.then(
+    (target) => closeTarget(parts, target),
+    () => undefined,
+  )
+  throw given.reason
 }
 
 /** Never rejects; one that takes too long is left alone. */

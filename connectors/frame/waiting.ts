@@ -15,6 +15,11 @@ export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   })
 }
 
+/** What is thrown at once is a rejection like any other. */
+export async function started<T>(begin: () => Promise<T>): Promise<T> {
+  return await begin()
+}
+
 /** Ends with the promise, or when the signal fires; answers whether the promise was first. Never rejects. */
 export function settled(promise: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {

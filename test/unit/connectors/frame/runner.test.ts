@@ -241,6 +241,50 @@ test('deliveries that never end open the breaker, although their targets open ea
   ])
 })
 
+test('a target that does not come is unavailable, and closed where it comes too late', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  const late = new Sink()
+  let come = (): void => {}
+  let opens = 0
+  const connector = connectorTo(sink, {
+    delivery: { breakAfter: 1 },
+    open: ({ partitions }) => {
+      if (partitions[0]?.partition !== 0) return Promise.resolve(new Sink())
+      // The second is the one that the breaker lets try.
+      if (++opens > 2) return Promise.resolve(sink)
+      return new Promise((resolve) => (come = () => resolve(late)))
+    },
+  })
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  const kinds: string[] = []
+  await running(rig, connector, { onFailure: (_: string, kind: string) => kinds.push(kind) })
+  await until(() => sink.values.length === 1)
+  expect(kinds).toEqual(['timeout', 'timeout'])
+  come()
+  await until(() => late.closed === 1)
+  expect(late.tries).toBe(0)
+})
+
+test('what the log cannot tell of an input is left out; the connector is shown all the same', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const connector = connectorTo(new Sink(), { open: () => Promise.reject(new Unavailable('away')) })
+  await rig.topicsOf(connector)
+  let isAway = false
+  const log = new Proxy(rig.log, {
+    get(of, name) {
+      if (name !== 'bounds' || !isAway) return bound(of, name)
+      return () => Promise.reject(new KafkaError('ListOffsets', LEADER_NOT_AVAILABLE))
+    },
+  })
+  const runner = await rig.start(connector, { log })
+  onTestFinished(() => runner.stop())
+  isAway = true
+  const { state, tasks } = await runner.view()
+  expect([state, tasks.map(({ inputs }) => inputs)]).toEqual(['running', [[], []]])
+})
+
 test('a log that cannot be asked just now is asked again, and the task goes on', async () => {
   const rig = await ConnectorRig.open('memory')
   const sink = new Sink()
