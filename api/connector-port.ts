@@ -3,7 +3,7 @@
 export interface ConnectorPort {
   /** Those of this process, with the tasks that run here. Rejects with what the log rejects with. */
   connectors(): Promise<readonly ConnectorReport[]>
-  /** Nothing where there is none of this name. */
+  /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known here what was switched. */
   isConnectorPaused(name: string): boolean | undefined
   /** What was appended to `ops.connector` takes effect here at once; elsewhere, as it is read. */
   setConnectorPaused(name: string, paused: boolean): void
@@ -14,6 +14,8 @@ export interface ConnectorReport {
   readonly state: 'joining' | 'running' | 'paused' | 'failed' | 'stopped'
   readonly breaker: 'closed' | 'open' | 'half-open'
   readonly tasks: readonly ConnectorTaskReport[]
+  /** Of the outbox, whose input is a table: rows that are not published, where its task runs here. */
+  readonly waitingRows?: number
 }
 
 export interface ConnectorTaskReport {
@@ -24,7 +26,7 @@ export interface ConnectorTaskReport {
   readonly inputs: readonly {
     readonly topic: string
     readonly partition: number
-    /** The next offset to be read. */
+    /** The next offset to be delivered. */
     readonly position: number
     readonly lagRecords: number
   }[]

@@ -33,7 +33,6 @@ const table = {
   WEBHOOKS_OFF: { status: 404, title: 'No secret for these webhooks is configured' },
   MAIL_OFF: { status: 404, title: 'The shop sends no mails' },
   USER_EVENTS_OFF: { status: 404, title: 'Users are not told what concerns them' },
-  NOT_SUPPRESSED: { status: 404, title: 'No mail to this user came back' },
   NOT_WATCHED: { status: 404, title: 'The invariants are not watched' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This resource has no such method' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request came too slowly' },

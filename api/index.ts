@@ -1,7 +1,7 @@
 /** The HTTP API and the port it needs of the pipeline. */
 export type { Page, PageRequest, WaitOptions } from './asking.ts'
 export type { Role, TokenSpec } from './access.ts'
-export type { MailPort, SuppressedMail } from './mail-port.ts'
+export type { MailPort, SuppressedMail, SuppressedMails } from './mail-port.ts'
 export type { ConnectorPort, ConnectorReport, ConnectorTaskReport } from './connector-port.ts'
 export { ApiError, apiErrorTable, type ApiErrorCode, type FieldProblem, type Problem } from './errors.ts'
 export { type Ids, uuid7Ids } from './ids.ts'

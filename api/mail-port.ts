@@ -1,11 +1,15 @@
 /** Mails as the API needs them. */
 
 export interface MailPort {
-  /**
-   * Users whose addresses mails came back from; nothing where no mails are sent. Throws `TASK_NOT_HERE` until they are
-   * read.
-   */
-  suppressedMails(): readonly SuppressedMail[] | undefined
+  /** Nothing where no mails are sent. Throws `TASK_NOT_HERE` until the bounces are read. */
+  suppressedMails(): SuppressedMails | undefined
+}
+
+/** Users whose addresses mails came back from. Where they are very many, those that bounced longest ago are not known. */
+export interface SuppressedMails {
+  /** The last ones, the last one first. */
+  newest(limit: number): readonly SuppressedMail[]
+  of(userId: string): SuppressedMail | undefined
 }
 
 /** No address: it is sealed, and stays so. */

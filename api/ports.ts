@@ -253,6 +253,8 @@ export interface DeadLetterSummary {
 export type DeadLetterShow = 'preview' | 'typed' | 'raw'
 
 export interface DeadLetterView extends DeadLetterSummary {
+  /** In a connector's words why its target, or its profile, does not take it; absent for any other failure. */
+  readonly reason?: string
   readonly headers: readonly { readonly name: string; readonly bytes: number; readonly hex?: string }[]
   /** Typed: absent where the topic's schema does not read it. */
   readonly value?: unknown

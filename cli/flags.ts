@@ -180,5 +180,6 @@ export interface MailPreviewFlags {
 }
 
 export interface SuppressedMailFlags extends RunningShopFlags {
+  readonly limit: number
   readonly release?: string
 }

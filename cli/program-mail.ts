@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import type { Context } from './context.ts'
 import type { MailPreviewFlags, SuppressedMailFlags } from './flags.ts'
-import { json, withDataDir } from './program-options.ts'
+import { json, whole, withDataDir } from './program-options.ts'
 
 export function addMail(program: Command, context: Context): void {
   const mail = program.command('mail').description('Mails to customers.')
@@ -13,6 +13,7 @@ export function addMail(program: Command, context: Context): void {
   )
   json(suppressed, 'print the result as JSON')
     .option('--url <url>', 'the shop; else the one that runs on the data directory')
+    .option('--limit <number>', 'how many, the last ones first', whole(1, 1_000), 100)
     .option('--release <userId>', 'let mails go to the address of this user again; goes on record')
     .action(async (flags: SuppressedMailFlags) => {
       const { suppressedMails } = await import('./commands/suppressed-mails.ts')

@@ -74,7 +74,7 @@ export {
   type Target,
   Unavailable,
 } from './frame/index.ts'
-export { OUTBOX, type OutboxOptions, OutboxReader } from './outbox/outbox-reader.ts'
+export { type OutboxOptions, OutboxReader, type OutboxView } from './outbox/outbox-reader.ts'
 export type { PostgresAddress } from './postgres/client-config.ts'
 export type { RegistryAddress } from './registry/address.ts'
 export { checkSubjects, registerSubjects, type SubjectReport, type SubjectState } from './registry/audit.ts'
@@ -94,7 +94,14 @@ export {
   mailConnector,
   type MailConnectorOptions,
 } from './mail/mail-connector.ts'
-export { type MailFacts, renderMail, type Rendered, type RenderOptions } from './mail/render.ts'
+export {
+  type MailFacts,
+  type MailTemplate,
+  mailTemplates,
+  renderMail,
+  type Rendered,
+  type RenderOptions,
+} from './mail/render.ts'
 export { type SmtpOptions, smtpTransport } from './mail/smtp.ts'
 export type { MailOutcome, MailTransport, OutgoingMail } from './mail/transport.ts'
 export { languageOf, type MailLanguage, mailLanguages } from './mail/words.ts'

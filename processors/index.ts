@@ -11,10 +11,7 @@ export {
   failedMail,
   givesMoneyBack,
   mailSubject,
-  type MailTemplate,
-  mailTemplates,
   refundMail,
-  templateOf,
 } from './mail/mails.ts'
 export {
   type MailContext,

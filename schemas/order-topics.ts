@@ -146,6 +146,11 @@ export function orderTopics(topic: TopicMaker) {
       eventTime: (value) => value.at,
     }),
     mailRequested: topic<MailRequested>('mail.requested', mailRequestedSchema, { ...bySubject, timestamps }),
+    /** Mails that the server put off: tried again once their record has rested. */
+    mailRetryRequested: topic<MailRequested>('mail.retry.requested', mailRequestedSchema, {
+      ...bySubject,
+      timestamps,
+    }),
     mailSent: topic<MailSent>('mail.sent', mailSentSchema, bySubject),
     /** A null under the userId: mails go there again. */
     mailSuppressed: topic<MailSuppressed>('mail.suppressed', mailSuppressedSchema, {

@@ -111,7 +111,7 @@ export const gauges = {
     labels: ['topology'],
   },
   millrace_connector_lag_records: {
-    help: 'Records of an input that a connector has not read yet.',
+    help: 'Records of an input that a connector has not delivered yet; of the outbox, rows that wait.',
     labels: ['connector', 'task', 'topic'],
   },
   millrace_connector_state: {

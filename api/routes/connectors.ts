@@ -37,10 +37,18 @@ const ConnectorShape = Type.Object(
           Type.Object({
             topic: Type.String(),
             partition: count(0),
-            position: count(0, { description: 'The next offset to be read.' }),
-            lagRecords: count(0, { description: 'Records that are there and not read yet.' }),
+            position: count(0, { description: 'The next offset to be delivered.' }),
+            lagRecords: count(0, {
+              description: 'Records that are there and not delivered yet, a batch under way among them.',
+            }),
           }),
         ),
+      }),
+    ),
+    waitingRows: Type.Optional(
+      count(0, {
+        description:
+          'Of the outbox, whose input is a table: rows that are not published, counted up to 100,000 every few seconds where its task runs.',
       }),
     ),
   },

@@ -64,6 +64,11 @@ export const Letters = Type.Object(
 export const Letter = Type.Object(
   {
     ...summary,
+    reason: Type.Optional(
+      Type.String({
+        description: 'Why a connector set it aside: fields and codes, masked where it looks personal.',
+      }),
+    ),
     headers: Type.Array(
       Type.Object({ name: Type.String(), bytes: count(0), hex: Type.Optional(Type.String()) }),
     ),

@@ -5,7 +5,7 @@ import { audit } from '../audit.ts'
 import { ADMINS, type ApiContext, type App, READERS } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { appendOne, tombstoneOf } from '../log-writer.ts'
-import type { SuppressedMail } from '../mail-port.ts'
+import type { SuppressedMails } from '../mail-port.ts'
 import { Millis, problems } from '../shapes.ts'
 
 const Suppressed = Type.Object({
@@ -23,14 +23,22 @@ const List = Type.Object(
 )
 
 const Released = Type.Object(
-  { userId: Type.String(), status: Type.Enum(['RELEASED']) },
+  {
+    userId: Type.String(),
+    status: Type.Enum(['RELEASED']),
+    known: Type.Boolean({
+      description:
+        'Whether it was known here that a mail to this user came back; of very many, the oldest are not.',
+    }),
+  },
   {
     description: 'Mails go there again.',
-    examples: [{ userId: 'ann', status: 'RELEASED' as const }],
+    examples: [{ userId: 'ann', status: 'RELEASED' as const, known: true }],
   },
 )
 
 export function mailRoutes(app: App, context: ApiContext): void {
+  const { defaultPageItems, maxPageItems } = context.limits
   app.get(
     '/v1/ops/mail/suppressed',
     {
@@ -38,13 +46,26 @@ export function mailRoutes(app: App, context: ApiContext): void {
       schema: {
         tags: ['operations'],
         summary: 'Users whose addresses mails came back from',
+        querystring: Type.Object(
+          {
+            limit: Type.Optional(
+              Type.Integer({
+                minimum: 1,
+                maximum: maxPageItems,
+                description: `Default ${defaultPageItems}.`,
+              }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
         response: { 200: List, ...problems('withToken', 'MAIL_OFF', 'STORE_UNAVAILABLE') },
       },
     },
-    (_request, reply) => {
-      const all = [...suppressedOf(context)].sort((a, b) => b.at - a.at)
+    (request, reply) => {
+      const { limit = defaultPageItems } = request.query
+      const suppressed = [...suppressedOf(context).newest(limit)]
       reply.header('cache-control', 'no-store')
-      void reply.send({ suppressed: all })
+      void reply.send({ suppressed })
     },
   )
   app.post(
@@ -57,14 +78,7 @@ export function mailRoutes(app: App, context: ApiContext): void {
         params: Type.Object({ userId: Type.String({ maxLength: 200 }) }),
         response: {
           200: Released,
-          ...problems(
-            'withToken',
-            'CROSS_SITE',
-            'withAppend',
-            'MAIL_OFF',
-            'NOT_SUPPRESSED',
-            'STORE_UNAVAILABLE',
-          ),
+          ...problems('withToken', 'CROSS_SITE', 'withAppend', 'MAIL_OFF', 'STORE_UNAVAILABLE'),
         },
       },
     },
@@ -78,15 +92,14 @@ async function release(
   reply: FastifyReply,
 ): Promise<Static<typeof Released>> {
   const { userId } = request.params as { userId: string }
-  const before = suppressedOf(context).find((one) => one.userId === userId)
-  if (before === undefined) throw new ApiError('NOT_SUPPRESSED', 'GET /v1/ops/mail/suppressed has them.')
+  const before = suppressedOf(context).of(userId)
   await audit(context, request, { action: 'mail.release', target: userId, before })
   await appendOne(context, tombstoneOf(context, request, context.topics.mailSuppressed, userId))
   reply.header('cache-control', 'no-store')
-  return { userId, status: 'RELEASED' }
+  return { userId, status: 'RELEASED', known: before !== undefined }
 }
 
-function suppressedOf({ pipeline }: ApiContext): readonly SuppressedMail[] {
+function suppressedOf({ pipeline }: ApiContext): SuppressedMails {
   const all = pipeline.suppressedMails()
   if (all === undefined) throw new ApiError('MAIL_OFF', 'Off: mail.transport, or orders.enabled.')
   return all

@@ -1,8 +1,14 @@
 /** What mails look like, without a shop. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type MailFacts, type MailLanguage, mailLanguages, renderMail } from '../../connectors/index.ts'
-import { type MailTemplate, mailTemplates } from '../../processors/index.ts'
+import {
+  type MailFacts,
+  type MailLanguage,
+  mailLanguages,
+  type MailTemplate,
+  mailTemplates,
+  renderMail,
+} from '../../connectors/index.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import type { MailPreviewFlags } from '../flags.ts'

@@ -11,7 +11,7 @@ import { openOfflineLog } from '../pipeline/embedded-shop-log.ts'
 import { type KafkaReset, planKafkaReset, resetOnKafka } from '../pipeline/kafka-reset.ts'
 import { refuseMigrated } from '../pipeline/migration/directory-mark.ts'
 import { shopConsumers } from '../pipeline/consumers.ts'
-import { knownTopology, shopTopologies } from '../pipeline/topologies.ts'
+import { hintFor, shopTopologies } from '../pipeline/topologies.ts'
 
 /** Prints what a topology would lose, or has lost where `--yes` is given. */
 export async function reset(context: Context, topology: string, flags: ResetFlags): Promise<void> {
@@ -37,7 +37,10 @@ function ofProgram(config: Config): readonly Topology[] {
 
 /** Connectors as well. Throws a `UsageError` where the program has neither. */
 function knownToReset(config: Config, name: string): Topology {
-  return shopConsumers(config).find((one) => one.name === name) ?? knownTopology(config, name)
+  const all = ofProgram(config)
+  const found = all.find((one) => one.name === name)
+  if (found !== undefined) return found
+  throw new UsageError(`there is no topology or connector ${name}; ${hintFor(name, all)}`)
 }
 
 async function resetEmbedded(given: Config, name: string, isMeant: boolean): Promise<ResetReport> {

@@ -34,8 +34,9 @@ export async function restore(context: Context, directory: string, flags: Restor
   else {
     const what = `${count(records)} records of ${topics} topics, all checked`
     context.output.say(`Restored ${source} to ${config.dataDir}: ${what}.`)
-    if (erased !== null) context.output.say(`Erased again: ${count(erased)} users.`)
-    else context.output.say('Whoever was erased since the backup was made is back; see --erasures.')
+    if (erased === null)
+      context.output.say('Whoever was erased since the backup was made is back; see --erasures.')
+    else if (erasures !== undefined) context.output.say(`Erased again: ${count(erased)} users.`)
   }
 }
 
@@ -46,7 +47,7 @@ async function repeatErasures(
 ): Promise<number | null> {
   const { log } = await openOfflineLog(config, { checkTables: false })
   try {
-    if (erasures === undefined) return hasKeys(log) ? null : 0
+    if (erasures === undefined) return (await hasKeys(log)) ? null : 0
     await appendErasures(config.dataDir, erasures)
     // The first start takes their bytes out as well.
     await log.putSetting(SWEEP_DUE, true)

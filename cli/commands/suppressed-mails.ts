@@ -14,10 +14,15 @@ export function suppressedMails(context: Context, flags: SuppressedMailFlags): P
     if (release !== undefined) {
       const released = await shop.post(`${PATH}/${encodeURIComponent(release)}/release`)
       if (flags.json === true) output.data(JSON.stringify(released))
-      else output.say(`Mails go to ${harmless(release)} again.`)
+      else {
+        output.say(`Mails go to ${harmless(release)} again.`)
+        if (released['known'] === false) output.say('It was not known that one came back from there.')
+      }
       return
     }
-    const { suppressed } = (await shop.get(PATH)) as { suppressed: SuppressedMail[] }
+    const { suppressed } = (await shop.get(`${PATH}?limit=${flags.limit}`)) as {
+      suppressed: SuppressedMail[]
+    }
     if (flags.json === true) return output.data(JSON.stringify(suppressed, null, 2))
     const rows = suppressed.map(({ userId, reason, mailId, at }) => {
       return [harmless(userId), harmless(reason), mailId, new Date(at).toISOString()]

@@ -26,6 +26,8 @@ const BATCH_SECONDS = 5
 const MAX_BATCH = 50
 const FILES_PER_SECOND = 1_000_000
 const FILES_AT_ONCE = 8
+/** Long enough for greylisting, and no burden to a server whose mailbox is full. */
+const RETRY_AFTER_MS = 15 * 60_000
 
 /** Whether the shop sends mails. */
 export function sendsMail({ mail, orders }: Config): boolean {
@@ -49,6 +51,8 @@ export function mailConnectorOf(config: Config, topics: Topics, shop: MailShop):
     language: mail.language,
     perSecond,
     concurrency: isOverWire ? mail.connections : FILES_AT_ONCE,
+    retryAfterMs: RETRY_AFTER_MS,
+    giveUpAfterMs: mail.maxAgeMs,
     // A connection, a login and a mail each have their time; so has the rate.
     delivery: { batchRecords, timeoutMs: (batchRecords / perSecond) * 1_000 + batchRecords * mail.timeoutMs },
   })

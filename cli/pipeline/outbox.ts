@@ -5,6 +5,7 @@ import { type OutboxOptions, OutboxReader } from '../../connectors/index.ts'
 import type { Topics } from '../../schemas/index.ts'
 import type { Telemetry } from '../../telemetry/index.ts'
 import type { Closing } from '../closing.ts'
+import type { RunningConnectors } from './running-connectors.ts'
 
 /** What other systems may say, as `POST /v1/events` takes it. */
 const ALWAYS = [
@@ -29,6 +30,7 @@ export interface OutboxParts extends Pick<OutboxOptions, 'log' | 'clock'> {
   readonly topics: Topics
   readonly telemetry: Pick<Telemetry, 'connectors'>
   readonly pipeline: Pick<Pipeline, 'admission'>
+  readonly connectors: Pick<RunningConnectors, 'include'>
 }
 
 /**
@@ -36,7 +38,7 @@ export interface OutboxParts extends Pick<OutboxOptions, 'log' | 'clock'> {
  * than the pipeline takes them. Does nothing where no outbox is configured.
  */
 export function openOutbox(parts: OutboxParts, closing: Closing): void {
-  const { config, topics, log, clock, telemetry, pipeline } = parts
+  const { config, topics, log, clock, telemetry, pipeline, connectors } = parts
   const { url, tls, tlsCaFile: caFile, ...settings } = config.outbox
   if (url === undefined) return
   const names = config.orders.enabled ? [...ALWAYS, ...OF_ORDERS] : ALWAYS
@@ -55,5 +57,6 @@ export function openOutbox(parts: OutboxParts, closing: Closing): void {
     hooks: telemetry.connectors,
   })
   closing.add('outbox', () => reader.close())
+  connectors.include(reader)
   reader.start()
 }

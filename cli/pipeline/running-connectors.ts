@@ -5,7 +5,14 @@
  * and holds in all of them. Until it is read nothing is delivered.
  */
 import type { ConnectorPort, ConnectorReport } from '../../api/index.ts'
-import { type Connector, ConnectorRunner, type ConnectorView, groupOf } from '../../connectors/index.ts'
+import {
+  type Connector,
+  ConnectorRunner,
+  type ConnectorView,
+  groupOf,
+  type OutboxReader,
+  type OutboxView,
+} from '../../connectors/index.ts'
 import type { ConnectorSwitch, Topics } from '../../schemas/index.ts'
 import { type Clock, type Log, StreamsError } from '../../streams/index.ts'
 import type { ConnectorFacts, Telemetry } from '../../telemetry/index.ts'
@@ -13,8 +20,6 @@ import { TopicView } from './topic-view.ts'
 
 /** A switch has a few dozen bytes. */
 const MAX_BYTES = 1024 * 1024
-/** Milliseconds between looks whether the switches are read. */
-const LOOK_MS = 20
 
 export interface RunningConnectorsOptions {
   readonly application: string
@@ -26,31 +31,23 @@ export interface RunningConnectorsOptions {
   readonly telemetry: Pick<Telemetry, 'connectors' | 'logger'>
 }
 
+/** Read from a table instead of the log; watched and paused as they are. */
+export type Outbox = Pick<OutboxReader, 'name' | 'isPaused' | 'pause' | 'resume' | 'view'>
+
 export class RunningConnectors {
   readonly #options: RunningConnectorsOptions
   readonly #runners: readonly ConnectorRunner[]
-  readonly #switches: TopicView<ConnectorSwitch>
-  #cancelLook: (() => void) | undefined
+  #switches: TopicView<ConnectorSwitch> | undefined
+  #outbox: Outbox | undefined
 
   private constructor(options: RunningConnectorsOptions) {
-    const { connectors, log, topics, clock, telemetry, application, random } = options
+    const { connectors, log, clock, telemetry, application, random } = options
     this.#options = options
     const hooks = telemetry.connectors
     this.#runners = connectors.map((connector) => {
       const runner = new ConnectorRunner({ application, connector, log, clock, hooks, random })
       runner.pause()
       return runner
-    })
-    const { name: topic, value } = topics.opsConnector
-    this.#switches = new TopicView({
-      log,
-      topic,
-      value,
-      clock,
-      maxBytes: MAX_BYTES,
-      onFault: (name, fault) =>
-        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
-      onNews: (bytes) => this.#apply(value.deserialize(bytes)),
     })
   }
 
@@ -63,29 +60,44 @@ export class RunningConnectors {
       await running.close()
       throw error
     }
-    running.#begin()
+    running.#switches = running.#readSwitches()
     return running
   }
 
-  /** As soon as it is known which of them are paused. */
-  #begin(): void {
-    if (!this.#switches.ready) {
-      this.#cancelLook = this.#options.clock.after(LOOK_MS, () => this.#begin())
-      return
-    }
-    const paused = new Set(
-      this.#switches.values().flatMap(({ connector, paused: is }) => (is ? connector : [])),
-    )
-    for (const runner of this.#runners) if (!paused.has(runner.connector.name)) runner.resume()
+  /** Which of them are paused is applied as soon as it is known, and whenever it had to be read anew. */
+  #readSwitches(): TopicView<ConnectorSwitch> {
+    const { log, topics, clock, telemetry } = this.#options
+    const { name: topic, value } = topics.opsConnector
+    const switches = new TopicView({
+      log,
+      topic,
+      value,
+      clock,
+      maxBytes: MAX_BYTES,
+      onFault: (name, fault) =>
+        telemetry.logger.warn({ topic: name, err: fault }, 'switches cannot be read on'),
+      onNews: (bytes) => {
+        const { connector, paused } = value.deserialize(bytes)
+        this.setPaused(connector, paused)
+      },
+      onReady: () => {
+        const names = this.#runners.map(({ connector }) => connector.name)
+        if (this.#outbox !== undefined) names.push(this.#outbox.name)
+        const paused = pausedIn(switches)
+        for (const name of names) this.setPaused(name, paused.has(name))
+      },
+    })
+    return switches
   }
 
-  #apply({ connector, paused }: ConnectorSwitch): void {
-    const runner = this.#runner(connector)
-    if (paused) runner?.pause()
-    else runner?.resume()
+  /** It publishes nothing before it is known whether it is paused. Who opened it closes it. */
+  include(outbox: Outbox): void {
+    this.#outbox = outbox
+    if (this.#switches?.ready !== true || pausedIn(this.#switches).has(outbox.name)) outbox.pause()
   }
 
-  #runner(name: string): ConnectorRunner | undefined {
+  #named(name: string): ConnectorRunner | Outbox | undefined {
+    if (name === this.#outbox?.name) return this.#outbox
     return this.#runners.find(({ connector }) => connector.name === name)
   }
 
@@ -103,8 +115,9 @@ export class RunningConnectors {
   }
 
   async reports(): Promise<readonly ConnectorReport[]> {
-    return (await this.#views()).map(({ tasks, ...rest }) => ({
+    return (await this.#views()).map(({ tasks, waitingRows, ...rest }) => ({
       ...rest,
+      ...(waitingRows !== undefined && { waitingRows }),
       tasks: tasks.map(({ inputs, failure, ...task }) => ({
         ...task,
         ...(failure !== undefined && { failure }),
@@ -113,34 +126,40 @@ export class RunningConnectors {
     }))
   }
 
-  /** Nothing where there is none of this name. */
+  /** Nothing where there is none of this name. Throws `TASK_NOT_HERE` while it is not known what was switched. */
   isPaused(name: string): boolean | undefined {
-    return this.#runner(name)?.isPaused
+    const found = this.#named(name)
+    if (found === undefined) return undefined
+    if (this.#switches?.ready !== true) throw new StreamsError('TASK_NOT_HERE', 'switches are not read yet')
+    return found.isPaused
   }
 
   setPaused(connector: string, paused: boolean): void {
-    this.#apply({ connector, paused, at: this.#options.clock.now() })
+    const found = this.#named(connector)
+    if (paused) found?.pause()
+    else found?.resume()
   }
 
   async facts(): Promise<readonly ConnectorFacts[]> {
-    return (await this.#views()).map(({ name, state, breaker, tasks }) => ({
+    return (await this.#views()).map(({ name, state, breaker, tasks, waitingRows }) => ({
       connector: name,
       state,
       breaker,
       lags: tasks.flatMap(({ name: task, inputs }) =>
-        inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords })),
+        waitingRows === undefined
+          ? inputs.map(({ topic, lagRecords }) => ({ task, topic, lagRecords }))
+          : [{ task, topic: name, lagRecords: waitingRows }],
       ),
     }))
   }
 
-  #views(): Promise<ConnectorView[]> {
-    return Promise.all(this.#runners.map((runner) => runner.view()))
+  #views(): Promise<(ConnectorView & Partial<OutboxView>)[]> {
+    return Promise.all([...this.#runners, this.#outbox ?? []].flat().map((one) => one.view()))
   }
 
   /** Idempotent. */
   async close(): Promise<void> {
-    this.#cancelLook?.()
-    this.#switches.close()
+    this.#switches?.close()
     await Promise.all(this.#runners.map((runner) => runner.stop()))
   }
 }
@@ -151,4 +170,8 @@ export function connectorPort(running: RunningConnectors): ConnectorPort {
     isConnectorPaused: (name) => running.isPaused(name),
     setConnectorPaused: (name, paused) => running.setPaused(name, paused),
   }
+}
+
+function pausedIn(switches: TopicView<ConnectorSwitch>): ReadonlySet<string> {
+  return new Set(switches.values().flatMap(({ connector, paused }) => (paused ? connector : [])))
 }

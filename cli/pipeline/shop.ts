@@ -134,7 +134,7 @@ async function openParts(options: ShopOptions, closing: Closing): Promise<ShopPa
   keysKnown = behind.keysKnown
   streams.run()
   gate.open(behind.pipeline)
-  openOutbox({ ...base, log: shopLog.log, pipeline: behind.pipeline }, closing)
+  openOutbox({ ...base, log: shopLog.log, pipeline: behind.pipeline, connectors }, closing)
   if (config.orders.enabled) await sealing.eraser?.resume()
   // Again: who still asks is answered before what answers goes.
   closing.add('HTTP', () => doors.shut())

@@ -1,5 +1,5 @@
 /** Users whose addresses mails came back from, read along from their topic: the same in every process. */
-import type { MailPort } from '../../api/index.ts'
+import type { MailPort, SuppressedMail } from '../../api/index.ts'
 import type { Config } from '../../config/index.ts'
 import type { MailSuppressed, Topics } from '../../schemas/index.ts'
 import { type Clock, type Log, StreamsError } from '../../streams/index.ts'
@@ -38,9 +38,21 @@ export class SuppressedMails {
   get port(): MailPort {
     return {
       suppressedMails: () => {
-        if (this.#view === undefined) return undefined
-        if (!this.#view.ready) throw new StreamsError('TASK_NOT_HERE', 'bounces are not read yet')
-        return this.#view.values().map(({ userId, reason, mailId, at }) => ({ userId, reason, mailId, at }))
+        const view = this.#view
+        if (view === undefined) return undefined
+        if (!view.ready) throw new StreamsError('TASK_NOT_HERE', 'bounces are not read yet')
+        return {
+          newest: (limit) =>
+            view
+              .values(limit)
+              .map(withoutAddress)
+              .sort((a, b) => b.at - a.at)
+              .slice(0, limit),
+          of: (userId) => {
+            const found = view.get(userId)
+            return found === undefined ? undefined : withoutAddress(found.value)
+          },
+        }
       },
     }
   }
@@ -49,4 +61,8 @@ export class SuppressedMails {
   close(): void {
     this.#view?.close()
   }
+}
+
+function withoutAddress({ userId, reason, mailId, at }: MailSuppressed): SuppressedMail {
+  return { userId, reason, mailId, at }
 }

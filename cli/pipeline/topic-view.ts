@@ -31,6 +31,8 @@ export interface TopicViewOptions<V> {
   readonly onFault: (topic: string, fault: unknown) => void
   /** A key got a value after everything was read that there was; with the value before. */
   readonly onNews?: (value: Buffer, before: Buffer | undefined) => void
+  /** Everything was read that there was; again each time after a partition had to be read anew: of that nothing is news. */
+  readonly onReady?: () => void
 }
 
 export interface Viewed<V> {
@@ -66,10 +68,13 @@ export class TopicView<V> {
     return undefined
   }
 
-  /** Every value that is known here, in no order. Throws what the serde throws. */
-  values(): V[] {
+  /**
+   * Every value that is known here, in no order; with `limit`, of each partition those that were written last, at most
+   * so many (1 or more). Throws what the serde throws.
+   */
+  values(limit = Number.POSITIVE_INFINITY): V[] {
     return this.#partitions.flatMap((partition) =>
-      partition.values().map((bytes) => this.#options.value.deserialize(bytes)),
+      partition.values(limit).map((bytes) => this.#options.value.deserialize(bytes)),
     )
   }
 
@@ -81,7 +86,7 @@ export class TopicView<V> {
   }
 
   #open(): void {
-    const { log, topic, clock, maxBytes, onFault, onNews } = this.#options
+    const { log, topic, clock, maxBytes, onFault, onNews, onReady } = this.#options
     try {
       const count = log.partitions(topic)
       const share = Math.floor(maxBytes / count)
@@ -91,6 +96,9 @@ export class TopicView<V> {
         maxBytes: share,
         onNews,
         onFault: (fault: unknown) => onFault(topic, fault),
+        onReady: () => {
+          if (this.ready) onReady?.()
+        },
       }
       this.#partitions = Array.from({ length: count }, (_, partition) => {
         return new PartitionView({ topic, partition }, options)
@@ -105,6 +113,7 @@ export class TopicView<V> {
 interface PartitionViewOptions extends Pick<TopicViewOptions<unknown>, 'log' | 'clock' | 'maxBytes'> {
   readonly onNews: TopicViewOptions<unknown>['onNews'] | undefined
   readonly onFault: (fault: unknown) => void
+  readonly onReady: () => void
 }
 
 class PartitionView {
@@ -141,8 +150,8 @@ class PartitionView {
     return this.#ready ? this.#values.get(key) : undefined
   }
 
-  values(): Buffer[] {
-    return this.#ready ? [...this.#values.values()] : []
+  values(limit: number): Buffer[] {
+    return this.#ready ? [...this.#values.values()].slice(-limit) : []
   }
 
   close(): void {
@@ -179,7 +188,7 @@ class PartitionView {
         const records = reader.take(TURN_RECORDS)
         for (const record of records) this.#put(record)
         if (reader.fault !== undefined) throw reader.fault
-        if (reader.position >= this.#target) this.#ready = true
+        if (!this.#ready && reader.position >= this.#target) this.#isReady()
         if (records.length > 0) await this.#options.clock.yield()
         else if (!this.#readable) return
         if (this.#reader !== reader) return
@@ -187,6 +196,11 @@ class PartitionView {
     } finally {
       if (this.#reader === reader) this.#reading = false
     }
+  }
+
+  #isReady(): void {
+    this.#ready = true
+    this.#options.onReady()
   }
 
   #put({ key, value }: LogRecord): void {

@@ -159,7 +159,8 @@ export function knownTopology(config: Config, name: string): Topology {
   throw new UsageError(`there is no topology ${name}; ${hintFor(name, all)}`)
 }
 
-function hintFor(name: string, topologies: readonly Topology[]): string {
+/** What somebody may have meant who asked for a name that there is not. */
+export function hintFor(name: string, topologies: readonly Topology[]): string {
   const known = topologies.map((topology) => topology.name)
   const near = nearest(name, known)
   return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`

@@ -40,7 +40,7 @@ export const mail = Type.Object(
     maxAgeMs: milliseconds(
       'MILLRACE_MAIL_MAX_AGE_MS',
       2 * DAY_MS,
-      'What happened longer ago is no news: no mail is asked for.',
+      'What happened longer ago is no news: no mail is asked for. A mail that its server put off for that long has failed.',
     ),
     directory: filePath(
       'MILLRACE_MAIL_DIRECTORY',

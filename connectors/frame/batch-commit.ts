@@ -31,6 +31,8 @@ export class BatchCommits {
   readonly #ids: EventIdMakers
   readonly #now: () => number
   readonly #onRejected: (topic: string, reason: string) => void
+  /** By topic, where the log was at the beginning: a target that keeps positions may be behind it. */
+  readonly #begin: ReadonlyMap<string, number>
   #last: Checkpoint
 
   /** `last`: what the task's last commit left. */
@@ -45,6 +47,7 @@ export class BatchCommits {
     this.#outputs = new OutputCollector(options.log)
     this.#ids = new EventIdMakers(taskName(options.task))
     this.#last = options.last
+    this.#begin = new Map(options.last.positions.map(({ topic, offset }) => [topic, offset]))
     this.#now = options.now
     this.#onRejected = options.onRejected
   }
@@ -64,7 +67,7 @@ export class BatchCommits {
       this.#emit(one, produced.get(at) ?? [], rejected.get(at))
     }
     const outputs = this.#outputs.drain()
-    const checkpoint = (this.#last = { positions, ...this.#clocks(taken) })
+    const checkpoint = (this.#last = { positions: this.#ahead(positions), ...this.#clocks(taken) })
     const { sequence, times } = checkpoint
     return {
       task: this.#task,
@@ -83,6 +86,11 @@ export class BatchCommits {
     }
   }
 
+  /** Never back: what the log has of the records before is there already. */
+  #ahead(positions: readonly Position[]): Position[] {
+    return positions.map((at) => ({ ...at, offset: Math.max(at.offset, this.#begin.get(at.topic) ?? 0) }))
+  }
+
   #clocks(taken: readonly Taken[]): Pick<Checkpoint, 'times' | 'sequence'> {
     const { times, sequence } = this.#last
     const wallTime = Math.max(times.wallTime, this.#now())
@@ -97,19 +105,21 @@ export class BatchCommits {
       placeHigh: record.partition,
       placeLow: record.offset,
     })
-    if (refusal !== undefined) return this.#deadLetter(record.topic, refusal.reason, refusal.cause)
-    if (rejected !== undefined) return this.#deadLetter(record.topic, 'Rejected', rejected)
+    if (refusal !== undefined) return this.#deadLetter(record, refusal.reason, refusal.cause)
+    if (rejected !== undefined) return this.#deadLetter(record, 'Rejected', rejected)
     try {
       for (const { topic, key, value, timestamp } of produced)
         this.#outputs.emit(topic, key, value, timestamp, undefined, [])
     } catch (error) {
       // The target has it; what it answered is no record of its topic.
       this.#outputs.rollback()
-      this.#deadLetter(record.topic, 'OutputError', error)
+      this.#deadLetter(record, 'OutputError', error)
     }
   }
 
-  #deadLetter(topic: string, reason: string, cause: unknown): void {
+  /** Once for each record: what was set aside last is read again at each start until its target takes something behind it. */
+  #deadLetter({ topic, offset }: Position, reason: string, cause: unknown): void {
+    if (offset < (this.#begin.get(topic) ?? 0)) return
     this.#outputs.deadLetter(reason, cause)
     this.#onRejected(topic, reason)
   }

@@ -3,7 +3,8 @@
  *
  * closed → open (`failures` in a row) → half-open (after `openMs`: one try goes, the others wait) → closed, or open again.
  *
- * Only what says nothing of the records counts: an unavailable target, a delivery that took too long.
+ * Only what says nothing of the records counts: an unavailable target, a delivery that took too long. And only a delivery
+ * that was answered sets the count back: a target that was opened need not have been asked anything.
  */
 import type { Clock } from '../../streams/index.ts'
 import { pause } from './waiting.ts'
@@ -45,7 +46,7 @@ export class DeliveryBreaker {
     }
   }
 
-  /** The target answered, whatever it said. */
+  /** The target answered a delivery, whatever it said. */
   answered(): void {
     this.#inARow = 0
     if (this.#state !== 'closed') this.#to('closed')
@@ -59,7 +60,7 @@ export class DeliveryBreaker {
     if (this.#state !== 'open') this.#to('open')
   }
 
-  /** Whoever tried does not any more, and nothing is known. */
+  /** Whoever tried does not any more, and nothing is known: the next one may. */
   givenUp(): void {
     if (this.#state === 'half-open') this.#to('open')
   }

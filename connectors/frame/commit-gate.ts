@@ -7,7 +7,9 @@ export class CommitGate {
 
   /** Waits until commits may begin, then runs one. Throws the signal's reason, and what the commit throws. */
   async run<T>(signal: AbortSignal, commit: () => Promise<T>): Promise<T> {
-    await this.#latch.passed(signal)
+    // Looked at in the turn in which the commit begins: whoever waits at the latch goes on a turn later, and may find it
+    // shut again.
+    while (!this.#latch.isOpen && !signal.aborted) await this.#latch.passed(signal)
     signal.throwIfAborted()
     const running = commit()
     this.#underWay.add(running)

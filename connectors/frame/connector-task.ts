@@ -34,6 +34,7 @@ import { ConnectorInputs, type Taken } from './inputs.ts'
 import { backoffMs } from './policy.ts'
 import { startsOf } from './starts.ts'
 import { closeTarget, OpenFailure, openTarget, type TargetLifeParts } from './target-life.ts'
+import type { Turn, Turns } from './turns.ts'
 import { pause, settled } from './waiting.ts'
 
 /** Milliseconds between looks when nothing wakes the task. */
@@ -46,12 +47,13 @@ export interface ConnectorTaskParts extends TargetLifeParts {
   readonly log: Log
   readonly random: () => number
   readonly gate: CommitGate
+  readonly turns: Turns
   readonly delivery: Delivery
   /** The error says that the process cannot go on. */
   readonly onFatal: (error: Error) => void
 }
 
-/** How far an input is behind. */
+/** How far an input is behind; the offset is the next that is to be delivered and committed. */
 export interface ConnectorLag extends Position {
   readonly lagRecords: number
 }
@@ -59,11 +61,14 @@ export interface ConnectorLag extends Position {
 export class ConnectorTaskRun {
   readonly id: TaskId
   readonly #parts: ConnectorTaskParts
+  readonly #turn: Turn
   readonly #aborted = new AbortController()
   readonly #stopping = new AbortController()
   #epoch: number
   #known: readonly Position[] | undefined
   #inputs: ConnectorInputs | undefined
+  /** Taken from the inputs, and not committed yet. */
+  #inHand: readonly Taken[] = []
   #failure: Error | undefined
   #wake = (): void => {}
   readonly #run: Promise<void>
@@ -72,6 +77,7 @@ export class ConnectorTaskRun {
     this.id = id
     this.#epoch = epoch
     this.#parts = parts
+    this.#turn = parts.turns.make()
     this.#run = this.#sessions()
   }
 
@@ -104,7 +110,7 @@ export class ConnectorTaskRun {
 
   /** Throws what the log throws. */
   async lags(): Promise<readonly ConnectorLag[]> {
-    if (this.#inputs !== undefined) return this.#inputs.lags()
+    if (this.#inputs !== undefined) return this.#inputs.lags().map((lag) => this.#withInHand(lag))
     const { connector, log } = this.#parts
     return Promise.all(
       connector.inputs.map(async ({ name: topic }) => {
@@ -114,6 +120,12 @@ export class ConnectorTaskRun {
         return { topic, partition, offset, lagRecords: Math.max(0, end - offset) }
       }),
     )
+  }
+
+  /** What is in hand is behind too. */
+  #withInHand(lag: ConnectorLag): ConnectorLag {
+    const offset = this.#inHand.find(({ record }) => record.topic === lag.topic)?.record.offset
+    return offset === undefined ? lag : { ...lag, offset, lagRecords: lag.lagRecords + lag.offset - offset }
   }
 
   // --- sessions
@@ -169,6 +181,8 @@ export class ConnectorTaskRun {
         onProgress()
       }
     } finally {
+      this.#turn.end()
+      this.#inHand = []
       this.#inputs?.close()
       this.#inputs = undefined
       await closeTarget(this.#parts, target)
@@ -176,9 +190,9 @@ export class ConnectorTaskRun {
   }
 
   async #openInputs({ positions }: Checkpoint, target: Target): Promise<ConnectorInputs> {
-    const { connector, log } = this.#parts
+    const { connector, log, clock } = this.#parts
     const { partition } = this.id
-    const { inputs } = connector
+    const { inputs, restMs } = connector
     const from = await startsOf({ log, inputs, partition, committed: positions, taken: target.positions })
     return new ConnectorInputs({
       log,
@@ -187,6 +201,8 @@ export class ConnectorTaskRun {
       from,
       targetFrom: target.positions ?? [],
       rejects: (record) => target.rejects?.(record),
+      restMs,
+      now: () => clock.now(),
       onReadable: () => this.#wake(),
     })
   }
@@ -209,6 +225,7 @@ export class ConnectorTaskRun {
     const { policy, clock, going } = this.#parts
     const { signal } = this.#stopping
     const taken: Taken[] = []
+    this.#inHand = taken
     await going.passed(signal)
     const readable = this.#nextReadable()
     if (signal.aborted || inputs.gather(taken, policy)) return taken
@@ -248,15 +265,17 @@ export class ConnectorTaskRun {
     const records = taken.flatMap(({ incoming }) => incoming ?? [])
     if (records.length === 0) return this.#commit(commits.make({ taken, delivered: {}, positions: end }))
     let done = 0
-    const signals = { dropped: this.#aborted.signal, stopping: this.#stopping.signal }
+    const task = { dropped: this.#aborted.signal, stopping: this.#stopping.signal, turn: this.#turn }
     const batch = batchOf(records, taken, end)
-    for await (const part of this.#parts.delivery.parts(target, batch, signals)) {
+    for await (const part of this.#parts.delivery.parts(target, batch, task)) {
       const next = afterRecords(taken, done, part.count)
       const isLast = taken.slice(next).every(({ incoming }) => incoming === undefined)
       const to = isLast ? taken.length : next
       const positions = isLast ? end : movedOn(end, before, taken, to)
       await this.#commit(commits.make({ taken: taken.slice(done, to), delivered: part.delivered, positions }))
+      this.#turn.end()
       done = to
+      this.#inHand = taken.slice(done)
     }
   }
 

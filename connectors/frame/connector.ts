@@ -20,6 +20,11 @@ export interface Connector {
   /** Topics of what its deliveries give the log. */
   readonly outputs?: readonly AnyTopic[] | undefined
   readonly delivery?: Partial<DeliveryPolicy> | undefined
+  /**
+   * By name of an input: how long its records rest in the log before they are delivered, milliseconds from their append.
+   * Other inputs go on meanwhile.
+   */
+  readonly restMs?: Readonly<Record<string, number>> | undefined
   /** One target per task, opened when the task arrives here. What it throws is tried again. */
   open(task: ConnectorTask): Promise<Target>
 }
@@ -99,6 +104,7 @@ export interface Produced<K = any, V = any> {
 
 export interface Rejected {
   readonly record: Incoming
+  /** Operators see it: names of fields and codes, nothing of the contents. */
   readonly reason: string
 }
 

@@ -15,7 +15,7 @@ import {
   TaskInput,
 } from '../../streams/index.ts'
 import type { AnyTopic } from '../../streams/index.ts'
-import type { DeliveryPolicy, Incoming, Target } from './connector.ts'
+import type { Connector, DeliveryPolicy, Incoming, Target } from './connector.ts'
 
 /** A record that was taken from an input, and what is to become of it. */
 export interface Taken {
@@ -35,6 +35,9 @@ export interface ConnectorInputsOptions {
   /** What the target has before these is not delivered again. */
   readonly targetFrom: readonly Position[]
   readonly rejects: Target['rejects']
+  readonly restMs: Connector['restMs']
+  /** Epoch milliseconds. */
+  readonly now: () => number
   readonly onReadable: () => void
 }
 
@@ -42,11 +45,16 @@ export class ConnectorInputs {
   readonly #inputs: readonly TaskInput[]
   readonly #targetFrom: ReadonlyMap<string, number>
   readonly #rejects: (record: Incoming) => string | undefined
+  readonly #restMs: Readonly<Record<string, number>>
+  readonly #now: () => number
 
-  constructor({ log, topics, partition, from, targetFrom, rejects, onReadable }: ConnectorInputsOptions) {
+  constructor(options: ConnectorInputsOptions) {
+    const { log, topics, partition, from, targetFrom, rejects, restMs, now, onReadable } = options
     const starts = new Map(from.map(({ topic, offset }) => [topic, offset]))
     this.#targetFrom = new Map(targetFrom.map(({ topic, offset }) => [topic, offset]))
     this.#rejects = (record) => rejects?.(record)
+    this.#restMs = restMs ?? {}
+    this.#now = now
     this.#inputs = topics.map((topic) => {
       // Nothing here orders or closes by event time; what has no value is news where a topic is compacted.
       const onNullValue = topic.cleanup === 'compact' ? 'pass' : 'dead-letter'
@@ -68,12 +76,12 @@ export class ConnectorInputs {
     })
   }
 
-  /** Adds what is at hand until the batch is full; answers whether it is. Throws the fault of a reader. */
+  /** Adds what is at hand and has rested until the batch is full; answers whether it is. Throws the fault of a reader. */
   gather(batch: Taken[], policy: DeliveryPolicy): boolean {
     let bytes = 0
     for (const { record } of batch) bytes += bytesOf(record)
     while (batch.length < policy.batchRecords && bytes < policy.batchBytes) {
-      const input = lowestTimestamp(this.#inputs)
+      const input = lowestTimestamp(this.#inputs.filter((one) => this.#mayGo(one)))
       const head = input?.head
       if (input === undefined || head === undefined) {
         for (const { fault } of this.#inputs) if (fault !== undefined) throw fault
@@ -84,6 +92,11 @@ export class ConnectorInputs {
       batch.push(this.#taken(head))
     }
     return true
+  }
+
+  #mayGo({ source, head }: TaskInput): boolean {
+    const rest = this.#restMs[source.topic.name] ?? 0
+    return rest === 0 || head === undefined || this.#now() - head.record.appendTime >= rest
   }
 
   #taken({ record, key, value, timestamp, refusal }: Head): Taken {

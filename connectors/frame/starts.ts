@@ -29,7 +29,8 @@ export function startsOf(options: StartsOptions): Promise<Position[]> {
         const where = `${topic}-${partition} ends at ${highWatermark}`
         throw new StreamsError('OFFSET_OUT_OF_RANGE', `the target is at ${fromTarget}, and ${where}`)
       }
-      // What only the log is to have, dead letters, may be missing up to where the target is.
+      // What only the log is to have, dead letters, may be missing up to where the target is; what the target is to have
+      // up to where the log is, where it was emptied or restored.
       return { topic, partition, offset: Math.min(fromTarget, fromLog) }
     }),
   )

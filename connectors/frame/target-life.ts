@@ -42,7 +42,8 @@ export async function openTarget(
     const partitions = connector.inputs.map(({ name: topic }) => ({ topic, partition }))
     const topicId = (topic: string): string => log.topicId(topic)
     const target = await connector.open({ partitions, topicId, signal: dropped })
-    breaker.answered()
+    // Many open without a word to anybody: only a delivery is an answer.
+    breaker.givenUp()
     return target
   } catch (error) {
     if (isUnavailable(error)) breaker.unavailable()

@@ -1,6 +1,9 @@
 /**
  * Sends what `mail.requested` asks for, and says on `mail.sent` what became of it.
  *
+ * A mail that the server puts off is asked for again on `mail.retry.requested`, whose records rest there for a while: so
+ * nobody else waits for a full mailbox.
+ *
  * At least once: a crash between the mail server's answer and the commit sends a mail again, with the same Message-ID.
  *
  * Addresses are opened here and go nowhere but to the transport: not into topics, dead letters, log lines or metrics
@@ -12,12 +15,12 @@ import type { Connector, DeliveryPolicy, Incoming } from '../frame/connector.ts'
 import { eachRecord, type RecordOutcome } from '../frame/each-record.ts'
 import { isUnavailable } from '../frame/failures.ts'
 import { TokenBucket } from './rate.ts'
-import { type MailFacts, renderMail } from './render.ts'
+import { type MailFacts, mailTemplates, renderMail } from './render.ts'
 import { isAddress, type MailOutcome, type MailTransport, type OutgoingMail } from './transport.ts'
 import { languageOf, type MailLanguage } from './words.ts'
 
 export interface MailConnectorOptions {
-  readonly topics: Pick<Topics, 'mailRequested' | 'mailSent' | 'mailSuppressed'>
+  readonly topics: Pick<Topics, 'mailRequested' | 'mailRetryRequested' | 'mailSent' | 'mailSuppressed'>
   readonly clock: Clock
   readonly openTransport: () => Promise<MailTransport>
   readonly addressee: Addressees
@@ -31,6 +34,10 @@ export interface MailConnectorOptions {
   readonly perSecond: number
   /** Mails under way at a time. */
   readonly concurrency: number
+  /** A mail that was put off is tried again after this, milliseconds. */
+  readonly retryAfterMs: number
+  /** A mail that is put off this long after the first time has failed, milliseconds. */
+  readonly giveUpAfterMs: number
   readonly delivery?: Partial<DeliveryPolicy> | undefined
 }
 
@@ -52,13 +59,14 @@ export interface Addressee {
 const NO_CURRENCY = 'XXX'
 
 export function mailConnector(options: MailConnectorOptions): Connector {
-  const { topics, clock, perSecond, concurrency, openTransport, delivery } = options
+  const { topics, clock, perSecond, concurrency, openTransport, delivery, retryAfterMs } = options
   // One for all tasks of this process.
   const bucket = new TokenBucket(clock, perSecond)
   return {
     name: 'mail',
-    inputs: [topics.mailRequested],
-    outputs: [topics.mailSent, topics.mailSuppressed],
+    inputs: [topics.mailRequested, topics.mailRetryRequested],
+    outputs: [topics.mailSent, topics.mailSuppressed, topics.mailRetryRequested],
+    restMs: { [topics.mailRetryRequested.name]: retryAfterMs },
     // What was sent of a batch before a crash is sent again: few at a time.
     delivery: { batchRecords: 50, ...delivery },
     async open() {
@@ -104,7 +112,21 @@ async function sendOne(
     },
     signal,
   )
-  return ended(sending, record, outcome.status, outcome.status === 'SENT' ? undefined : outcome.codes)
+  if (outcome.status === 'SENT') return ended(sending, record, 'SENT')
+  if (outcome.status !== 'DEFERRED') return ended(sending, record, outcome.status, outcome.codes)
+  return deferred(sending, record) ?? ended(sending, record, 'FAILED', outcome.codes)
+}
+
+/** Nothing where it was put off for too long. */
+function deferred(
+  { topics, clock, giveUpAfterMs }: Sending,
+  { recordKey, value: mail, timestamp }: Incoming<string, MailRequested>,
+): RecordOutcome {
+  const now = clock.now()
+  const deferredSince = mail.deferredSince ?? now
+  if (now - deferredSince >= giveUpAfterMs) return undefined
+  const value = { ...mail, deferredSince }
+  return { outputs: [{ topic: topics.mailRetryRequested, key: recordKey, value, timestamp }] }
 }
 
 /** What else a transport throws may quote the address, and would go into a dead letter (I25). */
@@ -134,20 +156,14 @@ function ended(
   }
 }
 
-const TEMPLATES: ReadonlySet<string> = new Set<MailFacts['template']>([
-  'order-completed',
-  'order-failed',
-  'refund',
-  'coupon-issued',
-])
-
 /** Nothing where there is no such template. */
 function factsOf(mail: MailRequested, titles: MailConnectorOptions['titles']): MailFacts | undefined {
-  const [template = '', returnId] = mail.template.split('#', 2)
-  if (!TEMPLATES.has(template)) return undefined
+  const [name, returnId] = mail.template.split('#', 2)
+  const template = mailTemplates.find((known) => known === name)
+  if (template === undefined) return undefined
   const named = titles(mail.items.map(({ productId }) => productId))
   return {
-    template: template as MailFacts['template'],
+    template,
     orderId: mail.orderId,
     couponId: mail.couponId ?? '',
     returnId,

@@ -2,9 +2,13 @@
 import { type Html, html } from './html.ts'
 import { type Language, languages, type MailLanguage, type Wording, type Written } from './words.ts'
 
+export const mailTemplates = ['order-completed', 'order-failed', 'refund', 'coupon-issued'] as const
+
+export type MailTemplate = (typeof mailTemplates)[number]
+
 /** What a mail tells. */
 export interface MailFacts {
-  readonly template: 'order-completed' | 'order-failed' | 'refund' | 'coupon-issued'
+  readonly template: MailTemplate
   readonly orderId: string
   readonly couponId: string
   readonly returnId: string | undefined

@@ -16,13 +16,15 @@ export interface OutgoingMail {
 /** `codes`: of the server, for example `550 5.1.1`; never its words, which quote addresses. */
 export type MailOutcome =
   | { readonly status: 'SENT' }
-  /** Nobody has this address, or it takes nothing from us. */
+  /** There is nobody at this address. */
   | { readonly status: 'BOUNCED'; readonly codes: string }
-  /** The server refuses this mail for good, wherever it goes. */
+  /** The server refuses this mail for good. */
   | { readonly status: 'FAILED'; readonly codes: string }
+  /** The server does not take this mail now; others it may take. */
+  | { readonly status: 'DEFERRED'; readonly codes: string }
 
 export interface MailTransport {
-  /** Rejects with an `Unavailable` for what may go better later. */
+  /** Rejects with an `Unavailable` where the server takes no mail at all. */
   send(mail: OutgoingMail, signal: AbortSignal): Promise<MailOutcome>
   /** Idempotent. */
   close(): Promise<void>

@@ -1,5 +1,5 @@
 /** What mails say, in each language. Pure text: what is put in is escaped by whoever renders. */
-import type { MailFacts } from './render.ts'
+import type { MailFacts, MailTemplate } from './render.ts'
 
 export const mailLanguages = ['en', 'ko'] as const
 
@@ -30,7 +30,7 @@ export interface Language {
   readonly farewell: (shop: string) => string
   readonly automatic: string
   readonly quantity: (count: number) => string
-  readonly templates: Readonly<Record<MailFacts['template'], Words>>
+  readonly templates: Readonly<Record<MailTemplate, Words>>
 }
 
 const en: Language = {

@@ -64,6 +64,16 @@ export class OutboxTable {
     return rows.map((row) => ({ ...row, createdAt: Number(row.createdAt) }))
   }
 
+  /** How many are not published, of so many at most. */
+  async countWaiting(most: number): Promise<number> {
+    const { rows } = await this.#client.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM (
+         SELECT 1 FROM ${this.#name} WHERE published_at IS NULL AND refused IS NULL LIMIT $1) AS waiting`,
+      [most],
+    )
+    return rows[0]?.n ?? 0
+  }
+
   async published(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return
     await this.#client.query(

@@ -20,16 +20,6 @@ import type {
   ReversedItem,
 } from '../../schemas/index.ts'
 
-export const mailTemplates = ['order-completed', 'order-failed', 'refund', 'coupon-issued'] as const
-
-export type MailTemplate = (typeof mailTemplates)[number]
-
-/** Name of the template that renders the mail; nothing where there is none of this name. */
-export function templateOf({ template }: Pick<MailRequested, 'template'>): MailTemplate | undefined {
-  const [name] = template.split('#', 1)
-  return mailTemplates.find((known) => known === name)
-}
-
 /** What the mail is about: its record's key. */
 export function mailSubject({
   orderId,
@@ -119,5 +109,6 @@ function mail({ orderId, userId, template, userCouponId }: About): MailRequested
     email: null,
     locale: null,
     suppressed: false,
+    deferredSince: null,
   }
 }

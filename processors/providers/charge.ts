@@ -6,7 +6,8 @@
  *     FAILED, or paid and wholly given back ── request of a higher epoch ──► ASKING
  *
  * 1. While it is ASKING, it is asked for: nothing but the provider's word ends it.
- * 2. One charge at a time: a higher epoch waits until what became of the one before is known.
+ * 2. One charge at a time: a higher epoch waits until what became of the one before, and of what it was asked to give
+ *    back, is known.
  * 3. "There is none" counts only where no charge can come any more: the provider makes none after the deadline, and a
  *    lookup that was asked for `graceMs` after it has seen all that were made.
  * 4. The same request again says that the order no longer waits (it turned round): from then on nothing is charged, only
@@ -19,10 +20,12 @@ import { idempotencyKey } from './idempotency.ts'
 /** What becomes of a request: `NEW` is asked for, `REPEAT` is told as it is, `WAIT` when it is known. */
 export type ChargeHandling = 'NEW' | 'REPEAT' | 'WAIT' | 'OUTDATED'
 
-/** @param stands whether what was paid is still there, if only in part */
+/** What is left of a payment: something, nothing, or nothing once all that was asked for is paid back. */
+export type Remains = 'SOME' | 'NONE' | 'UNKNOWN'
+
 export function requestCharge(
   before: GatewayCharge | undefined,
-  stands: boolean,
+  remains: Remains,
   orderId: string,
   terms: ChargeTerms,
   now: number,
@@ -33,7 +36,9 @@ export function requestCharge(
   if (epoch < known) return { handling: 'OUTDATED', charge: before }
   if (before.state === 'ASKING') return { handling: 'WAIT', charge: askedMeanwhile(before, terms) }
   if (epoch === known) return { handling: 'REPEAT', charge: before }
-  if (stands) return { handling: 'REPEAT', charge: { ...before, terms: { ...before.terms, epoch } } }
+  if (remains === 'SOME')
+    return { handling: 'REPEAT', charge: { ...before, terms: { ...before.terms, epoch } } }
+  if (remains === 'UNKNOWN') return { handling: 'WAIT', charge: waitingFor(before, terms) }
   return { handling: 'NEW', charge: newCharge(before, orderId, terms, now) }
 }
 
@@ -44,6 +49,17 @@ function askedMeanwhile(before: GatewayCharge, terms: ChargeTerms): GatewayCharg
   // The one that waits is no longer wanted either.
   if (epoch === before.next.epoch) return { ...before, lookOnly: true, next: null }
   return before
+}
+
+/** What was paid is being paid back. The one that waits, asked for again, is no longer wanted. */
+function waitingFor(before: GatewayCharge, terms: ChargeTerms): GatewayCharge {
+  if (before.next === null || terms.epoch > before.next.epoch) return { ...before, next: terms }
+  return terms.epoch === before.next.epoch ? { ...before, next: null } : before
+}
+
+/** What is left of the payment serves the request that waited for what becomes of it. */
+export function servesNext(before: GatewayCharge): GatewayCharge {
+  return { ...before, terms: takenOver(before), next: null }
 }
 
 /** Of the terms, after the one before has come to nothing. */

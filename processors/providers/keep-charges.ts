@@ -9,7 +9,15 @@ import type {
 import type { LogRecord } from '../../streams/index.ts'
 import { pastCauseOf } from '../../streams/kit/index.ts'
 import { answerBy, askAgainAt } from './asking.ts'
-import { chargeCall, hearOfCharge, newCharge, requestCharge, settledAt } from './charge.ts'
+import {
+  chargeCall,
+  hearOfCharge,
+  newCharge,
+  type Remains,
+  requestCharge,
+  servesNext,
+  settledAt,
+} from './charge.ts'
 import { chargedElsewhere, wasAnswered } from './elsewhere.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
 import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
@@ -27,7 +35,7 @@ export function charge(
     context.dropped('AnsweredElsewhere')
     return epoch > before.terms.epoch ? keepCharge(rules, orderId, { ...before, terms }, context) : undefined
   }
-  const requested = requestCharge(before, stands(orderId, before, context), orderId, terms, wallTime)
+  const requested = requestCharge(before, remains(orderId, before, context), orderId, terms, wallTime)
   if (requested.handling === 'OUTDATED') return context.dropped('OutdatedPayment')
   if (requested.handling === 'NEW') return askForCharge(rules, orderId, requested.charge, context)
   if (requested.charge !== before) keepCharge(rules, orderId, requested.charge, context)
@@ -49,20 +57,39 @@ export function paidElsewhere(
     const known = stores.payments.get([orderId, paymentKey]) !== undefined
     // Of a charge that nobody asked for, told by its webhook.
     if (known && before === undefined) return
-    if (!known) keepPayment(rules, [orderId, paymentKey], { amount, refunded: 0 }, context)
+    if (!known) keepPayment(rules, [orderId, paymentKey], { amount, refunded: 0, pending: 0 }, context)
   }
   keepCharge(rules, orderId, chargedElsewhere(before, result, rules.currency, origin), context)
 }
 
-/** Whether anything is left of what was paid. */
-function stands(
+function remains(
   orderId: string,
   charge: GatewayCharge | undefined,
   { stores }: PaymentGatewayContext,
-): boolean {
-  if (charge?.state !== 'SUCCEEDED' || charge.paymentKey === null) return false
+): Remains {
+  if (charge?.state !== 'SUCCEEDED' || charge.paymentKey === null) return 'NONE'
   const payment = stores.payments.get([orderId, charge.paymentKey])
-  return payment !== undefined && payment.refunded < payment.amount
+  if (payment === undefined) return 'NONE'
+  if (payment.refunded < payment.amount) return 'SOME'
+  return payment.pending > 0 ? 'UNKNOWN' : 'NONE'
+}
+
+/** What became of a refund is known: a request that waited for it is charged, or served by what is still there. */
+export function chargeWaiting(
+  rules: PaymentGatewayRules,
+  orderId: string,
+  context: PaymentGatewayContext,
+): void {
+  const before = context.stores.charges.get(orderId)
+  if (before?.state !== 'SUCCEEDED' || before.next === null) return
+  const left = remains(orderId, before, context)
+  if (left === 'UNKNOWN') return
+  if (left === 'NONE')
+    return askForCharge(rules, orderId, newCharge(before, orderId, before.next, context.wallTime), context)
+  const charge = servesNext(before)
+  keepCharge(rules, orderId, charge, context)
+  if (charge.terms.command !== null) context.causedBy(charge.terms.command)
+  context.emit.paid(orderId, resultOf(orderId, charge, context))
 }
 
 /** The durable timer `charge` of an order: no answer, or none that ends it. */
@@ -143,7 +170,7 @@ function tellPaid(
   if (status !== 'SUCCEEDED' || paymentKey === null || amount === null) return false
   const { stores, emit } = context
   if (stores.payments.get([orderId, paymentKey]) !== undefined) return false
-  keepPayment(rules, [orderId, paymentKey], { amount, refunded: 0 }, context)
+  keepPayment(rules, [orderId, paymentKey], { amount, refunded: 0, pending: 0 }, context)
   const command = charge?.next?.command ?? charge?.terms.command ?? null
   if (command !== null) context.causedBy(command)
   emit.paid(orderId, { orderId, paymentKey, amount, status: 'SUCCESS', failureCode: null })
@@ -213,13 +240,14 @@ function keepCharge(
   timers.forgetCharge.schedule(orderId, wallTime + keeping.keepDoneMs)
 }
 
-/** What is not known yet is never forgotten. */
+/** What is not known yet, or waited for, is never forgotten. */
 export function forgetCharge(
   { keeping }: PaymentGatewayRules,
   orderId: string,
   { stores, timers, wallTime }: PaymentGatewayContext,
 ): void {
-  if (stores.charges.get(orderId)?.state !== 'ASKING') return stores.charges.delete(orderId)
+  const charge = stores.charges.get(orderId)
+  if (charge?.state !== 'ASKING' && (charge?.next ?? null) === null) return stores.charges.delete(orderId)
   timers.forgetCharge.schedule(orderId, wallTime + keeping.keepDoneMs)
 }
 

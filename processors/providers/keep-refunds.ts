@@ -11,8 +11,9 @@ import { pairKey } from '../keeping.ts'
 import { answerBy, askAgainAt } from './asking.ts'
 import { refundedElsewhere, wasAnswered } from './elsewhere.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
+import { chargeWaiting } from './keep-charges.ts'
 import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
-import { freed, hearOfRefund, laidBy, refundCall, refundKey, requestRefund } from './refund.ts'
+import { afterRefund, hearOfRefund, refundCall, refundKey, requestRefund } from './refund.ts'
 
 type RefundKey = [orderId: string, refundId: string]
 
@@ -53,8 +54,9 @@ export function paidBackElsewhere(
   const refund = refundedElsewhere(before, result, origin)
   keepRefund(rules, key, refund, context)
   if (refund.state !== 'REFUNDED' || before?.state === 'REFUNDED') return
-  const payment = laidBy(context.stores.payments.get([orderId, paymentKey]), amount)
-  if (payment !== undefined) keepPayment(rules, [orderId, paymentKey], payment, context)
+  const payment = context.stores.payments.get([orderId, paymentKey])
+  if (payment === undefined) return
+  keepPayment(rules, [orderId, paymentKey], { ...payment, refunded: payment.refunded + amount }, context)
 }
 
 /** The durable timer `refund`: no answer, or none that ends it. */
@@ -119,19 +121,12 @@ export function heardOfRefund(
   const refund = { ...heard.row, asking: allClear(heard.row.asking, about(key), context, origin) }
   timers.refund.cancel(pairKey(key))
   keepRefund(rules, key, refund, context)
-  if (refund.state === 'FAILED') giveFree(rules, orderId, refund, context)
+  const payment = stores.payments.get([orderId, refund.paymentKey])
+  if (payment !== undefined)
+    keepPayment(rules, [orderId, refund.paymentKey], afterRefund(payment, refund), context)
   if (refund.command !== null) context.causedBy(refund.command)
   tell(key, refund, context)
-}
-
-function giveFree(
-  rules: PaymentGatewayRules,
-  orderId: string,
-  { paymentKey, amount }: GatewayRefund,
-  context: PaymentGatewayContext,
-): void {
-  const payment = freed(context.stores.payments.get([orderId, paymentKey]), amount)
-  if (payment !== undefined) keepPayment(rules, [orderId, paymentKey], payment, context)
+  chargeWaiting(rules, orderId, context)
 }
 
 function tell([orderId, refundId]: RefundKey, refund: GatewayRefund, { emit }: PaymentGatewayContext): void {

@@ -38,6 +38,7 @@ export function requestRefund(
     asking: beginAsking(before?.asking ?? notAsked, now),
     command: null,
     elsewhere: null,
+    counted: payment !== undefined,
   }
   if (payment !== undefined && payment.refunded + amount > payment.amount) {
     return { handling: 'REFUSED', refund: { ...refund, state: 'FAILED', reason: 'EXCEEDS_PAID' }, payment }
@@ -78,12 +79,24 @@ export function hearOfRefund(
   return { kind: 'AGAIN', row: before }
 }
 
-/** A refund that came to nothing is money that can be paid back still. */
-export function freed(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
-  return laidBy(payment, -amount)
+/**
+ * What the payment is once the refund is known: what came to nothing is money that can be paid back still. One that was
+ * asked for before the payment was known is in its sums only once it is paid back.
+ */
+export function afterRefund(
+  payment: GatewayPayment,
+  { state, amount, counted }: Pick<GatewayRefund, 'state' | 'amount' | 'counted'>,
+): GatewayPayment {
+  const { refunded, pending } = payment
+  if (!counted) return state === 'REFUNDED' ? { ...payment, refunded: refunded + amount } : payment
+  return {
+    ...payment,
+    refunded: state === 'FAILED' ? refunded - amount : refunded,
+    pending: pending - amount,
+  }
 }
 
-/** So much more of it is paid back, or about to be. */
-export function laidBy(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
-  return payment === undefined ? undefined : { ...payment, refunded: payment.refunded + amount }
+function laidBy(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {
+  if (payment === undefined) return undefined
+  return { ...payment, refunded: payment.refunded + amount, pending: payment.pending + amount }
 }

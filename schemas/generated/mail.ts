@@ -38,11 +38,13 @@ export interface MailRequested {
   readonly locale: Buffer | null
   /** A mail to this address came back: nothing is sent. */
   readonly suppressed: boolean
+  /** When the mail server put it off for the first time; null until then. Epoch milliseconds. */
+  readonly deferredSince: number | null
 }
 
 export const mailRequestedSchema: RecordSchema<MailRequested> = {
   name: 'millrace.mail.MailRequested',
-  version: 2,
+  version: 3,
   definition: {
     "type": "record",
     "name": "MailRequested",
@@ -120,6 +122,12 @@ export const mailRequestedSchema: RecordSchema<MailRequested> = {
         "type": "boolean",
         "default": false,
         "doc": "A mail to this address came back: nothing is sent."
+      },
+      {
+        "name": "deferredSince",
+        "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+        "default": null,
+        "doc": "When the mail server put it off for the first time; null until then."
       }
     ]
   },

@@ -45,8 +45,8 @@ export const adjustmentSchema: RecordSchema<Adjustment> = {
 export interface AnswerElsewhere {
   /** Of the newest answer. Epoch milliseconds. */
   readonly at: number
-  /** The eventId of the command; null = not known. */
-  readonly to: string | null
+  /** The eventIds of the newest commands that were answered, as far as answers say. */
+  readonly to: readonly string[]
 }
 
 /** Counts of the streams just before a request offset; -1 = the stream is not there yet. */
@@ -990,9 +990,8 @@ export const gatewayChargeSchema: RecordSchema<GatewayCharge> = {
               },
               {
                 "name": "to",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "The eventId of the command; null = not known."
+                "type": {"type": "array", "items": "string"},
+                "doc": "The eventIds of the newest commands that were answered, as far as answers say."
               }
             ]
           }
@@ -1146,9 +1145,8 @@ export const gatewayDeliverySchema: RecordSchema<GatewayDelivery> = {
               },
               {
                 "name": "to",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "The eventId of the command; null = not known."
+                "type": {"type": "array", "items": "string"},
+                "doc": "The eventIds of the newest commands that were answered, as far as answers say."
               }
             ]
           }
@@ -1166,6 +1164,8 @@ export interface GatewayPayment {
   readonly amount: number
   /** Paid back, or about to be. */
   readonly refunded: number
+  /** Of `refunded`: what is not known to be paid back yet. */
+  readonly pending: number
 }
 
 export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
@@ -1178,7 +1178,12 @@ export const gatewayPaymentSchema: RecordSchema<GatewayPayment> = {
     "doc": "Money that the provider has taken.",
     "fields": [
       {"name": "amount", "type": "long", "doc": "Minor units."},
-      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."}
+      {"name": "refunded", "type": "long", "doc": "Paid back, or about to be."},
+      {
+        "name": "pending",
+        "type": "long",
+        "doc": "Of `refunded`: what is not known to be paid back yet."
+      }
     ]
   },
 }
@@ -1199,6 +1204,8 @@ export interface GatewayRefund {
   readonly command: PastCauseState | null
   /** What is known of it is somebody else's answer. */
   readonly elsewhere: AnswerElsewhere | null
+  /** Whether it is in the sums of its payment. */
+  readonly counted: boolean
 }
 
 export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
@@ -1288,15 +1295,20 @@ export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
               },
               {
                 "name": "to",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "The eventId of the command; null = not known."
+                "type": {"type": "array", "items": "string"},
+                "doc": "The eventIds of the newest commands that were answered, as far as answers say."
               }
             ]
           }
         ],
         "default": null,
         "doc": "What is known of it is somebody else's answer."
+      },
+      {
+        "name": "counted",
+        "type": "boolean",
+        "default": true,
+        "doc": "Whether it is in the sums of its payment."
       }
     ]
   },

@@ -498,7 +498,86 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     id: 60,
     name: 'millrace.mail.MailRequested',
     version: 2,
-    definition: mailRequestedSchema.definition,
+    definition: {
+      "type": "record",
+      "name": "MailRequested",
+      "namespace": "millrace.mail",
+      "doc": "A mail to a customer; one per order and template. What it is sent to is sealed with the user's key from privacy.key and unreadable once that key is deleted.",
+      "fields": [
+        {"name": "mailId", "type": "string"},
+        {"name": "orderId", "type": "string", "doc": "Empty where it is about no order."},
+        {"name": "userId", "type": "string"},
+        {
+          "name": "template",
+          "type": "string",
+          "doc": "Name of the template; of a return's refund with # and the returnId after it."
+        },
+        {"name": "userCouponId", "type": ["null", "string"], "default": null},
+        {"name": "couponId", "type": ["null", "string"], "default": null},
+        {
+          "name": "items",
+          "type": {
+            "type": "array",
+            "items": {
+              "type": "record",
+              "name": "MailItem",
+              "namespace": "millrace.mail",
+              "doc": "One line of what a mail lists.",
+              "fields": [
+                {"name": "productId", "type": "string"},
+                {"name": "quantity", "type": "long"},
+                {"name": "amount", "type": "long", "doc": "Minor units, of all of the quantity."}
+              ]
+            }
+          },
+          "default": []
+        },
+        {
+          "name": "amount",
+          "type": ["null", "long"],
+          "default": null,
+          "doc": "What was paid or given back, minor units."
+        },
+        {"name": "currency", "type": ["null", "string"], "default": null},
+        {
+          "name": "reason",
+          "type": ["null", "string"],
+          "default": null,
+          "doc": "Of an order that failed: the step."
+        },
+        {
+          "name": "refunded",
+          "type": "boolean",
+          "default": false,
+          "doc": "Of an order that failed: whether money goes back."
+        },
+        {
+          "name": "happenedAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null,
+          "doc": "Time of what it tells."
+        },
+        {
+          "name": "expiresAt",
+          "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}],
+          "default": null,
+          "doc": "First instant at which a coupon can no longer be used."
+        },
+        {
+          "name": "email",
+          "type": ["null", "bytes"],
+          "default": null,
+          "doc": "Sealed; null where the shop has none."
+        },
+        {"name": "locale", "type": ["null", "bytes"], "default": null, "doc": "Sealed."},
+        {
+          "name": "suppressed",
+          "type": "boolean",
+          "default": false,
+          "doc": "A mail to this address came back: nothing is sent."
+        }
+      ]
+    },
   },
   {
     id: 61,
@@ -547,6 +626,12 @@ export const recordedSchemas: readonly RecordedSchema[] = [
     name: 'millrace.point.PointBooked',
     version: 1,
     definition: pointBookedSchema.definition,
+  },
+  {
+    id: 91,
+    name: 'millrace.mail.MailRequested',
+    version: 3,
+    definition: mailRequestedSchema.definition,
   },
   {
     id: null,

@@ -91,22 +91,30 @@ describe('I26: an operator', () => {
     const started = start({ tokens: TOKENS })
     const { api, pipeline } = started
     const url = '/v1/ops/mail/suppressed'
-    const get = async () => (await api.app.inject({ method: 'GET', url, headers: admin })).json() as object
+    const get = async (query = '') =>
+      (await api.app.inject({ method: 'GET', url: url + query, headers: admin })).json() as object
     const release = async (userId: string) =>
       (
         await api.app.inject({ method: 'POST', url: `${url}/${userId}/release`, headers: admin })
       ).json() as object
     expect(await get()).toMatchObject({ code: 'MAIL_OFF' })
     pipeline.suppressed = [
-      { userId: 'ann', reason: '550 5.1.1', mailId: 'm1', at: 1 },
       { userId: 'bob', reason: '550', mailId: 'm2', at: 2 },
+      { userId: 'ann', reason: '550 5.1.1', mailId: 'm1', at: 1 },
     ]
     expect(await get()).toMatchObject({ suppressed: [{ userId: 'bob' }, { userId: 'ann' }] })
-    expect(await release('cleo')).toMatchObject({ code: 'NOT_SUPPRESSED' })
-    expect(await release('ann')).toEqual({ userId: 'ann', status: 'RELEASED' })
-    expect(pipeline.records.map(({ topic }) => topic)).toEqual(['ops.audit', 'mail.suppressed'])
+    expect(await get('?limit=1')).toEqual({ suppressed: [pipeline.suppressed[0]] })
+    expect(await get('?limit=1001')).toMatchObject({ code: 'INVALID_REQUEST' })
+    expect(await release('ann')).toEqual({ userId: 'ann', status: 'RELEASED', known: true })
+    // It may have bounced too long ago to be known here.
+    expect(await release('cleo')).toEqual({ userId: 'cleo', status: 'RELEASED', known: false })
+    const written = ['ops.audit', 'mail.suppressed']
+    expect(pipeline.records.map(({ topic }) => topic)).toEqual([...written, ...written])
     expect(pipeline.records[1]?.value).toBeNull()
-    expect(pipeline.audits).toMatchObject([{ action: 'mail.release', target: 'ann' }])
+    expect(pipeline.audits).toMatchObject([
+      { action: 'mail.release', target: 'ann' },
+      { action: 'mail.release', target: 'cleo', before: null },
+    ])
   })
 
   it('who pauses a connector is on record before it pauses; one that is paused already is not paused again', async () => {
@@ -123,6 +131,18 @@ describe('I26: an operator', () => {
     expect((await turn('resume')).statusCode).toBe(503)
     expect(pipeline.isConnectorPaused('mail')).toBe(true)
     expect((await turn('pause', 'fax')).json()).toMatchObject({ code: 'UNKNOWN_CONNECTOR' })
+  })
+
+  it('who pauses a connector before it is known whether it is paused is told to come again', async () => {
+    const { api, pipeline } = start({ tokens: TOKENS })
+    const pause = () =>
+      api.app.inject({ method: 'POST', url: '/v1/ops/connectors/mail/pause', headers: admin })
+    pipeline.restoring = true
+    expect((await pause()).statusCode).toBe(503)
+    expect(pipeline.records).toEqual([])
+    pipeline.restoring = false
+    expect((await pause()).json()).toMatchObject({ state: 'paused' })
+    expect(pipeline.records.map(({ topic }) => topic)).toEqual(['ops.audit', 'ops.connector'])
   })
 
   it('whose action cannot be put on record does nothing', async () => {

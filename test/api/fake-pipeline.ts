@@ -5,6 +5,7 @@
 import type {
   ConnectorReport,
   SuppressedMail,
+  SuppressedMails,
   CampaignView,
   CopyPort,
   DeadLetterCauses,
@@ -347,11 +348,17 @@ export class FakePipeline extends FakeUsers implements Pipeline {
     )
   }
 
-  suppressedMails(): readonly SuppressedMail[] | undefined {
-    return this.suppressed
+  suppressedMails(): SuppressedMails | undefined {
+    const known = this.suppressed
+    if (known === undefined) return undefined
+    return {
+      newest: (limit) => known.slice(0, limit),
+      of: (userId) => known.find((one) => one.userId === userId),
+    }
   }
 
   isConnectorPaused(name: string): boolean | undefined {
+    this.#read()
     return this.connectorsPaused.get(name)
   }
 

@@ -19,7 +19,7 @@ const seed = seedOfRun()
 const kills = crashRuns(6)
 const SHOPPERS = 3
 
-vi.setConfig({ testTimeout: 60_000 + kills * 10_000 })
+vi.setConfig({ testTimeout: 90_000 + kills * 20_000 })
 
 /** One session of the shop: its own orders, each in several rows; a third of its transactions roll back. */
 class Shopper {
@@ -73,12 +73,14 @@ test(`after ${kills} kills -9 all that was committed is in the log, in order, un
     await shopping
   }
   const last = startChild(script, [directory, url])
+  // The shop was quicker than who publishes, and the longer it was killed the more waits.
+  let waiting = -1
+  const limits = { timeoutMs: 30_000 + kills * 10_000, describe: () => `${waiting} rows wait` }
   await eventually(async () => {
-    const { rows } = await client.query<{ n: number }>(
-      'SELECT count(*)::int AS n FROM outbox WHERE published_at IS NULL',
-    )
-    return rows[0]?.n === 0
-  })
+    const sql = 'SELECT count(*)::int AS n FROM outbox WHERE published_at IS NULL'
+    waiting = (await client.query<{ n: number }>(sql)).rows[0]?.n ?? -1
+    return waiting === 0
+  }, limits)
   last.send('end')
   expect((await last.exited).code).toBe(0)
 

@@ -1,13 +1,22 @@
 /** An outbox on a real PostgreSQL: what is committed is published, whatever happens meanwhile. */
 import { expect, onTestFinished, test } from 'vitest'
+import { noConnectorHooks } from '../../connectors/index.ts'
 import { topics } from '../../schemas/index.ts'
-import type { AppendRecord, Log } from '../../streams/index.ts'
+import { type AppendRecord, type Clock, type Log, systemClock } from '../../streams/index.ts'
 import { eventually } from '../support/kafka/eventually.ts'
 import { testClient } from '../support/postgres/database.ts'
 import { PrivatePostgres } from '../support/postgres/private-server.ts'
 import { confirmed, insert, makeOutbox, OutboxRig } from './outbox-rig.ts'
 
 const HOUR_MS = 3_600_000
+
+/** Twenty times as fast as the system's. */
+const hasty: Clock = {
+  now: () => systemClock.now(),
+  monotonic: () => 20 * systemClock.monotonic(),
+  after: (ms, run) => systemClock.after(ms / 20, run),
+  yield: () => systemClock.yield(),
+}
 
 test('what a transaction commits is published, and what one rolls back is not', async () => {
   const rig = await OutboxRig.open()
@@ -71,8 +80,7 @@ test('what is no record of its topic is refused with the reason, holds nothing u
   const rig = await OutboxRig.open()
   const refused: string[] = []
   const hooks = {
-    onDelivered() {},
-    onFailure() {},
+    ...noConnectorHooks,
     onRejected: (_: string, topic: string) => void refused.push(topic),
   }
   const bad = await insert(rig.client, confirmed('o1', { finalAmount: 'much' }))
@@ -108,9 +116,8 @@ test('a table that is another one is no outage, and is read once it is the right
   await rig.client.query('ALTER TABLE outbox RENAME COLUMN refused TO denied')
   const kinds = new Set<string>()
   const hooks = {
-    onDelivered() {},
+    ...noConnectorHooks,
     onFailure: (_: string, kind: string) => void kinds.add(kind),
-    onRejected() {},
   }
   rig.reader({ hooks })
   await insert(rig.client, confirmed('o1'))
@@ -245,8 +252,7 @@ test('a server that is killed is found again, with all that was committed', asyn
   const rig = await OutboxRig.open(await server.database('shop'))
   const failures: string[] = []
   const hooks = {
-    onDelivered() {},
-    onRejected() {},
+    ...noConnectorHooks,
     onFailure: (_: string, kind: string) => void failures.push(kind),
   }
   rig.reader({ hooks })
@@ -259,4 +265,65 @@ test('a server that is killed is found again, with all that was committed', asyn
   await insert(client, confirmed('o2'))
   await eventually(async () => new Set(await rig.keys()).size === 2)
   expect(new Set(failures)).toEqual(new Set(['unavailable']))
+})
+
+test('paused, it publishes nothing until it is resumed, and says what waits', async () => {
+  const rig = await OutboxRig.open()
+  const reader = rig.reader({ pollMs: HOUR_MS })
+  reader.pause()
+  await insert(rig.client, confirmed('o1'))
+  await eventually(async () => (await reader.view()).waitingRows === 1)
+  expect(await reader.view()).toMatchObject({ name: 'outbox', state: 'paused', breaker: 'closed' })
+  expect(await rig.keys()).toEqual([])
+  reader.resume()
+  await eventually(async () => (await reader.view()).waitingRows === 0)
+  expect(await rig.keys()).toEqual(['o1'])
+  expect((await reader.view()).state).toBe('running')
+})
+
+test('paused while the pipeline is behind, it gives up what the log does not have yet', async () => {
+  const rig = await OutboxRig.open()
+  let isBehind = true
+  let asked = 0
+  await insert(rig.client, confirmed('o1'))
+  const waitMs = () => (asked++, isBehind ? 1 : undefined)
+  const reader = rig.reader({ waitMs, clock: hasty })
+  await eventually(() => asked > 0)
+  reader.pause()
+  isBehind = false
+  // It looks at the table again, and leaves it alone.
+  await insert(rig.client, confirmed('o2'))
+  await eventually(async () => (await reader.view()).waitingRows === 2)
+  expect(await rig.keys()).toEqual([])
+  reader.resume()
+  await eventually(async () => (await rig.waiting()) === 0)
+  expect(await rig.keys()).toEqual(['o1', 'o2'])
+})
+
+test('of two readers both run, and the one that publishes has the task', async () => {
+  const rig = await OutboxRig.open()
+  const readers = [rig.reader(), rig.reader()]
+  const views = () => Promise.all(readers.map((reader) => reader.view()))
+  await eventually(async () => (await views()).every(({ state }) => state === 'running'))
+  await eventually(async () => (await views()).some(({ waitingRows }) => waitingRows === 0))
+  expect((await views()).flatMap(({ tasks }) => tasks)).toHaveLength(1)
+})
+
+test('a database that is not there opens the breaker, and one that comes closes it', async () => {
+  const server = await PrivatePostgres.start()
+  onTestFinished(() => server.close())
+  const rig = await OutboxRig.open(await server.database('shop'))
+  await server.kill()
+  const changes: string[] = []
+  const hooks = {
+    ...noConnectorHooks,
+    onBreaker: (_: string, __: string, to: string) => void changes.push(to),
+  }
+  const reader = rig.reader({ hooks, clock: hasty })
+  await eventually(() => changes.includes('open'))
+  expect(await reader.view()).toMatchObject({ state: 'joining', tasks: [] })
+  await server.restart()
+  await insert(await testClient(rig.url), confirmed('o1'))
+  await eventually(async () => (await rig.keys()).length === 1)
+  expect((await reader.view()).breaker).toBe('closed')
 })

@@ -57,6 +57,8 @@ const connector = mailConnector({
   language: 'en',
   perSecond: 1_000,
   concurrency: 3,
+  retryAfterMs: 200,
+  giveUpAfterMs: 60_000,
   delivery: { batchRecords: 10, backoffMs: 20, maxBackoffMs: 200, openMs: 200 },
 })
 const topologies = [mailer({ currency: 'GBP' })]

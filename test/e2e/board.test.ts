@@ -86,6 +86,8 @@ async function trade(shop: Shop, round: number): Promise<void> {
     discount: { kind: 'PERCENT', value: 10 },
   })
   await ask(shop, 'PUT', '/v1/products/mug', { title: `Mug ${round}`, categoryId: 'kitchen', price: 600 })
+  // A coupon for somebody with an address is a mail.
+  await ask(shop, 'PUT', `/v1/users/${userId}`, { email: 'ann@shop.example' })
   await ask(shop, 'POST', '/v1/coupons/spring/requests', { userId, requestId })
   await ask(shop, 'GET', `/v1/coupons/spring/requests/${requestId}?wait=10s`)
   await ask(shop, 'POST', '/v1/events/order.confirmed', {

@@ -87,6 +87,7 @@ test('an address that bounced gets no more mails until an operator lets them go 
   expect((await call(shop, 'POST', `${path}/ann/release`)).body).toEqual({
     userId: 'ann',
     status: 'RELEASED',
+    known: true,
   })
   await expect.poll(list, WAIT).toEqual([])
   const before = server.received.length

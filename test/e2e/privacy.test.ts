@@ -133,6 +133,15 @@ test('what a crash left of a deleted key, the next start takes out', async () =>
   expect((await call(again, 'GET', '/v1/users/ann')).body).toEqual({ userId: 'ann', erased: true })
 }, 120_000)
 
+test('a backup without keys of users brings nobody back, and says nothing of it', async () => {
+  const [dataDir, backup, back] = [freshDirectory(), freshDirectory(), freshDirectory()]
+  const shop = await openShop(on, dataDir)
+  expect((await run(['backup', backup, '--data-dir', dataDir])).code).toBe(0)
+  await shop.close()
+  const { code, stdout, stderr } = await run(['restore', backup, '--data-dir', back])
+  expect([code, stdout + stderr]).toEqual([0, expect.not.stringContaining('rased')])
+}, 120_000)
+
 test('a backup from before an erasure brings the person back, unless the list of erasures is given', async () => {
   const dataDir = freshDirectory()
   const [backup, back, gone] = [freshDirectory(), freshDirectory(), freshDirectory()]

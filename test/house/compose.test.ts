@@ -244,3 +244,14 @@ test('the image runs as nobody special, on the Node that the package asks for', 
   const missing = (copied ?? []).filter((path) => path !== 'dist' && !existsSync(join(ROOT, path)))
   expect(missing).toEqual([])
 })
+
+test('data directories of the examples are seen by neither git nor the image', () => {
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const named = [...readme.matchAll(/--data-dir (\S+)/g)].map(([, path]) => path)
+  expect(named.filter((path) => path?.startsWith('./data') !== true)).toEqual([])
+  for (const ignore of ['.gitignore', '.dockerignore']) {
+    const lines = readFileSync(join(ROOT, ignore), 'utf8').split('\n')
+    const ignored = lines.map((line) => line.replaceAll(/^\/|[*/]+$/g, ''))
+    expect(ignored).toEqual(expect.arrayContaining(['data', '.millrace']))
+  }
+})

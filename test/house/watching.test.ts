@@ -99,6 +99,8 @@ describe('the board', () => {
         'millrace_ranking_watermark_age_seconds',
         'millrace_task_restore_remaining_records',
         'millrace_task_dead_letters_total',
+        'millrace_connector_lag_records',
+        'millrace_connector_breaker',
         'millrace_http_request_duration_seconds_bucket',
         'process_resident_memory_bytes',
       ]),

@@ -7,6 +7,7 @@ import {
   freshDirectory,
   getJson,
   run,
+  sendJson,
   type Running,
   type Shop,
   start,
@@ -159,6 +160,42 @@ describe('two workers', () => {
     expect([one, back].map(({ pid }) => isAlive(pid))).toEqual([false, false])
   })
 
+  test('make one order of an Idempotency-Key, whichever is asked, and tell who sent the other', async () => {
+    const { parent, workers } = await startWorkers()
+    const mug = { title: 'Mug', price: 300, received: 100 }
+    await sendJson('PUT', `${workers[0].url}/v1/products/mug`, mug)
+    const orderOf = (units: number) => ({ userId: 'ann', items: [{ productId: 'mug', quantity: units }] })
+    // Each reads the catalogue along for itself.
+    for (const { url } of workers)
+      await eventually(async () => (await order(url, orderOf(1), `warm ${url}`)).status === 202)
+
+    const same = await Promise.all([...workers, ...workers].map(({ url }) => order(url, orderOf(2), 'one')))
+    expect(same.map(({ status }) => status)).toEqual([202, 202, 202, 202])
+    expect(new Set(same.map(({ body }) => body['orderId'])).size).toBe(1)
+
+    const sent = await Promise.all(workers.map(({ url }, i) => order(url, orderOf(3 + i), 'other')))
+    // Where the one that came first is known already it is said at once, else at the place to ask.
+    const told = await Promise.all(
+      sent.map(async ({ status, body, location }, i) => {
+        if (status !== 202) return { status, body }
+        const response = await fetch(`${workers[1 - i]?.url}${location}&wait=10s`)
+        return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+      }),
+    )
+    const winner = told.findIndex(({ status }) => status === 200)
+    expect(told[winner]?.body).toMatchObject({ items: [{ productId: 'mug', quantity: 3 + winner }] })
+    expect(told[1 - winner]).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_CONFLICT' } })
+
+    const ids = async () => {
+      const { items } = await getJson(`${workers[0].url}/v1/orders?userId=ann`)
+      return (items as readonly { readonly orderId: string }[]).map(({ orderId }) => orderId)
+    }
+    await eventually(async () => (await ids()).length === 4)
+    const expected = [same[0]?.body['orderId'], sent[winner]?.body['orderId']]
+    expect(await ids()).toEqual(expect.arrayContaining(expected))
+    await stop(parent)
+  })
+
   test('end when the process that started them is gone', async () => {
     const { parent, workers } = await startWorkers()
     parent.kill('SIGKILL')
@@ -199,6 +236,17 @@ async function startReady(dataDir: string, ...more: readonly string[]): Promise<
   const shop = await startShop(dataDir, ...kafka(), ...registers(), ...more)
   await ready(shop.url)
   return shop
+}
+
+/** Placed under a key; `location` is where to ask. */
+async function order(url: string, body: object, key: string) {
+  const response = await fetch(`${url}/v1/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    body: JSON.stringify(body),
+  })
+  const said = (await response.json()) as Record<string, unknown>
+  return { status: response.status, body: said, location: response.headers.get('location') }
 }
 
 interface Listening {

@@ -18,6 +18,8 @@ export class MailServer {
   readonly received: Received[] = []
   /** Answers to recipients, the first to the next one; undefined takes it. */
   readonly recipients: (Error | undefined)[] = []
+  /** Answers to senders. */
+  readonly senders: (Error | undefined)[] = []
   /** Answers to messages. */
   readonly messages: (Error | undefined)[] = []
   /** Connections that are cut once their message was taken, before anybody is told. */
@@ -33,6 +35,7 @@ export class MailServer {
         if (username === LOGIN.user && password === LOGIN.password) done(null, { user: username })
         else done(refusal(535, '5.7.8 no'))
       },
+      onMailFrom: (_address, _session, done) => done(this.senders.shift()),
       onRcptTo: (_address, _session, done) => done(this.recipients.shift()),
       onData: (stream, session, done) => {
         const chunks: Buffer[] = []

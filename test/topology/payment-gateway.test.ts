@@ -271,6 +271,59 @@ test('a later epoch waits until what became of the charge before is known', asyn
   await gateway.service.close()
 })
 
+describe('I19 a later epoch waits until it is known what came of paying back', () => {
+  async function payingBack(mode: Partial<DriverOptions> = {}): Promise<Gateway> {
+    const gateway = await Gateway.open(mode)
+    await gateway.send(paymentRequested, order())
+    await gateway.paid()
+    await gateway.send(paymentRefundRequested, back(1_000))
+    await gateway.send(paymentRequested, order({ epoch: 2 }))
+    expect([gateway.results, gateway.asked]).toEqual([['pay-1 SUCCESS 1000'], ['CHARGE 1', 'REFUND 1']])
+    return gateway
+  }
+
+  test.each(modes)('it is charged when all went back, %s', async (_, mode) => {
+    const gateway = await payingBack(mode)
+    await gateway.answer({ status: 'SUCCEEDED', amount: 1_000 })
+    expect(gateway.asked).toEqual(['CHARGE 1', 'REFUND 1', 'CHARGE 1'])
+    await gateway.paid('pay-2')
+    expect(gateway.results).toEqual(['pay-1 SUCCESS 1000', 'pay-2 SUCCESS 1000'])
+    await gateway.service.close()
+  })
+
+  test.each(modes)('it is served by what did not go back, %s', async (_, mode) => {
+    const gateway = await payingBack(mode)
+    await gateway.answer({ status: 'FAILED', code: 'DECLINED' })
+    await gateway.wait(5 * MINUTE)
+    expect([gateway.results, gateway.asked]).toEqual([
+      ['pay-1 SUCCESS 1000', 'pay-1 SUCCESS 1000'],
+      ['CHARGE 1', 'REFUND 1'],
+    ])
+    await gateway.service.close()
+  })
+
+  test('it is not charged when it is asked for twice: the order waits no longer', async () => {
+    const gateway = await payingBack()
+    await gateway.send(paymentRequested, order({ epoch: 2 }))
+    await gateway.answer({ status: 'SUCCEEDED', amount: 1_000 })
+    await gateway.wait(5 * MINUTE)
+    expect(gateway.asked).toEqual(['CHARGE 1', 'REFUND 1'])
+    await gateway.service.close()
+  })
+})
+
+test('I20 a refund that was asked for before its payment was known is in no sum that it is taken out of', async () => {
+  const gateway = await Gateway.open()
+  await gateway.send(paymentRefundRequested, back(100, { refundId: 'early' }))
+  const early = gateway.calls.at(-1)
+  await gateway.webhook({})
+  await gateway.send(paymentRefundRequested, back(600, { refundId: 'r600' }))
+  await gateway.answer({ status: 'FAILED', code: 'DECLINED' }, early)
+  await gateway.send(paymentRefundRequested, back(500, { refundId: 'r500' }))
+  expect(gateway.refunded).toEqual(['early FAILED DECLINED', 'r500 FAILED EXCEEDS_PAID'])
+  await gateway.service.close()
+})
+
 test('a provider that wants to be left alone is, for a while', async () => {
   const gateway = await Gateway.open()
   await gateway.send(paymentRequested, order())
@@ -286,11 +339,15 @@ test('what is known is forgotten after a while, what is not known never', async 
   const gateway = await Gateway.open()
   await gateway.send(paymentRequested, order(), order({ orderId: 'o2', deadline: START + 10 * DAY }))
   await gateway.paid('pay-1', 1_000, gateway.calls[0])
+  await gateway.send(paymentRequested, order({ orderId: 'o3' }))
+  await gateway.paid('pay-3', 1_000)
+  await gateway.send(paymentRefundRequested, back(1_000, { orderId: 'o3', paymentKey: 'pay-3' }))
   await gateway.wait(3 * DAY, DAY / 24)
   const { driver, topology } = gateway.service
   expect(driver.store(topology, gatewayChargeStore).get('o1').value).toBeUndefined()
   expect(driver.store(topology, gatewayPaymentStore).get(['o1', 'pay-1']).value).toBeUndefined()
   expect(driver.store(topology, gatewayChargeStore).get('o2').value?.state).toBe('ASKING')
+  expect(driver.store(topology, gatewayPaymentStore).get(['o3', 'pay-3']).value?.pending).toBe(1_000)
   await gateway.service.close()
 })
 

@@ -10,7 +10,14 @@
  * | 4 | the verdict |
  */
 import type { StateReader } from '../../state/index.ts'
-import { type TaskId, taskName, topicSpecsOf, type TopicSpec, type TopicUse } from '../../streams/index.ts'
+import {
+  type TaskId,
+  taskName,
+  type Topology,
+  topicSpecsOf,
+  type TopicSpec,
+  type TopicUse,
+} from '../../streams/index.ts'
 import { type Fault, seededRandom, SimulatedWorld } from '../../transports/simulated/index.ts'
 import type { SimulatedApp, SimulatedOutcome } from './app.ts'
 import { Chaos } from './chaos.ts'
@@ -86,7 +93,14 @@ class Simulation {
     const { seed, faults, brokers } = plan
     this.#app = app
     this.#plan = plan
-    this.#world = new SimulatedWorld({ seed, faults, brokers, ...(note === undefined ? {} : { note }) })
+    const readers = (topic: string): string[] => groupsThatRead(app.topologies, topic)
+    this.#world = new SimulatedWorld({
+      seed,
+      faults,
+      brokers,
+      readers,
+      ...(note === undefined ? {} : { note }),
+    })
     const load = app.load(seededRandom(seed ^ 0x1b873593), this.#world.brokers.now)
     this.#client = new Client(this.#world, seededRandom(seed ^ 0x7feb352d), load)
     this.#chaos = new Chaos(this.#world, this.#machines, () => this.#addMachine())
@@ -221,7 +235,7 @@ class Simulation {
           const owners = running.filter((name) => name === task).length
           if (owners !== 1) return `${task} runs ${owners} times`
           for (const { topic } of sources) {
-            const open = this.#openIn(`${APPLICATION}.${topology}`, topic.name, partition)
+            const open = this.#openIn(groupOf(topology), topic.name, partition)
             if (open !== undefined) return open
           }
         }
@@ -276,4 +290,14 @@ class Simulation {
     this.#machines.push(machine)
     return machine
   }
+}
+
+function groupsThatRead(topologies: readonly Topology[], topic: string): string[] {
+  const reads = ({ subTopologies }: Topology): boolean =>
+    subTopologies.some(({ sources }) => sources.some((source) => source.topic.name === topic))
+  return topologies.filter(reads).map(({ name }) => groupOf(name))
+}
+
+function groupOf(topology: string): string {
+  return `${APPLICATION}.${topology}`
 }

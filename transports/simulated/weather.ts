@@ -24,6 +24,8 @@ export interface WeatherOptions {
   readonly note: (line: string) => void
   /** Names of the processes that run. */
   readonly processes: () => readonly string[]
+  /** Groups that read a topic, whether they have a position there yet or not. */
+  readonly readers: (topic: string) => readonly string[]
 }
 
 export class SimulatedWeather {
@@ -109,14 +111,17 @@ export class SimulatedWeather {
     })
   }
 
-  /** Of topics that are not compacted, what every group that has a position there is past. */
+  /** Of topics that are not compacted, what every group that reads there is past. */
   #deletePassed(): void {
-    const { model, note } = this.#options
+    const { model, note, readers } = this.#options
     for (const partition of model.topics.partitions) {
       const name = `${partition.topic}-${partition.partition}`
       if (model.topics.named(partition.topic)?.configs.get('cleanup.policy') === 'compact') continue
       const positions = [...model.groups.values()].flatMap((group) => group.positions.committed(name) ?? [])
-      if (positions.length === 0) continue
+      const begun = readers(partition.topic).every(
+        (group) => model.groups.get(group)?.positions.committed(name) !== undefined,
+      )
+      if (positions.length === 0 || !begun) continue
       const before = Math.min(...positions, partition.lastStable)
       if (before <= partition.start) continue
       note(`${name} is deleted before ${before}`)

@@ -26,6 +26,11 @@ export interface WorldOptions {
   readonly faults?: Iterable<Fault>
   /** 3 unless told. */
   readonly brokers?: number
+  /**
+   * Groups that read a topic: nothing that one of them has yet to read is deleted for its age, whether it has a position
+   * or not. Unless told, those that have one.
+   */
+  readonly readers?: (topic: string) => readonly string[]
   /** Takes the event log, line by line. */
   readonly note?: (line: string) => void
 }
@@ -53,7 +58,7 @@ export class SimulatedWorld {
   readonly #disks = new Map<string, SimulatedDisk>()
   readonly #processes = new Set<SimulatedProcess>()
 
-  constructor({ seed, faults = [], brokers = 3, note }: WorldOptions) {
+  constructor({ seed, faults = [], brokers = 3, readers, note }: WorldOptions) {
     this.#seed = seed
     this.#note = note ?? (() => {})
     this.faults = new Faults(seed, faults)
@@ -67,6 +72,7 @@ export class SimulatedWorld {
       model: this.brokers,
       wires: this.#wires,
       processes: () => Array.from(this.#processes, ({ name }) => name),
+      readers: readers ?? (() => []),
     })
   }
 

@@ -3,7 +3,8 @@
  *
  * I25: without `raw` nothing of a record is shown that may be personal. That is sizes, names of headers, the class of
  * the failure, and a key that looks like an id; of a typed value, fields that are neither named like personal ones nor
- * look like an address. A message or a stack trace may quote the record and is shown raw only.
+ * look like an address. A message or a stack trace may quote the record and is shown raw only, but for a connector's reason,
+ * which by its contract names fields and codes; it is masked as a field is.
  */
 import type { DeadLetterShow, DeadLetterSummary, DeadLetterView } from '../../../api/index.ts'
 import { DeserializationError, toJson, type Topic, type Topics } from '../../../schemas/index.ts'
@@ -12,6 +13,9 @@ import { type DeadLetter, sourceOfDeadLetters } from '../../../streams/index.ts'
 /** Bytes of a key, a value or a header that are shown. */
 const MOST_HEX_BYTES = 4_096
 const MASK = '•••'
+/** The class of what connectors set aside with a reason of their own. */
+const REJECTED = 'Rejected'
+const MOST_REASON_CHARS = 500
 /** Without `@`: an e-mail address is no id. */
 const ID = /^[A-Za-z0-9._:~|#+-]{1,200}$/
 const PERSONAL_NAME = /(name|phone|mail|address|zipcode|locale|birth|memo|shipto)/i
@@ -46,7 +50,8 @@ export function viewOf(
   const headers = record.headers.map(([name, value]) => {
     return { name, bytes: value.length, ...(show === 'raw' && { hex: hexOf(value) }) }
   })
-  const view = { ...summaryOf(letter, state), headers }
+  const reason = reasonOf(letter)
+  const view = { ...summaryOf(letter, state), ...(reason !== undefined && { reason }), headers }
   switch (show) {
     case 'preview':
       return view
@@ -63,6 +68,12 @@ export function viewOf(
         ...(stacktrace !== undefined && { stacktrace }),
       }
   }
+}
+
+function reasonOf({ dialect, error, message }: DeadLetter): string | undefined {
+  if (dialect !== 'streams' || error !== REJECTED || message === undefined) return undefined
+  if (PERSONAL_TEXT.test(message)) return MASK
+  return message.length > MOST_REASON_CHARS ? `${message.slice(0, MOST_REASON_CHARS)}…` : message
 }
 
 function hexOf(bytes: Buffer): string {

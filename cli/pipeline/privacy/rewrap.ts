@@ -35,7 +35,7 @@ export interface Rewrapped {
 
 /** Throws `UnknownMasterKey` and a `SealingError`; then nothing has changed. */
 export async function rewrap(log: EmbeddedLog, masterKeys: MasterKeys): Promise<Rewrapped> {
-  if (!hasKeys(log)) return { users: 0, keys: 0, already: 0 }
+  if (!(await hasKeys(log))) return { users: 0, keys: 0, already: 0 }
   const anew: PrivacyKey[] = []
   let users = 0
   let already = 0

@@ -17,7 +17,7 @@ const readers = topology('readers', (t) => {
   t.stream(stringTopic('pears')).process({ ...ignore, name: 'ignore-pears' })
 })
 
-/** Dead letters as `topic/partition/error`, in their order. */
+/** Dead letters as `topic/partition/error`, or `topic/partition/error/message`, in their order. */
 async function open(...letters: readonly string[]) {
   const clock = new ManualClock(1_000_000)
   const log = new MemoryLog({ stateHome: 'log', now: () => clock.now() })
@@ -33,8 +33,11 @@ async function open(...letters: readonly string[]) {
     })),
   )
   for (const [index, one] of letters.entries()) {
-    const [topic = '', partition, error = ''] = one.split('/')
-    const headers: Headers = [['__streams.errors.exception', Buffer.from(error)]]
+    const [topic = '', partition, error = '', message] = one.split('/')
+    const headers: Headers = [
+      ['__streams.errors.exception', Buffer.from(error)],
+      ...(message === undefined ? [] : [['__streams.errors.message', Buffer.from(message)] as const]),
+    ]
     const at = { topic: `${topic}.dlq`, partition: Number(partition) }
     const lineage = { eventId: `e-${index}` }
     await log.append([{ ...at, key: Buffer.from('k'), value: null, timestamp: index, lineage, headers }])
@@ -117,4 +120,27 @@ test('one that is not kept is not found', async () => {
   expect(await browser.one(at, 'preview')).toMatchObject({ error: 'A' })
   expect(await browser.one({ ...at, offset: 1 }, 'preview')).toBeUndefined()
   expect(await browser.one({ ...at, partition: PARTITIONS }, 'preview')).toBeUndefined()
+})
+
+test('why a connector set it aside is shown; a message of anything else, or with a person in it, is not', async () => {
+  const long = `no OrderCreated: ${'x'.repeat(2_000)}`
+  const { browser } = await open(
+    'apples/0/Rejected/no OrderCreated: userId is missing',
+    'apples/0/DeserializationError/bad byte',
+    'apples/0/Rejected/no mailbox ann@example.org',
+    'apples/0/Rejected/no phone +44 20 7946 0958',
+    `apples/0/Rejected/${long}`,
+  )
+  const at = { topic: 'apples.dlq', partition: 0 }
+  const reasons: unknown[] = []
+  for (let offset = 0; offset < 5; offset++)
+    reasons.push((await browser.one({ ...at, offset }, 'preview'))?.reason)
+  expect(reasons).toEqual([
+    'no OrderCreated: userId is missing',
+    undefined,
+    '•••',
+    '•••',
+    `${long.slice(0, 500)}…`,
+  ])
+  expect(await browser.one({ ...at, offset: 0 }, 'preview')).not.toHaveProperty('message')
 })

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Interrupted } from '../../../cli/context.ts'
 import { CheckError, DirectoryError, exitCodes } from '../../../cli/errors.ts'
@@ -75,7 +76,9 @@ describe('what is asked for in vain ends with 2 and says what would be right', (
     ['restore', /missing required argument 'directory'/],
     ['reset', /missing required argument 'topology'/],
     ['reset catalog --local', /--local is for Kafka mode/],
-    ['reset catalgo --kafka localhost:9092', /there is no topology catalgo; did you mean catalog\?/],
+    ['reset catalgo --kafka localhost:9092', /no topology or connector catalgo; did you mean catalog\?/],
+    ['reset connector-mial --kafka localhost:9092', /connector-mial; did you mean connector-mail\?/],
+    ['reset everything --kafka localhost:9092', /there are coupon-issuance, .*catalog, .*connector-mail/],
   ]
   test.each(rows)('millrace %s', async (line, message) => {
     const { code, stdout, stderr } = await run(line)
@@ -91,6 +94,31 @@ describe('what is asked for in vain ends with 2 and says what would be right', (
     )
     expect(code).toBe(exitCodes.usage)
   })
+})
+
+test('docs/cli.md has a row for each command', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/cli.md'), 'utf8')
+  const cells = [...text.slice(0, text.indexOf('\n## ')).matchAll(/^\| (`[^|]+) \|/gm)].map(
+    ([, cell = '']) => cell,
+  )
+  // `topics plan`, or only `plan` behind another one of its group.
+  const named = cells.flatMap((cell) => {
+    const names = [...cell.matchAll(/`([a-z-]+(?: [a-z][a-z-]*)?)/g)].map(([, name = '']) => name)
+    const [group] = names[0]?.split(' ') ?? []
+    return names.flatMap((name) => [name, `${group} ${name}`])
+  })
+  const leaves = ({ commands }: Pick<Command, 'commands'>, path: readonly string[]): string[] =>
+    commands.length === 0
+      ? [path.join(' ')]
+      : commands.flatMap((command) => leaves(command, [...path, command.name()]))
+  const context = {
+    output: silent(),
+    env: {},
+    cwd: directory,
+    stop: new AbortController().signal,
+    version: '1',
+  }
+  expect(named).toEqual(expect.arrayContaining(leaves(buildProgram(context), [])))
 })
 
 describe('data goes to stdout', () => {

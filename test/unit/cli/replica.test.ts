@@ -130,6 +130,16 @@ describe('a view of a compacted topic', () => {
     expect(['a', 'b', 'c'].filter((key) => view.get(key) !== undefined)).toEqual(['a', 'c'])
   })
 
+  test('has of each partition what was written last, at most so many', async () => {
+    const log = await memoryLog()
+    for (const key of ['a', 'b', 'c', 'a']) await write(log, TOPIC, key, `${key}0`, 0)
+    for (const key of ['x', 'y']) await write(log, TOPIC, key, `${key}1`, 1)
+    const { view, ready } = viewOf(log)
+    await ready()
+    expect(view.values(2).toSorted()).toEqual(['a0', 'c0', 'x1', 'y1'])
+    expect(view.values().toSorted()).toEqual(['a0', 'b0', 'c0', 'x1', 'y1'])
+  })
+
   test('that cannot be read on is forgotten, and read again from the start', async () => {
     const log = await memoryLog()
     await write(log, TOPIC, 'it', 'Roma', 0)

@@ -1,5 +1,6 @@
 /** The error codes, held against Kafka's own list. */
 import { describe, expect, it } from 'vitest'
+import { reactionOf } from '../../../streams/index.ts'
 import * as errors from '../../../transports/kafka/protocol/errors.ts'
 import { errorFixtures } from './fixtures/index.ts'
 
@@ -98,6 +99,13 @@ describe('a KafkaError', () => {
       codeName: 'PRODUCER_FENCED',
     })
     expect(new KafkaError('EndTxn', 16, null).message).toBe('EndTxn: NOT_COORDINATOR (16)')
+  })
+
+  it('that may go better later asks for another try, and no other does', () => {
+    const reactions = [errors.LEADER_NOT_AVAILABLE, errors.PRODUCER_FENCED, errors.UNSUPPORTED_VERSION].map(
+      (code) => reactionOf(new KafkaError('ListOffsets', code)),
+    )
+    expect(reactions).toEqual(['retry', 'drop-task', 'drop-task'])
   })
 
   it('is told from other errors, and by its code', () => {

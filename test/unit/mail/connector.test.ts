@@ -19,6 +19,7 @@ import { readAll, valuesOf } from '../../support/read-all.ts'
 import { scratchDirectory } from '../../support/scratch.ts'
 import { completed } from './given.ts'
 
+const MINUTE_MS = 60_000
 const ADDRESS = 'ann.secret@hidden.example'
 
 function asked(orderId: string, changes: Partial<MailRequested> = {}): MailRequested {
@@ -58,6 +59,8 @@ async function desk(post: MailTransport, options: Partial<MailConnectorOptions> 
     language: 'en',
     perSecond: 1_000,
     concurrency: 4,
+    retryAfterMs: MINUTE_MS,
+    giveUpAfterMs: 60 * MINUTE_MS,
     ...options,
   })
   const runner = await rig.start(connector, { hooks: telemetry.connectors })
@@ -117,6 +120,50 @@ test('each mail ends as SENT, SUPPRESSED, NO_ADDRESS, ERASED, BOUNCED or FAILED'
   const suppressed = await valuesOf(rig.log, topics.mailSuppressed)
   expect(suppressed).toMatchObject([{ userId: 'ann', reason: '550 5.1.1', mailId: mails[4]?.mailId }])
   expect(suppressed[0]?.email.toString()).toBe('sealed')
+})
+
+test('a mail that is put off for good keeps nobody else waiting, and fails without its address being suppressed', async () => {
+  const post = new Post()
+  const triedAt: number[] = []
+  const { rig, telemetry, ask, outcomes } = await desk(post, {
+    delivery: { batchRecords: 5 },
+    addressee: ({ userId }) => Promise.resolve({ email: `${userId}@hidden.example`, locale: undefined }),
+  })
+  post.answer = ({ to }) => {
+    if (to !== 'full@hidden.example') return Promise.resolve({ status: 'SENT' })
+    triedAt.push(rig.clock.monotonic())
+    return Promise.resolve({ status: 'DEFERRED', codes: '452 4.2.2' })
+  }
+  const names = Array.from({ length: 60 }, (_, i) => `o${10 + i}`)
+  await ask(...names.map((orderId) => asked(orderId, { userId: orderId === 'o10' ? 'full' : 'ann' })))
+  const others = await outcomes(59)
+  expect(others.map(({ orderId, status }) => `${orderId} ${status}`)).toEqual(
+    names.slice(1).map((name) => `${name} SENT`),
+  )
+  expect(triedAt).toHaveLength(1)
+  const ended = await outcomes(60)
+  expect(ended.find(({ userId }) => userId === 'full')).toMatchObject({
+    orderId: 'o10',
+    status: 'FAILED',
+    reason: '452 4.2.2',
+  })
+  const waits = triedAt.slice(1).map((at, i) => at - (triedAt[i] ?? 0))
+  expect(Math.min(...waits)).toBeGreaterThanOrEqual(MINUTE_MS)
+  expect((triedAt.at(-1) ?? 0) - (triedAt[0] ?? 0)).toBeGreaterThanOrEqual(60 * MINUTE_MS)
+  expect(triedAt.length).toBeLessThanOrEqual(61)
+  expect(await valuesOf(rig.log, topics.mailSuppressed)).toEqual([])
+  expect(await telemetry.metrics()).not.toMatch(/millrace_connector_failures_total\{/)
+})
+
+test('a mail that was put off goes out once the server takes it, once', async () => {
+  const post = new Post()
+  let tries = 0
+  post.answer = () => Promise.resolve(++tries < 3 ? { status: 'DEFERRED', codes: '450' } : { status: 'SENT' })
+  const { ask, outcomes } = await desk(post)
+  await ask(asked('o1'))
+  expect((await outcomes(1)).map(({ status }) => status)).toEqual(['SENT'])
+  expect(post.sent).toHaveLength(1)
+  expect(tries).toBe(3)
 })
 
 test('an address that is more than one, or a header, is none', async () => {

@@ -1,7 +1,14 @@
 /** What mails say: every template in every language, amounts, times, and nothing that is not escaped. */
 import { describe, expect, test } from 'vitest'
-import { languageOf, type MailFacts, mailLanguages, renderMail } from '../../../connectors/index.ts'
-import { mailTemplates } from '../../../processors/index.ts'
+import {
+  languageOf,
+  type MailFacts,
+  mailLanguages,
+  mailTemplates,
+  renderMail,
+} from '../../../connectors/index.ts'
+import { completedMail, couponMail, failedMail, refundMail } from '../../../processors/index.ts'
+import { cancelled, completed, failed, issued, returned } from './given.ts'
 
 const facts: MailFacts = {
   template: 'order-completed',
@@ -30,6 +37,18 @@ describe.each(mailLanguages)('%s', (language) => {
     expect(mail.html).toContain('Corner Shop')
     expect(/[가-힣]/.test(mail.text)).toBe(language === 'ko')
   })
+})
+
+test('what is asked for and what can be written are the same', () => {
+  const asked = [
+    completedMail(completed(), 'GBP'),
+    failedMail(failed()),
+    refundMail(cancelled(), 'GBP'),
+    refundMail(returned(), 'GBP'),
+    couponMail(issued()),
+  ]
+  const names = asked.map(({ template }) => template.split('#', 1)[0])
+  expect(new Set(names)).toEqual(new Set(mailTemplates))
 })
 
 test('a mail without lines, times and reasons is one all the same', () => {

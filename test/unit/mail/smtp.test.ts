@@ -69,17 +69,54 @@ test('with a wrong password nothing is wrong with the mail', async () => {
   await expect(sent).rejects.toMatchObject({ name: 'Unavailable' })
 })
 
-test('a 4xx is tried again; a 5xx to the recipient is a bounce, to the message a failure', async () => {
+test.each([
+  // Of the recipient: nobody has the address.
+  [550, '5.1.1 ann@example.org: no such user', { status: 'BOUNCED', codes: '550 5.1.1' }],
+  [550, 'ann@example.org: no such user', { status: 'BOUNCED', codes: '550' }],
+  [551, 'ann@example.org lives elsewhere', { status: 'BOUNCED', codes: '551' }],
+  [553, 'ann@example.org is not a mailbox', { status: 'BOUNCED', codes: '553' }],
+  [550, '5.1.10 ann@example.org takes no mail', { status: 'BOUNCED', codes: '550 5.1.10' }],
+  [550, '5.2.1 ann@example.org is disabled', { status: 'BOUNCED', codes: '550 5.2.1' }],
+  // Of the mail.
+  [552, '5.2.2 ann@example.org: mailbox full', { status: 'FAILED', codes: '552 5.2.2' }],
+  [554, 'transaction failed', { status: 'FAILED', codes: '554' }],
+  // Of us.
+  [554, '5.7.1 ann@example.org: Relay access denied', { status: 'DEFERRED', codes: '554 5.7.1' }],
+  [550, '5.7.1 Client host blocked', { status: 'DEFERRED', codes: '550 5.7.1' }],
+  [553, '5.7.1 Sender address rejected', { status: 'DEFERRED', codes: '553 5.7.1' }],
+  [550, '5.1.8 Sender address rejected', { status: 'DEFERRED', codes: '550 5.1.8' }],
+  // Not now.
+  [452, '4.2.2 ann@example.org: mailbox full', { status: 'DEFERRED', codes: '452 4.2.2' }],
+  [450, 'ann@example.org: greylisted', { status: 'DEFERRED', codes: '450' }],
+])('%i %s to the recipient', async (code, words, outcome) => {
   const server = await MailServer.open()
   const transport = transportTo(server)
-  server.recipients.push(refusal(451, '4.7.1 greylisted, ann@example.org'))
-  const later = transport.send(mail, never)
-  await expect(later).rejects.toMatchObject({ name: 'Unavailable' })
-  await later.catch((error: Error) => expect(error.message).not.toContain('ann'))
-  server.recipients.push(refusal(550, '5.1.1 ann@example.org is unknown'))
-  expect(await transport.send(mail, never)).toEqual({ status: 'BOUNCED', codes: '550 5.1.1' })
-  server.messages.push(refusal(554, '5.6.0 not like this'))
-  expect(await transport.send(mail, never)).toEqual({ status: 'FAILED', codes: '554 5.6.0' })
+  server.recipients.push(refusal(code, words))
+  expect(await transport.send(mail, never)).toEqual(outcome)
+  expect(await transport.send(mail, never)).toEqual({ status: 'SENT' })
+})
+
+test.each([
+  [554, '5.6.0 not like this', { status: 'FAILED', codes: '554 5.6.0' }],
+  [550, '5.7.1 spam', { status: 'FAILED', codes: '550 5.7.1' }],
+  [451, '4.3.0 later', { status: 'DEFERRED', codes: '451 4.3.0' }],
+])('%i %s to the message', async (code, words, outcome) => {
+  const server = await MailServer.open()
+  const transport = transportTo(server)
+  server.messages.push(refusal(code, words))
+  expect(await transport.send(mail, never)).toEqual(outcome)
+  expect(await transport.send(mail, never)).toEqual({ status: 'SENT' })
+})
+
+test('a server that closes, or does not take our sender, takes no mail at all: all wait', async () => {
+  const server = await MailServer.open()
+  const transport = transportTo(server)
+  server.recipients.push(refusal(421, '4.3.2 ann@example.org: shutting down'))
+  const closing = transport.send(mail, never)
+  await expect(closing).rejects.toMatchObject({ name: 'Unavailable' })
+  await closing.catch((error: Error) => expect(error.message).not.toContain('ann'))
+  server.senders.push(refusal(550, '5.7.1 not from you'))
+  await expect(transport.send(mail, never)).rejects.toMatchObject({ name: 'Unavailable' })
   expect(await transport.send(mail, never)).toEqual({ status: 'SENT' })
 })
 

@@ -84,6 +84,7 @@ describe('schema ids', () => {
       '76 millrace.payment.PaymentCallResult v1',
       '77 millrace.payment.PaymentCall v1',
       '90 millrace.point.PointBooked v1',
+      '91 millrace.mail.MailRequested v3',
     ])
   })
 

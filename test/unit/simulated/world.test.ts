@@ -160,3 +160,30 @@ describe('a disk', () => {
     expect(again.get(Buffer.from('b'))).toBeDefined()
   })
 })
+
+describe('retention', () => {
+  test('leaves what a group that has no position yet has to read', async () => {
+    const readers = (): readonly string[] => ['quick', 'slow']
+    const world = new SimulatedWorld({ seed: 1, faults: ['retention'], brokers: 1, readers })
+    const opened = world.openLog(world.process('client'), { application: 'a', slot: 'client' })
+    const log = await done(world, opened)
+    const kept = { retentionMs: FOREVER, retentionBytes: FOREVER, cleanup: 'delete' } as const
+    const topic = { name: 'orders', partitions: 1, timestamps: 'CreateTime', ...kept } as const
+    await done(world, log.ensureTopics([topic]))
+    const lineage = { eventId: '01977000-0000-7000-8000-000000000001' }
+    const record = { topic: 'orders', partition: 0, key: null, value: Buffer.from('1'), timestamp: 1 }
+    await done(world, log.append([{ ...record, lineage, headers: [] }]))
+    const reads = (group: string): void =>
+      world.brokers.group(group).positions.commit(new Map([['orders-0', { offset: 1, metadata: null }]]))
+    const partition = world.brokers.topics.partition('orders-0')
+    world.beginStorm()
+    reads('quick')
+    await world.scheduler.runUntil(() => false, world.scheduler.now + 60_000)
+    expect(partition?.start).toBe(0)
+    reads('slow')
+    await world.scheduler.runUntil(() => false, world.scheduler.now + 60_000)
+    expect(partition?.start).toBe(1)
+    world.endStorm()
+    await done(world, log.close())
+  })
+})

@@ -71,6 +71,11 @@ export class KafkaError extends Error {
     this.code = code
     this.codeName = kafkaErrorName(code)
   }
+
+  /** As the engine's own table says it: who asked was told no for now, or there is nothing to wait for. */
+  get reaction(): 'retry' | 'drop-task' {
+    return retriable(this.code) ? 'retry' : 'drop-task'
+  }
 }
 
 export function isKafkaError(error: unknown, code?: number): error is KafkaError {

@@ -168,6 +168,69 @@ test('a record that fails alone at a target with positions is set aside before t
   )
 })
 
+test('the last records of a target with positions are refused once, however often it starts', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const database = new Database()
+  const letters: string[] = []
+  await rig.topicsOf(connectorTo(database, { inputs: [numbers] }))
+  await rig.append(numbers, ['1', 'two', '13'])
+  for (let start = 0; start < 3; start++) {
+    // In batches of their own: with a record that the target takes, it is given the position behind them.
+    const delivery = { batchRecords: 1 }
+    const connector = connectorTo(new Database(database), { inputs: [numbers], delivery })
+    const runner = await rig.start(connector, {
+      hooks: { onRejected: (_name, _topic, reason) => letters.push(reason) },
+    })
+    const log = rig.log as MemoryLog
+    await until(() => log.journal(TASK).length === 3 + 2 * start)
+    expect(await rig.committed(connector, numbers)).toBe(3)
+    await runner.stop()
+    await rig.reopen()
+  }
+  expect(database.rows).toEqual(['1'])
+  expect(await rig.values('numbers.dlq')).toEqual(['two', '13'])
+  expect(letters).toEqual(['DeserializationError', 'unlucky'])
+})
+
+test('the last record of a target with positions fails alone again at each start, and has one dead letter', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const database = new Database()
+  await rig.topicsOf(connectorTo(database, { inputs: [numbers] }))
+  await rig.append(numbers, ['1', '2'])
+  let failures = 0
+  for (let start = 1; start <= 3; start++) {
+    const now = new Database(database)
+    now.bad.add('2')
+    const connector = connectorTo(now, { inputs: [numbers], delivery: { attempts: 1 } })
+    const runner = await rig.start(connector, {
+      hooks: { onFailure: (_name, _kind, _cause, final) => (failures += final ? 1 : 0) },
+    })
+    // The first time with the record before it, then by itself.
+    await until(() => failures === start + 1)
+    await until(async () => (await rig.committed(connector, numbers)) === 2)
+    await runner.stop()
+    await rig.reopen()
+  }
+  expect(await rig.values('numbers.dlq')).toEqual(['2'])
+  // A database that lost it all is given all of it, and the log has the dead letter of what it does not take.
+  // A crash in the middle of that leaves the log where it was.
+  const emptied = new Database()
+  emptied.bad.add('2')
+  const connector = connectorTo(emptied, { inputs: [numbers], delivery: { attempts: 1, batchRecords: 1 } })
+  let commits = 0
+  const dying = await rig.start(connector, { log: dyingAtCommits(rig.log, () => ++commits > 1) })
+  await until(() => dying.state === 'failed')
+  await dying.stop()
+  expect(await rig.committed(connector, numbers)).toBe(2)
+  await rig.reopen()
+  await rig.append(numbers, ['3'])
+  const runner = await rig.start(connector)
+  await until(async () => (await rig.committed(connector, numbers)) === 3)
+  await runner.stop()
+  expect(emptied.rows).toEqual(['1', '3'])
+  expect(await rig.values('numbers.dlq')).toEqual(['2'])
+})
+
 test('I24: the journal says what was taken and what came out', async () => {
   const rig = await ConnectorRig.open('memory')
   const sink = new Sink()
@@ -219,37 +282,34 @@ test('the commit of an assignment that is over is refused, whole', async () => {
   expect(bounds.reduce((sum, { end }) => sum + end, 0)).toBe(1)
 })
 
-test('no commit begins between the end of an assignment and the next; a task that is kept goes on', async () => {
+test('what was not delivered of a batch yet comes after a crash, also of an input that nothing was committed of', async () => {
   const rig = await ConnectorRig.open('memory')
   const sink = new Sink()
-  const commits: number[] = []
-  const connector = connectorTo(sink)
-  const log = new Proxy(rig.log, {
-    get(of, name) {
-      if (name === 'commit')
-        return (some: readonly TaskCommit[]) => {
-          commits.push(some[0]?.epoch ?? 0)
-          return of.commit(some.map((commit) => ({ ...commit, epoch: 1 })))
-        }
-      const value: unknown = Reflect.get(of, name, of)
-      return typeof value === 'function' ? (value as () => unknown).bind(of) : value
-    },
+  sink.before = ({ records }) => {
+    if (records.length > 1) throw new RangeError('one at a time')
+  }
+  const options = { inputs: [events, numbers], delivery: { attempts: 1 } }
+  await rig.topicsOf(connectorTo(sink, options))
+  await rig.append(events, ['a', 'b'])
+  await rig.append(numbers, ['1'])
+  let commits = 0
+  const first = await rig.start(connectorTo(sink, options), {
+    log: dyingAtCommits(rig.log, () => ++commits > 1),
   })
-  const runner = await rig.start(connector, { log })
-  await runner.rebalancing()
-  await rig.append(events, ['a'])
-  await until(() => sink.tries === 1)
-  for (let turn = 0; turn < 20; turn++) await rig.clock.yield()
-  expect(commits).toEqual([])
-  const tasks = [0, 1].map((partition) => ({ ...TASK, partition }))
-  await runner.assigned({ epoch: 7, tasks, standbys: [], peers: [] })
-  await until(async () => (await rig.committed(connector, events)) === 1)
-  expect(commits).toEqual([7])
-  expect(sink.values).toEqual(['a'])
+  await until(() => first.state === 'failed')
+  await first.stop()
+  expect(sink.values).toEqual(['a', 'b'])
 
-  await runner.assigned({ epoch: 8, tasks: [], standbys: [], peers: [] })
-  expect(sink.closed).toBe(1)
-  await runner.stop()
+  await rig.reopen()
+  const again = new Sink()
+  const connector = connectorTo(again, options)
+  const second = await rig.start(connector)
+  await until(
+    async () =>
+      (await rig.committed(connector, events)) === 2 && (await rig.committed(connector, numbers)) === 1,
+  )
+  await second.stop()
+  expect(again.values).toEqual(['b', '1'])
 })
 
 test('a target that is ahead of the log, which was restored from a copy, is given nothing: what it gets are other records', async () => {

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { DeliveryBreaker } from '../../../../connectors/frame/breaker.ts'
 import { Delivery } from '../../../../connectors/frame/delivery.ts'
 import { defaultDelivery } from '../../../../connectors/frame/policy.ts'
+import { Turns } from '../../../../connectors/frame/turns.ts'
 import { Latch } from '../../../../connectors/frame/waiting.ts'
 import { type Incoming, noConnectorHooks, Unavailable } from '../../../../connectors/index.ts'
 import { ManualClock } from '../../../../testing/index.ts'
@@ -43,8 +44,10 @@ async function waitsFor(...asked: readonly (number | undefined)[]): Promise<read
     close: () => Promise.resolve(),
   }
   const batch = { records: [{} as Incoming], next: [] }
-  for await (const { count } of delivery.parts(target, batch, { dropped: never, stopping: never }))
-    expect(count).toBe(1)
+  const turns = new Turns()
+  turns.open()
+  const task = { dropped: never, stopping: never, turn: turns.make() }
+  for await (const { count } of delivery.parts(target, batch, task)) expect(count).toBe(1)
   return clock.waits
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Connector, type ConnectorRunner, Unavailable } from '../../../../connectors/index.ts'
 import { readDeadLetter, systemClock } from '../../../../streams/index.ts'
+import { KafkaError, LEADER_NOT_AVAILABLE } from '../../../../transports/kafka/protocol/errors.ts'
 import {
   answers,
   ConnectorRig,
@@ -127,6 +128,30 @@ describe.each(KINDS)('on the %s log', (kind) => {
     expect(sink.values).toEqual(['a', 'b'])
   })
 
+  test('what a target has not taken yet is behind, and not what is read', async () => {
+    const rig = await ConnectorRig.open(kind, systemClock)
+    const sink = new Sink()
+    let finish = (): void => {}
+    sink.before = () => new Promise((resolve) => (finish = resolve))
+    const connector = connectorTo(sink)
+    const runner = await running(rig, connector)
+    const behind = async () => {
+      const input = (await runner.view()).tasks.find(({ partition }) => partition === 0)?.inputs[0]
+      return [input?.offset, input?.lagRecords]
+    }
+    await rig.append(events, ['a', 'b'])
+    await until(() => sink.tries === 1)
+    await rig.append(events, ['c'])
+    await until(async () => (await behind())[1] === 3)
+    expect(await behind()).toEqual([0, 3])
+    finish()
+    await until(() => sink.tries === 2)
+    expect(await behind()).toEqual([2, 1])
+    finish()
+    await until(async () => (await behind())[1] === 0)
+    expect(await behind()).toEqual([3, 0])
+  })
+
   test('stopped, it finishes and commits what is under way, and nothing is delivered again', async () => {
     const rig = await ConnectorRig.open(kind, systemClock)
     const sink = new Sink()
@@ -185,6 +210,86 @@ test('a delivery that does not end although it was told to is left alone, with i
   await until(async () => (await rig.committed(connector, events)) === 1)
   expect(stuck.closed).toBe(1)
   expect(fresh.values).toEqual(['a'])
+})
+
+test('deliveries that never end open the breaker, although their targets open each time; one that ends closes it', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const breakAfter = 3
+  const fresh = new Sink()
+  let opened = 0
+  const states: string[] = []
+  const connector = connectorTo(fresh, {
+    delivery: { breakAfter },
+    open: ({ partitions }) => {
+      if (partitions[0]?.partition !== 0) return Promise.resolve(new Sink())
+      if (++opened > breakAfter + 2) return Promise.resolve(fresh)
+      const stuck = new Sink()
+      stuck.before = () => new Promise(() => {})
+      return Promise.resolve(stuck)
+    },
+  })
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  await running(rig, connector, {
+    onBreaker: (_: string, from: string, to: string) => states.push(`${opened} ${from} → ${to}`),
+  })
+  await until(async () => (await rig.committed(connector, events)) === 1)
+  expect(states[0]).toBe(`${breakAfter} closed → open`)
+  expect(states.filter((state) => state.includes('closed'))).toEqual([
+    `${breakAfter} closed → open`,
+    `${breakAfter + 3} half-open → closed`,
+  ])
+})
+
+test('a log that cannot be asked just now is asked again, and the task goes on', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  const connector = connectorTo(sink)
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  let refusals = 0
+  const { log } = rig
+  const busy = new Proxy(log, {
+    get(of, name) {
+      if (name !== 'bounds') return bound(of, name)
+      return (at: Parameters<typeof log.bounds>[0]) =>
+        at.topic === events.name && at.partition === 0 && refusals++ < 2
+          ? Promise.reject(new KafkaError('ListOffsets', LEADER_NOT_AVAILABLE))
+          : of.bounds(at)
+    },
+  })
+  const ended: Error[] = []
+  const runner = await rig.start(connector, {
+    log: busy,
+    hooks: { onEnded: (_, cause) => ended.push(cause) },
+  })
+  onTestFinished(() => runner.stop())
+  await until(() => ended.length > 0 || sink.values.length === 1)
+  expect(ended).toEqual([])
+  expect(refusals).toBeGreaterThan(2)
+})
+
+test('records of an input that rests are delivered so long after their append, and hold up no other input', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  const arrived = new Map<unknown, number>()
+  sink.before = ({ records }) => {
+    for (const { value } of records) arrived.set(value, rig.clock.monotonic())
+  }
+  const restMs = 3_600_000
+  const connector = connectorTo(sink, { inputs: [numbers, events], restMs: { [numbers.name]: restMs } })
+  await rig.topicsOf(connector)
+  await rig.append(numbers, ['1'])
+  const appended = rig.clock.monotonic()
+  await rig.append(events, ['a', 'b'])
+  await running(rig, connector)
+  await until(() => arrived.has('b'))
+  await rig.append(events, ['c'])
+  await until(() => arrived.has('c'))
+  expect(arrived.has('1')).toBe(false)
+  await until(async () => (await rig.committed(connector, numbers)) === 1)
+  expect(sink.values).toEqual(['a', 'b', 'c', '1'])
+  expect((arrived.get('1') ?? 0) - appended).toBeGreaterThanOrEqual(restMs)
 })
 
 test('memory: while a target takes nothing, a task holds a batch and one read ahead', async () => {
