@@ -2,6 +2,7 @@
 import { type Config, loadConfig } from '../../config/index.ts'
 import {
   type Connector,
+  type ConnectorHooks,
   ConnectorRunner,
   connectorTopics,
   groupOf,
@@ -41,6 +42,7 @@ export interface BoundShopOptions {
   readonly stateDirectory?: StateDirectory
   /** That run beside the bindings. */
   readonly connectors?: readonly Connector[]
+  readonly hooks?: Partial<ConnectorHooks>
   readonly openAddress?: (orderId: string, customerId: string, sealed: Buffer) => Promise<unknown>
 }
 
@@ -240,7 +242,7 @@ async function start({
         connector: { ...connector, delivery: { ...connector.delivery, backoffMs: 20 } },
         log,
         clock: systemClock,
-        hooks: noConnectorHooks,
+        hooks: { ...noConnectorHooks, ...options.hooks },
         random: () => 0.5,
       }),
   )
