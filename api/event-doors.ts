@@ -6,7 +6,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { FastifyRequest } from 'fastify'
-import { fromJson, type Serde, type Topic, type Topics } from '../schemas/index.ts'
+import { foreignFault, fromJson, type Serde, type Topic, type Topics } from '../schemas/index.ts'
 import type { AppendRecord } from '../streams/index.ts'
 import { forbidden, type Principal } from './access.ts'
 import type { ApiContext } from './context.ts'
@@ -157,13 +157,12 @@ function checkEvent<V>(topic: Topic<V>, value: V, { context, key: expected }: Wr
   if (at !== undefined && (at < 1 || at > context.now() + context.limits.eventAheadMs)) {
     throw invalid('body', 'its time is before 1970 or too far ahead of the clock')
   }
-  const { currency, shipTo } = value as { readonly currency?: unknown; readonly shipTo?: unknown }
-  // Whatever bytes these are, they may be an address in the clear.
-  if (shipTo !== undefined && shipTo !== null)
-    throw invalid('body.shipTo', 'is not taken here: POST /v1/orders seals it')
-  if (currency === undefined || currency === context.currency) return
-  const errors = [{ path: 'body.currency', message: `must be ${context.currency}` }]
-  throw new ApiError('WRONG_CURRENCY', 'See errors.', { errors })
+  const fault = foreignFault(value, context.currency)
+  if (fault === undefined) return
+  const errors = [{ path: `body.${fault.field}`, message: fault.message }]
+  throw new ApiError(fault.field === 'currency' ? 'WRONG_CURRENCY' : 'INVALID_EVENT', 'See errors.', {
+    errors,
+  })
 }
 
 function invalid(path: string, message: string): ApiError {

@@ -32,6 +32,7 @@ export {
 } from './bindings/functions.ts'
 export { loadProfile } from './bindings/load.ts'
 export { type Mapped, mapMessage, type MappedRecord } from './bindings/map.ts'
+export { parseExactly } from './bindings/numbers.ts'
 export { readSample, type Sample } from './bindings/sample.ts'
 export {
   type Binding,

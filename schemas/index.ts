@@ -16,6 +16,7 @@ export {
   type SerializationErrorCode,
 } from './errors.ts'
 export { frame, HEADER_BYTES, MAX_SCHEMA_ID, readSchemaId, writeHeader } from './framing.ts'
+export { foreignFault, type ForeignFault } from './foreign.ts'
 export { fromJson, type FromJsonOptions } from './from-json.ts'
 export { cartChangedSchema, type CartChanged, type CartItem } from './generated/cart.ts'
 export {

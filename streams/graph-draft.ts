@@ -9,8 +9,9 @@ export interface SourceOptions<V> extends Partial<SourcePolicies> {
   /** Event time of a value, epoch milliseconds. Absent: the record's timestamp. */
   readonly eventTime?: (value: V, timestamp: number) => number
   /**
-   * Each time a task begins, it reads the topic to its end before it takes anything of its other inputs, however old
-   * that is; from then on by time, as any other. For what must be known before the rest can be judged.
+   * Each time a task begins, it reads the topic to the end that it has then before it takes anything of its other inputs,
+   * however old that is, and before its wall timers fire; from then on by time, as any other. For what must be known
+   * before the rest can be judged.
    */
   readonly bootstrap?: boolean
 }

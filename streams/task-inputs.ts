@@ -3,8 +3,8 @@
  * it.
  *
  * An input whose next record is not here yet may hold an older one, so the others wait for it, though not for ever.
- * Before all that come the inputs that are to be read to their end first (`bootstrap`): the others wait for these for as
- * long as it takes, once in the life of a task.
+ * Before all that come the inputs that are to be read to their end first (`bootstrap`): the others wait for these, and
+ * these for each other, for as long as it takes, once in the life of a task.
  */
 import type { Log } from './log.ts'
 import type { SubTopology } from './graph.ts'
@@ -19,6 +19,8 @@ export interface TaskInputsOptions {
   readonly partition: number
   /** Where the inputs go on; those that are not named begin at 0. */
   readonly positions: readonly Position[]
+  /** By topic, the end of each input that is to be read so far before all others; nothing: none is. */
+  readonly bootstrapTo?: ReadonlyMap<string, number> | undefined
   readonly log: Log
   readonly monotonic: () => number
   readonly onReadable: () => void
@@ -27,20 +29,23 @@ export interface TaskInputsOptions {
 export class TaskInputs {
   readonly all: readonly TaskInput[]
   readonly #monotonic: () => number
-  /** Inputs to be read to their end before all others, which have not been yet. */
+  readonly #bootstrapTo: ReadonlyMap<string, number>
+  /** Inputs to be read to their end before all others, which may not have been yet. */
   #bootstrapping: readonly TaskInput[]
   /** Monotonic time at which the wait for a missing head began. */
   #waitingSince: number | undefined
   /** Sum of the positions when `moved` was last asked. */
   #toldPositions = -1
 
-  constructor({ subTopology, partition, positions, log, monotonic, onReadable }: TaskInputsOptions) {
+  constructor(options: TaskInputsOptions) {
+    const { subTopology, partition, positions, bootstrapTo, log, monotonic, onReadable } = options
     this.#monotonic = monotonic
+    this.#bootstrapTo = bootstrapTo ?? new Map()
     this.all = subTopology.sources.map((source) => {
       const position = positions.find((candidate) => candidate.topic === source.topic.name)
       return new TaskInput(source, partition, position?.offset ?? 0, log, onReadable)
     })
-    this.#bootstrapping = this.all.filter(({ source }) => source.bootstrap)
+    this.#bootstrapping = this.all
   }
 
   of(topic: string): TaskInput | undefined {
@@ -49,9 +54,10 @@ export class TaskInputs {
 
   /** The input to read next; nothing while one that may hold an older record is still on its way (for a while). */
   next(): TaskInput | undefined {
-    if (this.#bootstrapping.length > 0) {
-      this.#bootstrapping = this.#bootstrapping.filter((input) => !isAtEnd(input))
-      if (this.#bootstrapping.length > 0) return lowestTimestamp(this.#bootstrapping)
+    if (this.bootstrapping) {
+      // One that is on its way may be older than what is here.
+      const isAtHand = this.#bootstrapping.every(({ head, blocked }) => head !== undefined || blocked)
+      return isAtHand ? lowestTimestamp(this.#bootstrapping) : undefined
     }
     if (this.all.length > 1 && this.all.some((input) => input.head === undefined && input.fetching)) {
       const now = this.#monotonic()
@@ -61,6 +67,15 @@ export class TaskInputs {
       this.#waitingSince = undefined
     }
     return lowestTimestamp(this.all)
+  }
+
+  /** Whether some are still to be read to their end before all others. */
+  get bootstrapping(): boolean {
+    if (this.#bootstrapping.length === 0) return false
+    this.#bootstrapping = this.#bootstrapping.filter(({ source: { topic }, position }) => {
+      return position < (this.#bootstrapTo.get(topic.name) ?? 0)
+    })
+    return this.#bootstrapping.length > 0
   }
 
   /** Milliseconds after which to look again although nothing arrived; `undefined` when nothing is waited for. */
@@ -93,8 +108,4 @@ export class TaskInputs {
   close(): void {
     for (const input of this.all) input.close()
   }
-}
-
-function isAtEnd(input: TaskInput): boolean {
-  return input.head === undefined && !input.blocked && !input.fetching
 }

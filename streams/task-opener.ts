@@ -96,7 +96,7 @@ export class TaskOpener {
     const { log, hooks, breaker, clock, cacheEntries, cacheBudget, onReadable, watches } = this.#options
     const subTopology = this.#subTopologyOf(id)
     const reader = backend ?? (await log.taskState(id))
-    const from = await unlessAborted(signal, this.#withStarts(id, checkpoint ?? NO_CHECKPOINT))
+    const { from, bootstrapTo } = await unlessAborted(signal, this.#bounds(id, checkpoint ?? NO_CHECKPOINT))
     const withChanges = log.stateHome === 'task'
     const maxRowBytes = withChanges ? log.maxRecordBytes - CHANGE_FRAME_BYTES : undefined
     const specs = subTopology.stores
@@ -108,6 +108,7 @@ export class TaskOpener {
       log,
       state,
       checkpoint: from,
+      bootstrapTo,
       hooks,
       breaker,
       wallTime: () => wall.now(),
@@ -130,22 +131,24 @@ export class TaskOpener {
     return task
   }
 
-  /** An input that was never read begins where its log does. */
-  async #withStarts(id: TaskId, checkpoint: Checkpoint): Promise<Checkpoint> {
+  /**
+   * An input that was never read begins where its log does. What is to be read first ends at the high watermark: where
+   * readers are shown less, the rest may be an answer that is being committed.
+   */
+  async #bounds(id: TaskId, checkpoint: Checkpoint) {
+    const positions = [...checkpoint.positions]
+    const known = new Set(positions.map(({ topic }) => topic))
+    const bootstrapTo = new Map<string, number>()
     const { partition } = id
-    const known = new Set(checkpoint.positions.map(({ topic }) => topic))
-    const inputs = this.#subTopologyOf(id).sources.map((source) => source.topic.name)
-    const starts = await Promise.all(
-      inputs
-        .filter((topic) => !known.has(topic))
-        .map(async (topic) => {
-          const { start } = await this.#options.log.bounds({ topic, partition })
-          return { topic, partition, offset: start }
-        }),
-    )
-    return starts.length === 0
-      ? checkpoint
-      : { ...checkpoint, positions: [...checkpoint.positions, ...starts] }
+    const ask = async (topic: string, bootstrap: boolean): Promise<void> => {
+      if (known.has(topic) && !bootstrap) return
+      const { start, highWatermark } = await this.#options.log.bounds({ topic, partition })
+      if (!known.has(topic)) positions.push({ topic, partition, offset: start })
+      if (bootstrap) bootstrapTo.set(topic, highWatermark)
+    }
+    const { sources } = this.#subTopologyOf(id)
+    await Promise.all(sources.map(({ topic, bootstrap }) => ask(topic.name, bootstrap)))
+    return { from: { ...checkpoint, positions }, bootstrapTo }
   }
 
   async #restore(

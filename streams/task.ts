@@ -46,6 +46,8 @@ export interface TaskOptions {
   readonly log: Log
   readonly state: TaskState
   readonly checkpoint: Checkpoint
+  /** By topic, the end of each input that is to be read so far before all others. */
+  readonly bootstrapTo?: ReadonlyMap<string, number> | undefined
   readonly hooks: StreamsHooks
   readonly breaker: BreakerPolicy | 'off'
   /** Wall time for the next batch, epoch milliseconds. */
@@ -247,14 +249,19 @@ export class Task {
     if (this.#batch !== undefined) return false
     if (this.state.hasOldRows) return true
     const now = this.#options.wallTime()
-    if (!this.#options.expiriesFrozen() && this.#timers.due('wall', now)) return true
+    if (!this.#expiriesWait() && this.#timers.due('wall', now)) return true
     return this.#timers.duePunctuators('wall', this.#clock.wallTime, now).length > 0
+  }
+
+  /** Also until what must be known before the rest is judged was read. */
+  #expiriesWait(): boolean {
+    return this.#options.expiriesFrozen() || this.#inputs.bootstrapping
   }
 
   async #beginBatch(): Promise<void> {
     const now = Math.max(this.#options.wallTime(), this.#clock.wallTime)
     const punctuators = this.#timers.duePunctuators('wall', this.#clock.wallTime, now)
-    await this.#openBatch(now, this.#options.expiriesFrozen() ? 0 : WALL_TIMERS_PER_BATCH, punctuators)
+    await this.#openBatch(now, this.#expiriesWait() ? 0 : WALL_TIMERS_PER_BATCH, punctuators)
     // Not when a batch is decided again: what is stored is no part of what decides.
     if (!this.state.hasOldRows) return
     const isEffective = await this.state.rewriteSome()
@@ -346,7 +353,7 @@ export class Task {
     if (this.state.hasOldRows) return this.#options.wallTime()
     const { waitLimitMs } = this.#inputs
     if (waitLimitMs !== undefined) return this.#options.wallTime() + waitLimitMs
-    const timers = this.#options.expiriesFrozen() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
+    const timers = this.#expiriesWait() ? Number.POSITIVE_INFINITY : this.state.nextTimerAt('wall')
     return Math.min(timers, this.#timers.nextWallPunctuation(this.#clock.wallTime))
   }
 

@@ -39,6 +39,7 @@ export interface OrderOptions extends Partial<OrderRules> {
 }
 
 const SECOND_MS = 1_000
+const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
 /** Orders by orderId, with what is given back of them. */
@@ -142,6 +143,7 @@ function rulesOf(options: OrderOptions): OrderRules {
     retry: { attempts: 5, backoffMs: SECOND_MS, maxBackoffMs: 30 * SECOND_MS },
   }
   const rules: OrderRules = {
+    payByMs: 30 * MINUTE_MS,
     completeOn: 'started',
     keepMs: 400 * DAY_MS,
     patience,

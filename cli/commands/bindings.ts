@@ -10,6 +10,7 @@ import {
   type Mapped,
   mapMessage,
   nothingAround,
+  parseExactly,
   readSample,
   type Asking,
 } from '../../connectors/index.ts'
@@ -112,7 +113,8 @@ async function read(cwd: string, file: string): Promise<string> {
 
 function parsed(json: string, what: string): unknown {
   try {
-    return JSON.parse(json) as unknown
+    // As the bytes of a topic are read: long ids stay what they are.
+    return parseExactly(json)
   } catch (cause) {
     throw new InputError(`${what}: not JSON`, { cause })
   }

@@ -59,6 +59,8 @@ export interface BindingsOptions {
   readonly log: Log
   readonly clock: Clock
   readonly addresses: Surroundings['addresses']
+  /** ISO 4217, of the shop; absent: any. */
+  readonly currency?: string
   readonly onFault: (topic: string, fault: unknown) => void
 }
 
@@ -67,7 +69,7 @@ export class Bindings {
   readonly #views: ReadonlyMap<string, { readonly view: TopicView<unknown>; json(value: unknown): unknown }>
 
   /** Begins to read what profiles look into. Their topics must be there. */
-  constructor({ profiles, log, clock, addresses, onFault }: BindingsOptions) {
+  constructor({ profiles, log, clock, addresses, currency, onFault }: BindingsOptions) {
     const viewed = new Map(profiles.flatMap(({ views }) => views.map((topic) => [topic.name, topic])))
     this.#views = new Map(
       [...viewed].map(([name, { value, schema }]) => {
@@ -78,6 +80,7 @@ export class Bindings {
     const around = {
       lookup: (topic: string, key: string) => this.#lookup(topic, key),
       addresses,
+      currency,
       ready: () => [...this.#views.values()].every(({ view }) => view.ready),
     }
     this.connectors = profiles.flatMap(({ bindings }) =>

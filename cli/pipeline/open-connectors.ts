@@ -37,6 +37,7 @@ async function openBindings(base: ShopBase, shop: KeyedShop): Promise<Bindings> 
     log,
     clock,
     addresses: addressesBy(shop),
+    currency: config.shop.currency,
     onFault: (topic, fault) =>
       telemetry.logger.warn({ topic, err: fault }, 'what profiles look into cannot be read on'),
   })

@@ -78,13 +78,14 @@ function keepingOf({ orders: { keepMs, returnsMs, payByMs, deliveryTimeoutMs } }
 /** The order saga and its services, besides wallets, which coupons need too. */
 function orderTopologies(config: Config): readonly Topology[] {
   const { orders: rules, points: earning, shop } = config
-  const { completeOn, stepTimeoutMs, deliveryTimeoutMs, returnsMs } = rules
+  const { completeOn, payByMs, stepTimeoutMs, deliveryTimeoutMs, returnsMs } = rules
   const { stepAttempts: attempts, backoffMs, maxBackoffMs } = rules
   const keeping = keepingOf(config)
   const validForMs = Number.isFinite(earning.validForMs) ? earning.validForMs : null
   const orchestrator = orders({
     currency: shop.currency,
     completeOn,
+    payByMs,
     keepMs: returnsMs,
     patience: { timeoutMs: stepTimeoutMs, retry: { attempts, backoffMs, maxBackoffMs } },
     deliveryPatience: { timeoutMs: deliveryTimeoutMs },

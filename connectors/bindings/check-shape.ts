@@ -1,6 +1,5 @@
 /** Whether something that was read has the form of a profile. What it says is looked at when it is compiled. */
 import type { ProfileProblem } from './errors.ts'
-import type { Profile } from './profile.ts'
 
 type Check = (value: unknown, path: string, found: ProfileProblem[]) => void
 interface Field {
@@ -18,10 +17,6 @@ export function shapeProblems(value: unknown): readonly ProfileProblem[] {
   const found: ProfileProblem[] = []
   profile(value, '', found)
   return found
-}
-
-export function isProfile(value: unknown, problems: readonly ProfileProblem[]): value is Profile {
-  return problems.length === 0 && typeof value === 'object'
 }
 
 const text = must((value) => typeof value === 'string', 'must be text')

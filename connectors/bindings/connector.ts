@@ -46,7 +46,7 @@ async function deliver(
 ): Promise<Delivered> {
   const outputs: Produced[] = []
   const rejected: Rejected[] = []
-  const asking = { lookup: around.lookup, openAddress: around.addresses(signal) }
+  const asking = { ...around, openAddress: around.addresses(signal) }
   let begun = performance.now()
   for (const record of records) {
     // Expressions wait for nothing: everybody else would have to wait for the whole batch.

@@ -20,6 +20,8 @@ export type OpenAddress = (orderId: string, customerId: string, sealed: Buffer) 
 export interface Asking {
   readonly lookup: Lookup
   readonly openAddress: OpenAddress
+  /** ISO 4217, of the shop; absent: what is written may be in any. */
+  readonly currency?: string | undefined
 }
 
 /** What the world outside the message gives. */
@@ -27,6 +29,7 @@ export interface Surroundings {
   readonly lookup: Lookup
   /** Of one batch. */
   readonly addresses: (signal: AbortSignal) => OpenAddress
+  readonly currency?: string | undefined
   /** Whether what is looked up was read as far as it went when this process began. */
   readonly ready: () => boolean
 }

@@ -5,6 +5,7 @@
  */
 import {
   type DeliveryRequested,
+  foreignFault,
   fromJson,
   JsonValueError,
   SerializationError,
@@ -55,7 +56,7 @@ async function recordsOf(binding: CompiledBinding, raw: Message, around: Asking)
   const records: MappedRecord[] = []
   for (const write of binding.writes) {
     for (const item of await itemsOf(write, scope)) {
-      const record = await recordOf(write, { ...scope, item })
+      const record = await recordOf(write, { ...scope, item }, around.currency)
       if (record !== undefined) records.push(record)
       if (records.length > MAX_RECORDS) throw new Misfit(`more than ${MAX_RECORDS} records`)
     }
@@ -81,10 +82,16 @@ async function itemsOf({ to, each }: CompiledWrite, scope: Scope): Promise<reado
   return (Array.isArray(given) ? given : [given]).map((value: unknown, index) => ({ value, index }))
 }
 
-async function recordOf(write: CompiledWrite, scope: Scope): Promise<MappedRecord | undefined> {
+async function recordOf(
+  write: CompiledWrite,
+  scope: Scope,
+  currency: string | undefined,
+): Promise<MappedRecord | undefined> {
   const { to, target } = write
   if (!(await holds(write.when, scope, `${to.name}: when`))) return undefined
   const value = await valueOf(write, scope)
+  const fault = target === undefined ? undefined : foreignFault(value, currency)
+  if (fault !== undefined) throw new Misfit(`${to.name}: ${fault.field} ${fault.message}`)
   const key = target === undefined ? await keyOf(write, scope) : ownKey(target.keyOf(value), to.name)
   return { topic: to, key, value, timestamp: await timestampOf(write, scope) }
 }

@@ -4,8 +4,10 @@
  * Not its job: what a task does (`connector-task.ts`), how a batch gets to a target (`delivery.ts`).
  *
  * Invariants:
- * 1. No commit begins between `rebalancing` and `assigned`; deliveries go on.
- * 2. A task that leaves is told to end at once, and is waited for: whoever has it next finds its target free.
+ * 1. No delivery and no commit begins between `rebalancing` and `assigned`. Before tasks move, deliveries under way have
+ *    their time to be committed: an ordinary rebalance sends nothing again.
+ * 2. A task that has moved is told to end at once, and is waited for here; whoever has it next in another process does not
+ *    wait. A delivery that took longer than its time may go on here while it begins there.
  * 3. A connector that failed, or is stopped, takes no assignment, and leaves its group.
  */
 import {
@@ -25,8 +27,11 @@ import { Delivery } from './delivery.ts'
 import { asError } from './failures.ts'
 import type { ConnectorHooks } from './hooks.ts'
 import { defaultDelivery } from './policy.ts'
+import { Turns } from './turns.ts'
 import { Latch, settled } from './waiting.ts'
 
+/** How long deliveries under way may take to be committed once tasks may move: the group waits for it, 30 s at most. */
+const HAND_OVER_WITHIN_MS = 5_000
 /** How long tasks may take to end before they are left behind. */
 const END_WITHIN_MS = 10_000
 /** How long a batch under way may take when the connector is stopped. */
@@ -63,6 +68,7 @@ export class ConnectorRunner implements GroupListener {
   readonly #options: ConnectorRunnerOptions
   readonly #policy: DeliveryPolicy
   readonly #gate = new CommitGate()
+  readonly #turns = new Turns()
   readonly #going = new Latch(true)
   readonly #breaker: DeliveryBreaker
   readonly #delivery: Delivery
@@ -70,6 +76,7 @@ export class ConnectorRunner implements GroupListener {
   #membership: Membership | undefined
   #isAssigned = false
   #failure: Error | undefined
+  #failing: Promise<void> | undefined
   #stopping: Promise<void> | undefined
 
   constructor(options: ConnectorRunnerOptions) {
@@ -157,8 +164,9 @@ export class ConnectorRunner implements GroupListener {
     return Promise.resolve([])
   }
 
-  rebalancing(): Promise<void> {
-    return this.#gate.shut()
+  async rebalancing(): Promise<void> {
+    await this.#within(HAND_OVER_WITHIN_MS, this.#turns.shut())
+    await this.#gate.shut()
   }
 
   async assigned({ epoch, tasks }: Assignment): Promise<void> {
@@ -169,6 +177,7 @@ export class ConnectorRunner implements GroupListener {
     this.#isAssigned = true
     const dropped = this.#drop(left)
     this.#gate.open()
+    this.#turns.open()
     for (const id of tasks) if (!this.#tasks.has(taskName(id))) this.#begin(id, epoch)
     await dropped
   }
@@ -188,6 +197,7 @@ export class ConnectorRunner implements GroupListener {
       ...this.#options,
       policy: this.#policy,
       gate: this.#gate,
+      turns: this.#turns,
       breaker: this.#breaker,
       delivery: this.#delivery,
       going: this.#going,
@@ -219,9 +229,10 @@ export class ConnectorRunner implements GroupListener {
     if (this.#isOver) return
     this.#failure = asError(error)
     this.#options.hooks.onEnded(this.connector.name, this.#failure)
-    void this.#drop([...this.#tasks])
-    // Where that fails, the session's end does the same.
-    this.#leave().catch(() => undefined)
+    // Others are to find the targets free. Where leaving fails, the session's end does the same.
+    this.#failing = this.#drop([...this.#tasks])
+      .then(() => this.#leave())
+      .catch(() => undefined)
   }
 
   async #leave(): Promise<void> {
@@ -237,7 +248,7 @@ export class ConnectorRunner implements GroupListener {
     const tasks = [...this.#tasks.values()]
     for (const task of tasks) task.stop()
     await this.#within(STOP_WITHIN_MS, Promise.all(tasks.map((task) => task.ended())))
-    await this.#drop([...this.#tasks])
+    await Promise.all([this.#drop([...this.#tasks]), this.#failing])
     await this.#gate.shut()
     await this.#leave()
   }

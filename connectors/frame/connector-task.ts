@@ -34,6 +34,7 @@ import { ConnectorInputs, type Taken } from './inputs.ts'
 import { backoffMs } from './policy.ts'
 import { startsOf } from './starts.ts'
 import { closeTarget, OpenFailure, openTarget, type TargetLifeParts } from './target-life.ts'
+import type { Turn, Turns } from './turns.ts'
 import { pause, settled } from './waiting.ts'
 
 /** Milliseconds between looks when nothing wakes the task. */
@@ -46,6 +47,7 @@ export interface ConnectorTaskParts extends TargetLifeParts {
   readonly log: Log
   readonly random: () => number
   readonly gate: CommitGate
+  readonly turns: Turns
   readonly delivery: Delivery
   /** The error says that the process cannot go on. */
   readonly onFatal: (error: Error) => void
@@ -59,6 +61,7 @@ export interface ConnectorLag extends Position {
 export class ConnectorTaskRun {
   readonly id: TaskId
   readonly #parts: ConnectorTaskParts
+  readonly #turn: Turn
   readonly #aborted = new AbortController()
   readonly #stopping = new AbortController()
   #epoch: number
@@ -74,6 +77,7 @@ export class ConnectorTaskRun {
     this.id = id
     this.#epoch = epoch
     this.#parts = parts
+    this.#turn = parts.turns.make()
     this.#run = this.#sessions()
   }
 
@@ -177,6 +181,7 @@ export class ConnectorTaskRun {
         onProgress()
       }
     } finally {
+      this.#turn.end()
       this.#inHand = []
       this.#inputs?.close()
       this.#inputs = undefined
@@ -260,14 +265,15 @@ export class ConnectorTaskRun {
     const records = taken.flatMap(({ incoming }) => incoming ?? [])
     if (records.length === 0) return this.#commit(commits.make({ taken, delivered: {}, positions: end }))
     let done = 0
-    const signals = { dropped: this.#aborted.signal, stopping: this.#stopping.signal }
+    const task = { dropped: this.#aborted.signal, stopping: this.#stopping.signal, turn: this.#turn }
     const batch = batchOf(records, taken, end)
-    for await (const part of this.#parts.delivery.parts(target, batch, signals)) {
+    for await (const part of this.#parts.delivery.parts(target, batch, task)) {
       const next = afterRecords(taken, done, part.count)
       const isLast = taken.slice(next).every(({ incoming }) => incoming === undefined)
       const to = isLast ? taken.length : next
       const positions = isLast ? end : movedOn(end, before, taken, to)
       await this.#commit(commits.make({ taken: taken.slice(done, to), delivered: part.delivered, positions }))
+      this.#turn.end()
       done = to
       this.#inHand = taken.slice(done)
     }

@@ -17,8 +17,11 @@ import {
 import { asError, DeliveryStuck, DeliveryTimeout, isUnavailable, kindOf } from './failures.ts'
 import type { ConnectorHooks } from './hooks.ts'
 import { backoffMs } from './policy.ts'
+import type { Turn } from './turns.ts'
 import { type Latch, pause, settled } from './waiting.ts'
 
+/** The longest wait that a target may ask for, in longest waits of the policy: it may be wrong by an hour or a day. */
+const ASKED_AT_MOST = 12
 /** How long a delivery may go on after it was told to end. */
 const END_WITHIN_MS = 5_000
 
@@ -40,6 +43,11 @@ export interface DeliverySignals {
   readonly stopping: AbortSignal
 }
 
+/** What a delivery needs of its task. */
+export interface DeliveryTask extends DeliverySignals {
+  readonly turn: Turn
+}
+
 /** What became of some records of a batch in a row. */
 export interface Part {
   /** How many of them. */
@@ -55,22 +63,18 @@ export class Delivery {
   }
 
   /**
-   * The batch in parts: one, or one for each record. What is yielded must be committed before the next is asked for.
-   * Throws the reason of a signal, and `DeliveryStuck`.
+   * The batch in parts: one, or one for each record. What is yielded must be committed before the next is asked for; then
+   * the task's turn is over. Throws the reason of a signal, and `DeliveryStuck`.
    */
-  async *parts(
-    target: Target,
-    batch: Batch,
-    signals: DeliverySignals,
-  ): AsyncGenerator<Part, void, undefined> {
+  async *parts(target: Target, batch: Batch, task: DeliveryTask): AsyncGenerator<Part, void, undefined> {
     const { attempts } = this.#options.policy
-    const whole = await this.#tried(target, batch, attempts, signals)
+    const whole = await this.#tried(target, batch, attempts, task)
     if (!(whole instanceof Error)) return yield { count: batch.records.length, delivered: whole }
     if (batch.records.length === 1) return yield { count: 1, delivered: setAside(batch.records[0], whole) }
     for (const [index, record] of batch.records.entries()) {
       const isLast = index === batch.records.length - 1
       const alone = { records: [record], next: isLast ? batch.next : [after(record)] }
-      const outcome = await this.#tried(target, alone, 1, signals)
+      const outcome = await this.#tried(target, alone, 1, task)
       yield { count: 1, delivered: outcome instanceof Error ? setAside(record, outcome) : outcome }
     }
   }
@@ -80,12 +84,12 @@ export class Delivery {
     target: Target,
     batch: Batch,
     attempts: number,
-    { dropped, stopping }: DeliverySignals,
+    { dropped, stopping, turn }: DeliveryTask,
   ): Promise<Delivered | Error> {
     const { connector, clock, breaker, hooks } = this.#options
     let failed = 0
     for (let failures = 1; ; failures++) {
-      await this.#mayTry(stopping)
+      await this.#mayTry(turn, stopping)
       const begin = clock.monotonic()
       try {
         const delivered = await this.#once(target, batch, dropped)
@@ -93,6 +97,7 @@ export class Delivery {
         hooks.onDelivered(connector, batch.records.length, clock.monotonic() - begin)
         return delivered
       } catch (error) {
+        turn.end()
         if (dropped.aborted) breaker.givenUp()
         dropped.throwIfAborted()
         const kind = kindOf(error)
@@ -108,17 +113,23 @@ export class Delivery {
     }
   }
 
-  async #mayTry(signal: AbortSignal): Promise<void> {
+  async #mayTry(turn: Turn, signal: AbortSignal): Promise<void> {
     const { going, breaker } = this.#options
-    await going.passed(signal)
-    await breaker.permit(signal)
-    signal.throwIfAborted()
+    for (;;) {
+      await going.passed(signal)
+      await turn.passed(signal)
+      await breaker.permit(signal)
+      signal.throwIfAborted()
+      if (turn.begin()) return
+      breaker.givenUp()
+    }
   }
 
   #waitMs(error: unknown, failures: number): number {
     const { policy, random } = this.#options
     const asked = error instanceof Unavailable ? (error.retryAfterMs ?? 0) : 0
-    return Math.max(asked, backoffMs(policy, failures, random()))
+    const most = ASKED_AT_MOST * policy.maxBackoffMs
+    return Math.max(Math.min(asked, most), backoffMs(policy, failures, random()))
   }
 
   async #once(target: Target, batch: Batch, signal: AbortSignal): Promise<Delivered> {

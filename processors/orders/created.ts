@@ -44,7 +44,8 @@ export function isConflict(
   return first.bodyHash !== null && second.bodyHash !== null && first.bodyHash !== second.bodyHash
 }
 
-export function newOrder(order: OrderCreated): OrderData {
+/** @param payByDefault of an order that names no time (0): its message may have waited for long before it was taken */
+export function newOrder(order: OrderCreated, payByDefault: number): OrderData {
   const { orderId, userId, items, userCouponId, pointsToUse, currency, payBy, shipTo, bodyHash } = order
   return {
     orderId,
@@ -53,7 +54,7 @@ export function newOrder(order: OrderCreated): OrderData {
     userCouponId,
     pointsToUse,
     currency,
-    payBy,
+    payBy: payBy === 0 ? payByDefault : payBy,
     shipTo,
     discount: 0,
     paymentKey: null,

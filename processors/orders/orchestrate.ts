@@ -116,7 +116,7 @@ function create(rules: OrderRules, turn: OrderTurn, order: OrderCreated, context
   const first = turn.book.order?.data
   // It changes nothing; whoever sent it learns so when they ask with its hash.
   if (first !== undefined && isConflict(first, order)) return context.dropped('IdempotencyConflict')
-  heard(turn.order({ kind: 'begin', data: newOrder(order) }), context)
+  heard(turn.order({ kind: 'begin', data: newOrder(order, context.wallTime + rules.payByMs) }), context)
 }
 
 /** What changed nothing is counted, by why. What was done late needs nobody here: `paid` gives late money back. */

@@ -31,6 +31,8 @@ import type { OrderOutput } from './outputs.ts'
 export interface OrderRules {
   /** ISO 4217; orders in another one are refused. */
   readonly currency: string
+  /** How long an order can be paid that does not say so itself, milliseconds. */
+  readonly payByMs: number
   /** What completes an order: that its goods are on their way, or that they are there. */
   readonly completeOn: 'started' | 'delivered'
   /** How long an order is known after its end, milliseconds; longer than commands are kept. */

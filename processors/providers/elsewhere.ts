@@ -18,17 +18,29 @@ import type { LogRecord } from '../../streams/index.ts'
 import { notAsked } from './asking.ts'
 import { newsRank, noShipment } from './shipment.ts'
 
-/** Of a row that somebody else's answer made. The log stamps commands and answers: an answer is no older than its command. */
+/** Commands whose answers are known by name; of older ones the time has to do. */
+const ANSWERED = 8
+
+/**
+ * Of a row that somebody else's answer made. An answer names its command; where it does not, it is none to a command that
+ * is newer, as far as the clocks of who wrote them agree.
+ */
 export function wasAnswered(elsewhere: AnswerElsewhere | null | undefined, command: LogRecord): boolean {
   if (elsewhere === null || elsewhere === undefined) return false
   const { at, to } = elsewhere
-  if (command.timestamp === at) return to === null || to === command.lineage?.eventId
-  return command.timestamp < at
+  const { timestamp, lineage } = command
+  if (lineage !== undefined && to.includes(lineage.eventId)) return true
+  return timestamp < at || (timestamp === at && to.length === 0)
 }
 
-function answerOf({ timestamp, lineage }: LogRecord, before: AnswerElsewhere | null | undefined) {
-  const newest = before !== null && before !== undefined && before.at > timestamp
-  return newest ? before : { at: timestamp, to: lineage?.causationId ?? null }
+function answerOf(
+  { timestamp, lineage }: LogRecord,
+  before: AnswerElsewhere | null | undefined,
+): AnswerElsewhere {
+  const { at, to } = before ?? { at: timestamp, to: [] }
+  const answered = lineage?.causationId
+  const known = answered === undefined || to.includes(answered) ? to : [...to, answered]
+  return { at: Math.max(at, timestamp), to: known.slice(-ANSWERED) }
 }
 
 /** Money that was taken stays the answer, whatever is told after it. */
@@ -65,7 +77,8 @@ export function refundedElsewhere(
   const elsewhere = answerOf(origin, before?.elsewhere)
   if (before?.state === 'REFUNDED') return { ...before, elsewhere }
   const state = status === 'REFUNDED' ? 'REFUNDED' : 'FAILED'
-  return { paymentKey, amount, tries: 0, state, reason, asking: notAsked, command: null, elsewhere }
+  const known = { paymentKey, amount, state, reason, elsewhere } as const
+  return { ...known, tries: 0, asking: notAsked, command: null, counted: state === 'REFUNDED' }
 }
 
 /** News of one parcel only go forward; those of another replace them. */

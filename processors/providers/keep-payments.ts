@@ -11,7 +11,7 @@ import { parsePair, tooOld } from '../keeping.ts'
 import { paymentFault, type PaymentCommand } from '../sandboxes/keep-payments.ts'
 import { askForChargeAgain, charge, forgetCharge, heardOfCharge, paidElsewhere } from './keep-charges.ts'
 import { askForRefundAgain, forgetRefund, heardOfRefund, paidBackElsewhere, payBack } from './keep-refunds.ts'
-import type { PaymentGatewayContext, PaymentGatewayRules } from './payment-context.ts'
+import { forgetPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
 
 export type PaymentGatewayMessage =
   | PaymentCommand
@@ -53,7 +53,7 @@ export function paymentGatewayKeeper(rules: PaymentGatewayRules): PaymentGateway
     askForCharge: (orderId, context) => askForChargeAgain(rules, orderId, context),
     askForRefund: (key, context) => askForRefundAgain(rules, parsePair(key), context),
     forgetCharge: (orderId, context) => forgetCharge(rules, orderId, context),
-    forgetPayment: (key, { stores }) => stores.payments.delete(parsePair(key)),
+    forgetPayment: (key, context) => forgetPayment(rules, parsePair(key), context),
     forgetRefund: (key, context) => forgetRefund(rules, parsePair(key), context),
   }
 }

@@ -61,3 +61,15 @@ export function keepPayment(
   stores.payments.put(key, payment)
   timers.forgetPayment.schedule(pairKey(key), wallTime + keeping.keepDoneMs)
 }
+
+/** While it is not known what becomes of a refund, neither is what is left of the payment. */
+export function forgetPayment(
+  rules: GatewayRules,
+  key: [orderId: string, paymentKey: string],
+  context: PaymentGatewayContext,
+): void {
+  const { stores } = context
+  const payment = stores.payments.get(key)
+  if (payment === undefined || payment.pending === 0) return stores.payments.delete(key)
+  keepPayment(rules, key, payment, context)
+}

@@ -38,6 +38,7 @@ export function requestRefund(
     asking: beginAsking(before?.asking ?? notAsked, now),
     command: null,
     elsewhere: null,
+    counted: payment !== undefined,
   }
   if (payment !== undefined && payment.refunded + amount > payment.amount) {
     return { handling: 'REFUSED', refund: { ...refund, state: 'FAILED', reason: 'EXCEEDS_PAID' }, payment }
@@ -79,15 +80,20 @@ export function hearOfRefund(
 }
 
 /**
- * What the payment is once the refund is known: what came to nothing is money that can be paid back still. A refund of a
- * payment that was not known when it was asked for is not in its sums.
+ * What the payment is once the refund is known: what came to nothing is money that can be paid back still. One that was
+ * asked for before the payment was known is in its sums only once it is paid back.
  */
 export function afterRefund(
   payment: GatewayPayment,
-  { state, amount }: Pick<GatewayRefund, 'state' | 'amount'>,
+  { state, amount, counted }: Pick<GatewayRefund, 'state' | 'amount' | 'counted'>,
 ): GatewayPayment {
-  const refunded = state === 'FAILED' ? Math.max(0, payment.refunded - amount) : payment.refunded
-  return { ...payment, refunded, pending: Math.max(0, payment.pending - amount) }
+  const { refunded, pending } = payment
+  if (!counted) return state === 'REFUNDED' ? { ...payment, refunded: refunded + amount } : payment
+  return {
+    ...payment,
+    refunded: state === 'FAILED' ? refunded - amount : refunded,
+    pending: pending - amount,
+  }
 }
 
 function laidBy(payment: GatewayPayment | undefined, amount: number): GatewayPayment | undefined {

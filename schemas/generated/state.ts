@@ -45,8 +45,8 @@ export const adjustmentSchema: RecordSchema<Adjustment> = {
 export interface AnswerElsewhere {
   /** Of the newest answer. Epoch milliseconds. */
   readonly at: number
-  /** The eventId of the command; null = not known. */
-  readonly to: string | null
+  /** The eventIds of the newest commands that were answered, as far as answers say. */
+  readonly to: readonly string[]
 }
 
 /** Counts of the streams just before a request offset; -1 = the stream is not there yet. */
@@ -990,9 +990,8 @@ export const gatewayChargeSchema: RecordSchema<GatewayCharge> = {
               },
               {
                 "name": "to",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "The eventId of the command; null = not known."
+                "type": {"type": "array", "items": "string"},
+                "doc": "The eventIds of the newest commands that were answered, as far as answers say."
               }
             ]
           }
@@ -1146,9 +1145,8 @@ export const gatewayDeliverySchema: RecordSchema<GatewayDelivery> = {
               },
               {
                 "name": "to",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "The eventId of the command; null = not known."
+                "type": {"type": "array", "items": "string"},
+                "doc": "The eventIds of the newest commands that were answered, as far as answers say."
               }
             ]
           }
@@ -1206,6 +1204,8 @@ export interface GatewayRefund {
   readonly command: PastCauseState | null
   /** What is known of it is somebody else's answer. */
   readonly elsewhere: AnswerElsewhere | null
+  /** Whether it is in the sums of its payment. */
+  readonly counted: boolean
 }
 
 export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
@@ -1295,15 +1295,20 @@ export const gatewayRefundSchema: RecordSchema<GatewayRefund> = {
               },
               {
                 "name": "to",
-                "type": ["null", "string"],
-                "default": null,
-                "doc": "The eventId of the command; null = not known."
+                "type": {"type": "array", "items": "string"},
+                "doc": "The eventIds of the newest commands that were answered, as far as answers say."
               }
             ]
           }
         ],
         "default": null,
         "doc": "What is known of it is somebody else's answer."
+      },
+      {
+        "name": "counted",
+        "type": "boolean",
+        "default": true,
+        "doc": "Whether it is in the sums of its payment."
       }
     ]
   },

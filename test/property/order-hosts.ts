@@ -9,6 +9,7 @@ import { orders } from '../../topologies/index.ts'
 export const START = Date.UTC(2026, 0, 1)
 const second = 1_000
 export const RULES = {
+  payByMs: 1_000,
   currency: 'GBP',
   keepMs: 400 * 86_400 * second,
   patience: { timeoutMs: 10 * second, retry: { attempts: 3, backoffMs: second } },

@@ -11,6 +11,7 @@ import { advance, dueAtOf, sagaActions } from '../../streams/kit/index.ts'
 const START = Date.UTC(2026, 0, 1)
 const saga = orderSaga({
   currency: 'GBP',
+  payByMs: 1_000,
   completeOn: 'delivered',
   keepMs: 1_000_000_000,
   patience: { timeoutMs: 1_000, retry: { attempts: 2, backoffMs: 100 } },
@@ -92,7 +93,13 @@ function takes(progress: OrderProgress, input: OrderInput, now: number): boolean
 /** Every place that an order gets to by these inputs, with the time. */
 function* places(given: readonly object[]): Generator<readonly [OrderProgress, number]> {
   let now = START
-  let progress = advance(saga, 'o1', undefined, { kind: 'begin', data: newOrder(order) }, now).progress
+  let progress = advance(
+    saga,
+    'o1',
+    undefined,
+    { kind: 'begin', data: newOrder(order, order.payBy) },
+    now,
+  ).progress
   for (const input of given) {
     if (progress === undefined || progress.endedAt !== null) break
     yield [progress, now]

@@ -1,7 +1,8 @@
 /** Orders before payment, and through to their end: every path of the saga, against services that say what a test tells them. */
 import { describe, expect, test } from 'vitest'
+import { topics } from '../../schemas/index.ts'
 import { items } from '../unit/ranking/given.ts'
-import { DAY, MINUTE, modes, OrderDesk, START } from './orders-driver.ts'
+import { created, DAY, MINUTE, modes, OrderDesk, START } from './orders-driver.ts'
 
 describe.each(modes)('an order, %s', (_, mode) => {
   test('with points and a coupon goes all the way, step after step', async () => {
@@ -220,6 +221,23 @@ describe.each(modes)('an order that cannot be, %s', (_, mode) => {
     expect(desk.stored()?.order?.cause).toMatchObject({ kind: 'DEADLINE', step: 'payment' })
     await desk.restored('tea milk')
     expect(desk.status).toMatchObject({ state: 'FAILED', note: 'DEADLINE payment' })
+    await desk.close()
+  })
+
+  test('I18: has its time to pay from when it is taken, where it names none', async () => {
+    const desk = await OrderDesk.open(mode)
+    const { clock } = desk.driver
+    const message = created({ payBy: 0 })
+    // It has waited for a day.
+    clock.advance(24 * 60 * MINUTE)
+    await desk.driver.pipe(topics.orderCreated, 'o1', message, { timestamp: START })
+    expect(desk.stored()?.order?.data.payBy).toBe(clock.now() + 30 * MINUTE)
+    await desk.reserved('tea milk')
+    expect(desk.news.at(-1)).toBe('pay 700')
+    await desk.driver.advanceWallTime(29 * MINUTE, MINUTE)
+    expect(desk.news).toEqual([])
+    await desk.driver.advanceWallTime(MINUTE, MINUTE)
+    expect(desk.news).toEqual(['restore tea 1x2', 'restore milk 2x1', 'pay 700'])
     await desk.close()
   })
 

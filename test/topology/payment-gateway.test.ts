@@ -312,6 +312,18 @@ describe('I19 a later epoch waits until it is known what came of paying back', (
   })
 })
 
+test('I20 a refund that was asked for before its payment was known is in no sum that it is taken out of', async () => {
+  const gateway = await Gateway.open()
+  await gateway.send(paymentRefundRequested, back(100, { refundId: 'early' }))
+  const early = gateway.calls.at(-1)
+  await gateway.webhook({})
+  await gateway.send(paymentRefundRequested, back(600, { refundId: 'r600' }))
+  await gateway.answer({ status: 'FAILED', code: 'DECLINED' }, early)
+  await gateway.send(paymentRefundRequested, back(500, { refundId: 'r500' }))
+  expect(gateway.refunded).toEqual(['early FAILED DECLINED', 'r500 FAILED EXCEEDS_PAID'])
+  await gateway.service.close()
+})
+
 test('a provider that wants to be left alone is, for a while', async () => {
   const gateway = await Gateway.open()
   await gateway.send(paymentRequested, order())
@@ -327,11 +339,15 @@ test('what is known is forgotten after a while, what is not known never', async 
   const gateway = await Gateway.open()
   await gateway.send(paymentRequested, order(), order({ orderId: 'o2', deadline: START + 10 * DAY }))
   await gateway.paid('pay-1', 1_000, gateway.calls[0])
+  await gateway.send(paymentRequested, order({ orderId: 'o3' }))
+  await gateway.paid('pay-3', 1_000)
+  await gateway.send(paymentRefundRequested, back(1_000, { orderId: 'o3', paymentKey: 'pay-3' }))
   await gateway.wait(3 * DAY, DAY / 24)
   const { driver, topology } = gateway.service
   expect(driver.store(topology, gatewayChargeStore).get('o1').value).toBeUndefined()
   expect(driver.store(topology, gatewayPaymentStore).get(['o1', 'pay-1']).value).toBeUndefined()
   expect(driver.store(topology, gatewayChargeStore).get('o2').value?.state).toBe('ASKING')
+  expect(driver.store(topology, gatewayPaymentStore).get(['o3', 'pay-3']).value?.pending).toBe(1_000)
   await gateway.service.close()
 })
 

@@ -1,6 +1,7 @@
 /** A provider over HTTP takes over a log whose orders somebody else has answered so far. */
 import { describe, expect, test } from 'vitest'
 import { topics } from '../../schemas/index.ts'
+import { formatUuid7, NO_HEADERS } from '../../streams/index.ts'
 import { deliveryGateway, deliverySandbox, paymentGateway, paymentSandbox } from '../../topologies/index.ts'
 import { DAY, modes, Service, START } from '../support/services.ts'
 import { cancel, delivery, payment, refund } from '../unit/sandboxes/given.ts'
@@ -73,6 +74,26 @@ describe.each(modes)('%s', (_, mode) => {
     await shop.driver.restart([paymentGateway({ ...keeping, currency: 'EUR' })])
     await shop.driver.settle()
     expect(shop.read(topics.paymentCallRequested).map(({ orderId }) => orderId)).toEqual(['o2'])
+    await shop.close()
+  })
+
+  test('an answer by a clock that is behind is the answer to the command that it names', async () => {
+    const shop = await Service.open(playedPayments, mode)
+    await shop.driver.restart([])
+    const no = { orderId: 'o1', paymentKey: 'k', amount: 1_000, status: 'FAILED', failureCode: 'NO' } as const
+    for (const epoch of [0, 1]) {
+      await shop.send(topics.paymentRequested, order('o1', { epoch }))
+      const command = shop.driver.read(topics.paymentRequested).at(-1)?.record
+      const causationId = command?.lineage?.eventId
+      const eventId = formatUuid7(START, epoch, 0, 7)
+      const place = { topic: topics.paymentResult.name, key: Buffer.from('o1'), headers: NO_HEADERS }
+      const value = topics.paymentResult.value.serialize(no)
+      const timestamp = (command?.timestamp ?? 0) - 5
+      await shop.driver.log.append([{ ...place, value, timestamp, lineage: { eventId, causationId } }])
+    }
+    await shop.driver.restart([paymentGateway({ ...keeping, currency: 'EUR' })])
+    await shop.driver.settle()
+    expect(shop.read(topics.paymentCallRequested)).toEqual([])
     await shop.close()
   })
 

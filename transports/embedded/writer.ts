@@ -276,14 +276,6 @@ function prepared(member: Member, draft: BatchDraft): boolean {
 
 function writeFailed(member: Member, outcome: 'not written' | 'unknown', cause: unknown): StreamsError {
   if (outcome === 'not written') return new StreamsError('LOG_WRITE_FAILED', 'nothing was written', { cause })
-  if (member.kind === 'commit') {
-    return new StreamsError(
-      'COMMIT_UNKNOWN',
-      'the write failed, and the database could not be opened again',
-      {
-        cause,
-      },
-    )
-  }
-  return new StreamsError('LOG_WRITE_FAILED', 'whether anything was written is not known yet', { cause })
+  const code = member.kind === 'commit' ? 'COMMIT_UNKNOWN' : 'APPEND_UNKNOWN'
+  return new StreamsError(code, 'the write failed, and the database could not be opened again', { cause })
 }

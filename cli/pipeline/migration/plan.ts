@@ -15,7 +15,7 @@ import {
 import type { EmbeddedLog } from '../../../transports/embedded/index.ts'
 import type { ImportedPosition } from '../../../transports/kafka/index.ts'
 import { DirectoryError } from '../../errors.ts'
-import { shopConsumers } from '../consumers.ts'
+import { bindingConsumers, shopConsumers } from '../consumers.ts'
 import { shopTopicSpecs } from '../topic-specs.ts'
 import { shopTopologies } from '../topologies.ts'
 
@@ -50,15 +50,18 @@ const NEVER: Pick<Checkpoint, 'times' | 'sequence'> = {
 
 /**
  * Throws `TOPIC_MISMATCH` where the configuration has other topics than the directory, and a `DirectoryError` for what a
- * topology would have to settle first: a reset that was cut short, stores that the program does not know.
+ * topology would have to settle first: a reset that was cut short, stores that the program does not know, messages of
+ * shops with topics of their own that wait to be mapped. Rejects with a `ProfileError` as well.
  */
 export async function planMigration(log: EmbeddedLog, config: Config): Promise<MigrationPlan> {
   const { application } = config
-  const all = [...shopTopologies(config).all, ...shopConsumers(config)]
+  const bindings = await bindingConsumers(config)
+  const all = [...shopTopologies(config).all, ...shopConsumers(config), ...bindings.out]
   const specs = shopTopicSpecs(config, all, { changelogs: true })
   const stored = new Map(log.describeTopics().map((spec) => [spec.name, spec]))
   refuseOtherTopics(specs, stored)
   refuseHalfReset(log)
+  for (const binding of bindings.in) await refuseWaiting(log, binding)
   const topics = specs.filter(({ name }) => stored.has(name))
   const known = new Set(specs.map(({ name }) => name))
   const names = new Set(all.map(({ name }) => name))
@@ -95,6 +98,22 @@ function refuseHalfReset(log: EmbeddedLog): void {
   const [task] = log.resettingTasks()
   if (task === undefined) return
   throw new DirectoryError(`a reset of ${taskName(task)} was not finished: run it again first`)
+}
+
+/** On the cluster a shop's topics are its own, with other offsets: what waits here would be mapped by nobody. */
+async function refuseWaiting(log: EmbeddedLog, { name, subTopologies }: Topology): Promise<void> {
+  const stored = new Map(log.describeTopics().map((spec) => [spec.name, spec.partitions]))
+  for (const { topic } of subTopologies.flatMap(({ sources }) => sources)) {
+    for (let partition = 0; partition < (stored.get(topic.name) ?? 0); partition++) {
+      const at = { topic: topic.name, partition }
+      const { start, end } = await log.bounds(at)
+      const waiting = end - ((await log.processed(name, at)) ?? start)
+      if (waiting > 0)
+        throw new DirectoryError(
+          `${waiting} messages of ${topic.name}-${partition} wait for ${name}: let the shop run until it has taken them`,
+        )
+    }
+  }
 }
 
 async function tasksOf(

@@ -1,7 +1,15 @@
 /** Shop C: coupons without keys, and orders whose undo is told without their ids. */
 import { expect } from 'vitest'
 import { topics } from '../../../schemas/index.ts'
-import { bestSellers, couponIssuance, orders, points, stock, wallet } from '../../../topologies/index.ts'
+import {
+  bestSellers,
+  catalog,
+  couponIssuance,
+  orders,
+  points,
+  stock,
+  wallet,
+} from '../../../topologies/index.ts'
 import type { BoundShop, TheirMessage } from '../bound-shop.ts'
 import {
   openCoupon,
@@ -17,6 +25,7 @@ export const shopC: ShopFlow = {
   shop: 'c',
   profile: 'samples/shops/c/profile.json',
   topologies: () => [
+    catalog,
     couponIssuance,
     wallet({ waitMs: 200 }),
     stock(),
@@ -25,13 +34,22 @@ export const shopC: ShopFlow = {
     bestSellers({ timeZone: 'Asia/Seoul' }),
   ],
   async run(shop, disturb) {
-    const userCouponId = await issueCoupons(shop, disturb)
-    await takeOrders(shop, userCouponId, disturb)
+    const [used, unused] = await issueCoupons(shop, disturb)
+    await takeOrders(shop, used, disturb)
+    await failAfterTheCoupon(shop, unused, disturb)
   },
 }
 
-/** 3 coupons for 5 users who ask twice each; answers user 43's, who got one before. */
-async function issueCoupons(shop: BoundShop, disturb: () => Promise<void>): Promise<string> {
+interface Held {
+  readonly userId: string
+  readonly userCouponId: string
+}
+
+/** 3 coupons for 5 users who ask twice each; answers user 43's, who got one before, and somebody else's. */
+async function issueCoupons(
+  shop: BoundShop,
+  disturb: () => Promise<void>,
+): Promise<readonly [used: string, unused: Held]> {
   await openCoupon(shop, '5', { quota: 3 })
   await shop.send('coupon-issue-topic', { value: { userId: 43, couponId: 5 } })
   const [first] = await shop.ours(topics.couponIssued, 1)
@@ -49,7 +67,9 @@ async function issueCoupons(shop: BoundShop, disturb: () => Promise<void>): Prom
   expect(await shop.deadLetters('coupon-issue-topic', 1)).toEqual([
     'Rejected: coupon.issue.requested: couponId is missing',
   ])
-  return (first as (typeof issued)[number]).userCouponId
+  const other = issued.find(({ userId }) => userId !== '43')
+  if (first === undefined || other === undefined) throw new Error('nobody else has a coupon')
+  return [first.userCouponId, other]
 }
 
 async function takeOrders(
@@ -105,4 +125,38 @@ async function takeOrders(
   expect(await shop.theirs('coupon-restore-topic', 0)).toEqual([])
   expect(await shop.ours(topics.couponUsed, 1)).toMatchObject([{ orderId: '505', userCouponId }])
   expect(await unitsSold(shop)).toEqual({ 7: 3, 8: 1 })
+}
+
+/** Points, coupon and stock were taken; what is left to pay is declined. Everything goes back, and is told. */
+async function failAfterTheCoupon(
+  shop: BoundShop,
+  { userId, userCouponId }: Held,
+  disturb: () => Promise<void>,
+): Promise<void> {
+  const grant = { adjustId: 'more', userId, amount: 5_000, expiresAt: null, reason: '' }
+  await shop.say(topics.pointAdjustRequested, grant)
+  const price = { productId: '7', title: 'Tea', categoryId: null, price: 12_500, currency: 'KRW' }
+  await shop.say(topics.productCatalog, price)
+  await shop.settled()
+  const user = Number(userId)
+  // Without a price: the catalogue has it.
+  const cartItems = [{ productId: 7, quantity: 1 }]
+  const order = { orderId: 506, userId: user, userCouponId, finalAmount: 5_000, cartItems }
+  await shop.send('order-created-topic', { value: order }, { value: order })
+  await ordersAre(shop, { 506: 'AWAITING_PAYMENT' })
+  await disturb()
+  const declined = { orderId: '506', paymentKey: 'none', amount: 6_500, failureCode: 'DECLINED' }
+  await shop.say(topics.paymentResult, { ...declined, status: 'FAILED' })
+  await ordersAre(shop, { 506: 'FAILED' })
+  await shop.settled()
+  const of506 = ({ key }: TheirMessage) => key === '506'
+  expect((await shop.theirs('coupon-restore-topic', 1)).filter(of506)).toEqual([
+    { key: '506', value: { userId: user, userCouponId } },
+  ])
+  expect((await shop.theirs('point-restore-topic', 2)).filter(of506)).toEqual([
+    { key: '506', value: { userId: user, amount: 5_000 } },
+  ])
+  expect((await shop.theirs('stock-restore-topic', 3)).filter(of506)).toEqual([
+    { key: '506', value: { cartItems: [{ productId: 7, quantity: 1 }] } },
+  ])
 }

@@ -89,7 +89,7 @@ describe('a write that fails', () => {
       faults.beforeOpen = fail
       const append = log.append([appendRecord('in', 'unsure')])
       const commit = log.commit([commitOf(epoch, checkpointAt(2, 2))])
-      await expect(append).rejects.toMatchObject({ code: 'LOG_WRITE_FAILED' })
+      await expect(append).rejects.toMatchObject({ code: 'APPEND_UNKNOWN' })
       await expect(commit).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN' })
       // Until then nobody is told what may not be true.
       await expect(log.committed(taskOf(0))).rejects.toMatchObject({ code: 'LOG_WRITE_FAILED' })

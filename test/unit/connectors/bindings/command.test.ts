@@ -139,10 +139,26 @@ describe('try', () => {
       '--samples',
       `${SHOPS}/d/order-created.json`,
     ]
-    expect((await run(...args)).stdout).toContain('a product is not in the catalogue')
+    expect((await run(...args)).stdout).toContain('not in the catalogue: b1f7e7a2')
     const { code, stdout } = await run(...args, '--views', views)
     expect(code).toBe(exitCodes.ok)
     expect(stdout).toContain('"unitPrice":12500')
+  })
+
+  it('reads numbers as the topic would: a long id stays what it is', async () => {
+    const samples = join(directory, 'long.json')
+    await writeFile(samples, '[{"userId": 9007199254740993, "couponId": 5}]')
+    const args = ['try', `${SHOPS}/c/profile.json`, '--topic', 'coupon-issue-topic', '--samples', samples]
+    const { code, stdout } = await run(...args, '--json')
+    expect(code).toBe(exitCodes.ok)
+    expect(JSON.parse(stdout)).toMatchObject([
+      { records: [{ key: '5', value: { userId: '9007199254740993' } }] },
+    ])
+    const earned =
+      '{"orderId":"o","userId":"ann","points":9007199254740993,"rateBp":1,"earnedAt":0,"expiresAt":null}'
+    await writeFile(samples, earned)
+    const ours = ['try', `${SHOPS}/b/profile.json`, '--topic', 'point.earned', '--samples', samples]
+    expect((await run(...ours)).stdout).not.toContain('9007199254740992')
   })
 
   it('says which topics a profile reads, and what is no JSON', async () => {

@@ -125,4 +125,37 @@ describe('a binding', () => {
       [expect.stringContaining('userId')],
     ])
   })
+
+  it('writes in the currency of the shop alone', async () => {
+    const fields = { productId: 'id', title: "''", price: '5', currency: 'currency' }
+    const profile = profileOf({ writes: [{ to: 'product.catalog', fields }] })
+    const connector = connectorOf(profile, { currency: 'KRW' })
+    const { outputs, rejected } = await deliver(
+      connector,
+      { id: 'tea', currency: 'KRW' },
+      { id: 'mug', currency: 'GBP' },
+    )
+    expect(outputs?.map(({ key }) => key)).toEqual(['tea'])
+    expect(rejected?.map(({ reason }) => reason)).toEqual(['product.catalog: currency must be KRW'])
+  })
+
+  it('writes no address: it would be in the log in the clear', async () => {
+    const items = "[{'lineNo': 1, 'productId': 'tea', 'quantity': 1, 'unitPrice': 5}]"
+    const fields = {
+      orderId: 'id',
+      userId: "'ann'",
+      items,
+      currency: "'KRW'",
+      payBy: '$timestamp',
+      shipTo: 'address',
+    }
+    const connector = connectorOf(profileOf({ writes: [{ to: 'order.created', fields }] }), {})
+    const { outputs, rejected } = await deliver(
+      connector,
+      { id: 'o1', address: 'Elm Street 1' },
+      { id: 'o2' },
+    )
+    expect(outputs?.map(({ key }) => key)).toEqual(['o2'])
+    expect(rejected?.map(({ reason }) => reason)).toEqual([expect.stringContaining('order.created: shipTo')])
+  })
 })

@@ -167,7 +167,7 @@ describe('a module', () => {
     pointsToUse: 0,
     currency: 'KRW',
     payBy: AT,
-    shipTo: Buffer.from('x'),
+    shipTo: Buffer.alloc(0),
     bodyHash: null,
   })
 

@@ -118,6 +118,32 @@ describe('shop C', () => {
   })
 })
 
+describe('prices of shop C', () => {
+  const ordered = (line: object) => ({
+    value: {
+      orderId: 1,
+      userId: 2,
+      userCouponId: null,
+      finalAmount: 5,
+      cartItems: [{ productId: 7, quantity: 1, ...line }],
+    },
+  })
+  const lookup = (topic: string, key: string) =>
+    topic === 'product.catalog' && key === '7' ? { price: 300 } : undefined
+
+  it("are those of the message, else the catalogue's", async () => {
+    const price = async (line: object) =>
+      brief(await become('c/profile', 'order-created', ordered(line), { lookup }))
+    const costs = (unitPrice: number) => [{ value: { items: [{ unitPrice }] } }]
+    expect(await price({ price: 0 })).toMatchObject(costs(0))
+    expect(await price({})).toMatchObject(costs(300))
+    expect(await price({ price: null })).toMatchObject(costs(300))
+    expect(await price({ productId: 8 })).toEqual({
+      misfit: expect.stringContaining('a product has no price, and is not in the catalogue') as string,
+    })
+  })
+})
+
 describe('shop D', () => {
   const requested = (epoch: number, shipTo = Buffer.from('sealed')) => ({
     value: { orderId: 'o', customerId: 'ann', shipTo, epoch },
@@ -168,5 +194,7 @@ describe('shop E', () => {
     expect(
       brief(await become('e/profile', 'coupon-issue', { key: 'spring', value: { userId: 7 } })),
     ).toMatchObject([{ key: 'spring', value: { couponId: 'spring', requestId: 'user-7', userId: '7' } }])
+    const none = { key: 'spring', value: { userId: 7, couponId: null } }
+    expect(brief(await become('e/profile', 'coupon-issue', none))).toMatchObject([{ key: 'spring' }])
   })
 })
