@@ -5,7 +5,8 @@ import { parse } from 'csv-parse/sync'
 import { parquetReadObjects } from 'hyparquet'
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import { freshDirectory, run, startShopWith, stop } from '../e2e/command.ts'
+import { freshDirectory, run, type Shop, startShopWith, stop } from '../e2e/command.ts'
+import { call } from '../e2e/order-shop.ts'
 import { sellMug } from '../e2e/orders.ts'
 import { eventually } from '../support/kafka/eventually.ts'
 import { testClient, testDatabase } from '../support/postgres/database.ts'
@@ -84,5 +85,42 @@ test('what a transaction puts into the outbox comes out of the data platform', {
     { order_id: 'o1', amount: 300 },
     { order_id: 'o2', amount: 300 },
   ])
+  await stop(shop)
+})
+
+test('an outbox is among the connectors of a shop, and stays paused over a restart', {
+  timeout: 300_000,
+}, async () => {
+  const url = await testDatabase()
+  const client = await testClient(url)
+  await makeOutbox(client)
+  const dataDir = freshDirectory()
+  const open = () => startShopWith({ MILLRACE_OUTBOX_URL: url, MILLRACE_MAIL_TRANSPORT: 'off' }, dataDir)
+  const outboxOf = async (shop: Shop) => {
+    const { connectors } = (await call(shop, 'GET', '/v1/ops/connectors')).body
+    return (connectors as readonly Record<string, unknown>[]).find(({ name }) => name === 'outbox')
+  }
+  const waiting = async () => {
+    const sql = 'SELECT count(*)::int AS n FROM outbox WHERE published_at IS NULL'
+    return (await client.query<{ n: number }>(sql)).rows[0]?.n
+  }
+  const first = await open()
+  await eventually(async () => (await outboxOf(first))?.['waitingRows'] === 0)
+  expect(await outboxOf(first)).toMatchObject({ state: 'running', tasks: [{ name: 'outbox', inputs: [] }] })
+  const paused = await call(first, 'POST', '/v1/ops/connectors/outbox/pause')
+  expect(paused).toMatchObject({ status: 200, body: { name: 'outbox', state: 'paused' } })
+  await stop(first)
+
+  await insert(client, confirmed('o1'))
+  const shop = await open()
+  await eventually(async () => (await outboxOf(shop))?.['waitingRows'] === 1)
+  expect(await outboxOf(shop)).toMatchObject({ state: 'paused', breaker: 'closed' })
+  const metrics = await (await fetch(`${shop.url}/metrics`)).text()
+  expect(metrics).toContain(
+    'millrace_connector_lag_records{connector="outbox",task="outbox",topic="outbox"} 1',
+  )
+  expect(await waiting()).toBe(1)
+  expect((await call(shop, 'POST', '/v1/ops/connectors/outbox/resume')).status).toBe(200)
+  await eventually(async () => (await waiting()) === 0)
   await stop(shop)
 })

@@ -1,6 +1,7 @@
 /**
  * The requests of one connection that wait for their answers, in place of kafkajs's own queue, which wakes every
- * millisecond, keeps timed out requests' connections in use and holds back what it cannot send.
+ * millisecond (with a timer of a negative time, of which Node warns), keeps timed out requests' connections in use and
+ * holds back what it cannot send.
  *
  * Not its job: sockets, authentication.
  *
