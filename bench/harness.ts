@@ -90,10 +90,20 @@ export function round(value: number): number {
   return value >= 100 ? Math.round(value) : Math.round(value * 100) / 100
 }
 
+/** Of a directory whose files may come and go while they are counted. */
 export async function directoryMiB(directory: string): Promise<number> {
   let bytes = 0
-  for (const name of await readdir(directory)) bytes += (await stat(join(directory, name))).size
+  for (const name of await readdir(directory)) bytes += await sizeOf(join(directory, name))
   return Math.round(bytes / MEBIBYTE)
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0
+    throw error
+  }
 }
 
 /** The result of a case: the last line of its standard output. */

@@ -32,7 +32,10 @@ await inFreshDirectory(async (directory) => {
   const atFew = await take(few, few + sample)
   const end = performance.now() + minutes * 60_000
   let at = few + sample
-  for (; at < wanted - sample && performance.now() < end; at += step) await take(at, at + step)
+  for (; at < wanted - sample && performance.now() < end; at += step) {
+    const { cpuUs } = await take(at, at + step)
+    process.stderr.write(`${at + step} stored, ${round(cpuUs)} µs of CPU per order\n`)
+  }
   const atMany = await take(at, at + sample)
   report({
     orders: at + sample,
