@@ -7,7 +7,7 @@
  * that was answered sets the count back: a target that was opened need not have been asked anything.
  */
 import type { Clock } from '../../streams/index.ts'
-import { pause } from './waiting.ts'
+import { rest } from './waiting.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
@@ -42,7 +42,7 @@ export class DeliveryBreaker {
     while (!signal.aborted && this.#state !== 'closed') {
       const left = this.#until - clock.monotonic()
       if (this.#state === 'open' && left <= 0) return this.#to('half-open')
-      await pause(clock, this.#state === 'open' ? left : LOOK_MS, signal)
+      await rest(clock, this.#state === 'open' ? left : LOOK_MS, signal)
     }
   }
 

@@ -35,7 +35,7 @@ import { backoffMs } from './policy.ts'
 import { startsOf } from './starts.ts'
 import { closeTarget, OpenFailure, openTarget, type TargetLifeParts } from './target-life.ts'
 import type { Turn, Turns } from './turns.ts'
-import { pause, settled } from './waiting.ts'
+import { rest, settled } from './waiting.ts'
 
 /** Milliseconds between looks when nothing wakes the task. */
 const IDLE_LIMIT_MS = 1_000
@@ -145,7 +145,7 @@ export class ConnectorTaskRun {
       } catch (error) {
         if (this.#stopping.signal.aborted) return
         if (this.#fails(error)) return
-        await pause(clock, backoffMs(policy, failures, random()), this.#stopping.signal)
+        await rest(clock, backoffMs(policy, failures, random()), this.#stopping.signal)
       }
     }
   }
@@ -297,7 +297,7 @@ export class ConnectorTaskRun {
         signal.throwIfAborted()
         if (reactionOf(error) !== 'retry') throw error
         hooks.onFailure(connector.name, 'log', asError(error), false)
-        await pause(clock, COMMIT_RETRY_MS, signal)
+        await rest(clock, COMMIT_RETRY_MS, signal)
       }
     }
   }

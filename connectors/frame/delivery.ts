@@ -18,7 +18,7 @@ import { asError, DeliveryStuck, DeliveryTimeout, isUnavailable, kindOf } from '
 import type { ConnectorHooks } from './hooks.ts'
 import { backoffMs } from './policy.ts'
 import type { Turn } from './turns.ts'
-import { pause, settled, started, type Latch } from './waiting.ts'
+import { rest, settled, started, type Latch } from './waiting.ts'
 
 /** The longest wait that a target may ask for, in longest waits of the policy: it may be wrong by an hour or a day. */
 const ASKED_AT_MOST = 12
@@ -108,7 +108,7 @@ export class Delivery {
         const final = failed >= attempts
         hooks.onFailure(connector, kind, asError(error), final)
         if (final) return asError(error)
-        await pause(clock, this.#waitMs(error, failures), stopping)
+        await rest(clock, this.#waitMs(error, failures), stopping)
       }
     }
   }

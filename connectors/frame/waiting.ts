@@ -2,7 +2,7 @@
 import type { Clock } from '../../streams/index.ts'
 
 /** Ends after `ms`, or when the signal fires. Never rejects. */
-export function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+export function rest(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve()
     const done = (): void => {

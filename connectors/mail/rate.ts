@@ -1,6 +1,6 @@
 /** So many a second, evenly: a token bucket on the clock port. */
 import type { Clock } from '../../streams/index.ts'
-import { pause } from '../frame/waiting.ts'
+import { rest } from '../frame/waiting.ts'
 
 const SECOND_MS = 1_000
 
@@ -25,7 +25,7 @@ export class TokenBucket {
     this.#fullAt = Math.max(this.#fullAt, now) + this.#everyMs
     const wait = this.#fullAt - now - this.#burst * this.#everyMs
     if (wait <= 0) return
-    await pause(this.#clock, wait, signal)
+    await rest(this.#clock, wait, signal)
     signal.throwIfAborted()
   }
 }

@@ -14,7 +14,7 @@ import type { ConnectorState, ConnectorView } from '../frame/connector-runner.ts
 import { asError } from '../frame/failures.ts'
 import type { FailureKind } from '../frame/hooks.ts'
 import { backoffMs, defaultDelivery } from '../frame/policy.ts'
-import { pause } from '../frame/waiting.ts'
+import { rest } from '../frame/waiting.ts'
 import { clientConfig, type PostgresAddress } from '../postgres/client-config.ts'
 import { BACKOFF, OUTBOX, OutboxSession, type OutboxSettings } from './outbox-session.ts'
 import { OutboxTable } from './table.ts'
@@ -108,7 +108,7 @@ export class OutboxReader {
         hooks.onFailure(OUTBOX, kind, asError(error), false)
         if (kind === 'unavailable') this.#breaker.unavailable()
         else this.#breaker.answered()
-        await pause(clock, backoffMs(BACKOFF, Math.max(1, failures), random()), signal)
+        await rest(clock, backoffMs(BACKOFF, Math.max(1, failures), random()), signal)
       }
     }
   }

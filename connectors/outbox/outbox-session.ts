@@ -12,7 +12,7 @@ import { type AppendRecord, type Clock, type Log, reactionOf } from '../../strea
 import { asError } from '../frame/failures.ts'
 import type { ConnectorHooks } from '../frame/hooks.ts'
 import { backoffMs } from '../frame/policy.ts'
-import { pause } from '../frame/waiting.ts'
+import { rest } from '../frame/waiting.ts'
 import { type OutboxRow, recordOf, RowRefused, type RowRules } from './row.ts'
 import type { OutboxTable } from './table.ts'
 
@@ -98,7 +98,7 @@ export class OutboxSession {
     const { clock, pollMs } = settings
     while (!(await table.lock())) {
       onProgress()
-      await pause(clock, pollMs, signal)
+      await rest(clock, pollMs, signal)
       if (signal.aborted) return
     }
     this.#holdsLock = true
@@ -189,7 +189,7 @@ export class OutboxSession {
       await this.#count()
       const wait = Math.max(0, ...[...topics].map((topic) => waitMs(topic) ?? 0))
       if (wait > 0) {
-        await pause(clock, wait, signal)
+        await rest(clock, wait, signal)
         continue
       }
       try {
@@ -198,7 +198,7 @@ export class OutboxSession {
       } catch (error) {
         if (reactionOf(error) !== 'retry') throw error
         hooks.onFailure(OUTBOX, 'log', asError(error), false)
-        await pause(clock, backoffMs(BACKOFF, failures++, random()), signal)
+        await rest(clock, backoffMs(BACKOFF, failures++, random()), signal)
       }
     }
     return false
@@ -217,6 +217,6 @@ export class OutboxSession {
     if (this.#isNoticed) return
     const noticed = new AbortController()
     this.#wake = () => noticed.abort()
-    await pause(settings.clock, settings.pollMs, AbortSignal.any([signal, noticed.signal]))
+    await rest(settings.clock, settings.pollMs, AbortSignal.any([signal, noticed.signal]))
   }
 }
