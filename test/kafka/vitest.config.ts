@@ -20,7 +20,7 @@ export default defineConfig({
     retry: process.env['CI'] === 'true' ? 1 : 0,
     // One broker, one processor for it and one for the tests.
     fileParallelism: false,
-    testTimeout: 120 * SECOND_MS,
+    testTimeout: 240 * SECOND_MS,
     hookTimeout: 180 * SECOND_MS,
   },
 })
