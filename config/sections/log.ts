@@ -34,7 +34,7 @@ export const log = Type.Object(
     }),
     writeBufferBytes: bytes(
       'MILLRACE_WRITE_BUFFER_BYTES',
-      32 * MEBIBYTE,
+      8 * MEBIBYTE,
       "LevelDB's write buffer; up to two are held.",
       65_536,
     ),

@@ -37,7 +37,7 @@ export interface EmbeddedLogLimits {
   readonly tailCacheBytes: number
   /** A reader's page; it holds two at most. 1 MiB. */
   readonly readAheadBytes: number
-  /** LevelDB's write buffer; up to two are held. 32 MiB. */
+  /** LevelDB's write buffer; up to two are held. A large one merges less, a small one keeps appends waiting for less long (bench/README.md). 8 MiB. */
   readonly writeBufferBytes: number
   /** LevelDB's blocks in memory. 16 MiB. */
   readonly blockCacheBytes: number
@@ -73,7 +73,7 @@ export const defaultLimits: EmbeddedLogLimits = Object.freeze({
   maxDiskBytes: 20 * 1024 * MEBIBYTE,
   tailCacheBytes: 16 * MEBIBYTE,
   readAheadBytes: MEBIBYTE,
-  writeBufferBytes: 32 * MEBIBYTE,
+  writeBufferBytes: 8 * MEBIBYTE,
   blockCacheBytes: 16 * MEBIBYTE,
   maxOpenFiles: 256,
   housekeepingIntervalMs: 10_000,
