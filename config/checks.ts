@@ -167,6 +167,12 @@ const ORDER_GROUPS: readonly (readonly string[])[] = [
   ['delivery.requested', 'delivery.cancel.requested', 'delivery.call.result'],
 ]
 
+/** What a gateway reads besides: the answers of whoever had its place before. */
+const PAYMENT_GATEWAY_GROUP = ['payment.requested', 'payment.result', 'payment.refund.result']
+const DELIVERY_GATEWAY_GROUP = ['delivery.requested', 'delivery.result', 'delivery.cancel.result']
+
+const MAIL_GROUP = ['mail.requested', 'mail.retry.requested']
+
 /** What the sentinel of orders reads besides: facts under the orderId, and those under the userId. */
 const WATCHED_ORDER_GROUPS: readonly (readonly string[])[] = [
   [
@@ -189,7 +195,7 @@ const WATCHED_ORDER_GROUPS: readonly (readonly string[])[] = [
 
 /** Topics that one task reads side by side need the same number of partitions. */
 function groupsKeepOnePartitionCount(
-  { topics, sentinel, orders }: ConfigValues,
+  { topics, sentinel, orders, payments, deliveries, mail }: ConfigValues,
   origin: Origin,
 ): ConfigProblem[] {
   const watched = ['coupon.campaign', 'coupon.quota', 'coupon.issued', 'coupon.issue.rejected']
@@ -199,6 +205,9 @@ function groupsKeepOnePartitionCount(
     ...WALLET_GROUPS,
     ...(orders.enabled ? ORDER_GROUPS : []),
     ...(orders.enabled && sentinel.enabled ? WATCHED_ORDER_GROUPS : []),
+    ...(orders.enabled && payments.url !== undefined ? [PAYMENT_GATEWAY_GROUP] : []),
+    ...(orders.enabled && deliveries.url !== undefined ? [DELIVERY_GATEWAY_GROUP] : []),
+    ...(orders.enabled && mail.transport !== 'off' ? [MAIL_GROUP] : []),
   ]
   return groups.flatMap((group) => {
     const counts = group.map((topic) => topics.overrides[topic]?.partitions ?? topics.partitions)

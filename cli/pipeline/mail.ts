@@ -21,8 +21,11 @@ export interface MailShop extends KeyedShop {
   readonly pipeline: KeyedShop['pipeline'] & Pick<ProductPort, 'titles'>
 }
 
-/** Mails of one batch: what was sent of them before a crash is sent again. */
-const BATCH_SECONDS = 5
+/**
+ * Batches of all tasks together, at the rate of all: what was sent of them before a crash is sent again, and in a
+ * rebalance or at the end what is under way has five seconds.
+ */
+const BATCH_SECONDS = 3
 const MAX_BATCH = 50
 const FILES_PER_SECOND = 1_000_000
 const FILES_AT_ONCE = 8
@@ -35,10 +38,12 @@ export function sendsMail({ mail, orders }: Config): boolean {
 }
 
 export function mailConnectorOf(config: Config, topics: Topics, shop: MailShop): Connector {
-  const { mail, shop: settings } = config
+  const { mail, shop: settings, topics: log } = config
   const isOverWire = mail.transport === 'smtp'
   const perSecond = isOverWire ? mail.perSecond : FILES_PER_SECOND
-  const batchRecords = Math.max(1, Math.min(MAX_BATCH, Math.floor(perSecond * BATCH_SECONDS)))
+  const tasks = log.overrides[topics.mailRequested.name]?.partitions ?? log.partitions
+  const inTime = Math.floor((perSecond * BATCH_SECONDS) / tasks)
+  const batchRecords = Math.max(1, Math.min(MAX_BATCH, inTime))
   return mailConnector({
     topics,
     clock: shop.clock,

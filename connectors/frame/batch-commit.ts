@@ -4,6 +4,7 @@ import {
   EventIdMakers,
   type InputRun,
   type Log,
+  type LogRecord,
   OutputCollector,
   outputsCrc,
   type Position,
@@ -18,6 +19,8 @@ import type { Taken } from './inputs.ts'
 export interface CommittedPart {
   readonly taken: readonly Taken[]
   readonly delivered: Delivered
+  /** Why the one record that was delivered alone was not taken. */
+  readonly failed?: string | undefined
   /** The next offset of every input after it. */
   readonly positions: readonly Position[]
 }
@@ -32,7 +35,7 @@ export class BatchCommits {
   readonly #now: () => number
   readonly #onRejected: (topic: string, reason: string) => void
   /** By topic, where the log was at the beginning: a target that keeps positions may be behind it. */
-  readonly #begin: ReadonlyMap<string, number>
+  readonly #logBegin: ReadonlyMap<string, number>
   #last: Checkpoint
 
   /** `last`: what the task's last commit left. */
@@ -47,7 +50,7 @@ export class BatchCommits {
     this.#outputs = new OutputCollector(options.log)
     this.#ids = new EventIdMakers(taskName(options.task))
     this.#last = options.last
-    this.#begin = new Map(options.last.positions.map(({ topic, offset }) => [topic, offset]))
+    this.#logBegin = new Map(options.last.positions.map(({ topic, offset }) => [topic, offset]))
     this.#now = options.now
     this.#onRejected = options.onRejected
   }
@@ -57,14 +60,18 @@ export class BatchCommits {
   }
 
   /** Call once for each part, in order; what it answers is committed before the next. */
-  make({ taken, delivered, positions }: CommittedPart): PartCommit {
+  make({ taken, delivered, failed, positions }: CommittedPart): PartCommit {
     const produced = Map.groupBy(delivered.outputs ?? [], ({ because }) => positionText(because))
     const rejected = new Map(
       (delivered.rejected ?? []).map(({ record, reason }) => [positionText(record), reason]),
     )
     for (const one of taken) {
       const at = positionText(one.record)
-      this.#emit(one, produced.get(at) ?? [], rejected.get(at))
+      this.#begin(one.record)
+      if (one.refusal !== undefined) this.#deadLetter(one.record, one.refusal.reason, one.refusal.cause)
+      else if (failed !== undefined) this.#deadLetter(one.record, 'DeliveryFailed', failed)
+      else if (rejected.has(at)) this.#deadLetter(one.record, 'Rejected', rejected.get(at))
+      else this.#emit(one.record, produced.get(at) ?? [])
     }
     const outputs = this.#outputs.drain()
     const checkpoint = (this.#last = { positions: this.#ahead(positions), ...this.#clocks(taken) })
@@ -88,7 +95,7 @@ export class BatchCommits {
 
   /** Never back: what the log has of the records before is there already. */
   #ahead(positions: readonly Position[]): Position[] {
-    return positions.map((at) => ({ ...at, offset: Math.max(at.offset, this.#begin.get(at.topic) ?? 0) }))
+    return positions.map((at) => ({ ...at, offset: Math.max(at.offset, this.#logBegin.get(at.topic) ?? 0) }))
   }
 
   #clocks(taken: readonly Taken[]): Pick<Checkpoint, 'times' | 'sequence'> {
@@ -98,15 +105,16 @@ export class BatchCommits {
     return { times: { streamTime, wallTime, lastRecordAt: wallTime }, sequence: sequence + 1 }
   }
 
-  #emit({ record, refusal }: Taken, produced: readonly Produced[], rejected: string | undefined): void {
+  #begin(record: LogRecord): void {
     this.#outputs.begin({
       ids: this.#ids.of(record.topic),
       origin: record,
       placeHigh: record.partition,
       placeLow: record.offset,
     })
-    if (refusal !== undefined) return this.#deadLetter(record, refusal.reason, refusal.cause)
-    if (rejected !== undefined) return this.#deadLetter(record, 'Rejected', rejected)
+  }
+
+  #emit(record: LogRecord, produced: readonly Produced[]): void {
     try {
       for (const { topic, key, value, timestamp } of produced)
         this.#outputs.emit(topic, key, value, timestamp, undefined, [])
@@ -119,7 +127,7 @@ export class BatchCommits {
 
   /** Once for each record: what was set aside last is read again at each start until its target takes something behind it. */
   #deadLetter({ topic, offset }: Position, reason: string, cause: unknown): void {
-    if (offset < (this.#begin.get(topic) ?? 0)) return
+    if (offset < (this.#logBegin.get(topic) ?? 0)) return
     this.#outputs.deadLetter(reason, cause)
     this.#onRejected(topic, reason)
   }

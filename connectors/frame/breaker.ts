@@ -3,8 +3,8 @@
  *
  * closed → open (`failures` in a row) → half-open (after `openMs`: one try goes, the others wait) → closed, or open again.
  *
- * Only what says nothing of the records counts: an unavailable target, a delivery that took too long. And only a delivery
- * that was answered sets the count back: a target that was opened need not have been asked anything.
+ * Only what says nothing of the records counts: an unavailable target, a delivery that took too long. Where deliveries
+ * failed, only one that was answered sets the count back: a target that was opened need not have been asked anything.
  */
 import type { Clock } from '../../streams/index.ts'
 import { rest } from './waiting.ts'
@@ -26,6 +26,8 @@ export class DeliveryBreaker {
   readonly #options: DeliveryBreakerOptions
   #state: BreakerState = 'closed'
   #inARow = 0
+  /** Of those in a row, whether a delivery was among them. */
+  #hasDelivered = false
   #until = 0
 
   constructor(options: DeliveryBreakerOptions) {
@@ -49,12 +51,20 @@ export class DeliveryBreaker {
   /** The target answered a delivery, whatever it said. */
   answered(): void {
     this.#inARow = 0
+    this.#hasDelivered = false
     if (this.#state !== 'closed') this.#to('closed')
   }
 
-  unavailable(): void {
+  /** The target was opened. */
+  opened(): void {
+    if (this.#hasDelivered) this.givenUp()
+    else this.answered()
+  }
+
+  unavailable(to: 'open' | 'deliver'): void {
     const { clock, failures, openMs } = this.#options
     this.#inARow++
+    if (to === 'deliver') this.#hasDelivered = true
     if (this.#state === 'closed' && this.#inARow < failures) return
     this.#until = clock.monotonic() + openMs
     if (this.#state !== 'open') this.#to('open')

@@ -277,7 +277,8 @@ export class ConnectorTaskRun {
       const isLast = taken.slice(next).every(({ incoming }) => incoming === undefined)
       const to = isLast ? taken.length : next
       const positions = isLast ? end : movedOn(end, before, taken, to)
-      await this.#commit(commits.make({ taken: taken.slice(done, to), delivered: part.delivered, positions }))
+      const { delivered, failed } = part
+      await this.#commit(commits.make({ taken: taken.slice(done, to), delivered, failed, positions }))
       this.#turn.end()
       done = to
       this.#inHand = taken.slice(done)

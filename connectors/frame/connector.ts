@@ -37,7 +37,7 @@ export interface ConnectorTask {
   readonly partitions: readonly TopicPartition[]
   /** Names the life of an input: another one once the topic was deleted and made again. */
   readonly topicId: (topic: string) => string
-  /** Fires when the task leaves. */
+  /** Fires when the task leaves, or where opening has taken too long. */
   readonly signal: AbortSignal
 }
 

@@ -53,6 +53,8 @@ export interface Part {
   /** How many of them. */
   readonly count: number
   readonly delivered: Delivered
+  /** Of one record that failed alone: what was thrown. */
+  readonly failed?: string
 }
 
 export class Delivery {
@@ -70,12 +72,12 @@ export class Delivery {
     const { attempts } = this.#options.policy
     const whole = await this.#tried(target, batch, attempts, task)
     if (!(whole instanceof Error)) return yield { count: batch.records.length, delivered: whole }
-    if (batch.records.length === 1) return yield { count: 1, delivered: setAside(batch.records[0], whole) }
+    if (batch.records.length === 1) return yield setAside(whole)
     for (const [index, record] of batch.records.entries()) {
       const isLast = index === batch.records.length - 1
       const alone = { records: [record], next: isLast ? batch.next : [after(record)] }
       const outcome = await this.#tried(target, alone, 1, task)
-      yield { count: 1, delivered: outcome instanceof Error ? setAside(record, outcome) : outcome }
+      yield outcome instanceof Error ? setAside(outcome) : { count: 1, delivered: outcome }
     }
   }
 
@@ -102,7 +104,7 @@ export class Delivery {
         dropped.throwIfAborted()
         const kind = kindOf(error)
         if (kind === 'failed') breaker.answered()
-        else breaker.unavailable()
+        else breaker.unavailable('deliver')
         if (kind === 'failed') failed++
         if (error instanceof DeliveryStuck) throw error
         const final = failed >= attempts
@@ -121,7 +123,8 @@ export class Delivery {
       await breaker.permit(signal)
       if (signal.aborted) breaker.givenUp()
       signal.throwIfAborted()
-      if (turn.begin()) return
+      // It may have been paused while it waited.
+      if (going.isOpen && turn.begin()) return
       breaker.givenUp()
     }
   }
@@ -165,6 +168,6 @@ function after({ topic, partition, offset }: Incoming): Position {
   return { topic, partition, offset: offset + 1 }
 }
 
-function setAside(record: Incoming | undefined, error: Error): Delivered {
-  return record === undefined ? {} : { rejected: [{ record, reason: `${error.name}: ${error.message}` }] }
+function setAside(error: Error): Part {
+  return { count: 1, delivered: {}, failed: `${error.name}: ${error.message}` }
 }

@@ -36,21 +36,17 @@ export async function openTarget(
   partition: number,
   { dropped, stopping }: DeliverySignals,
 ): Promise<Target> {
-  const { connector, going, breaker, log } = parts
-  await going.passed(stopping)
-  await breaker.permit(stopping)
+  const { connector, breaker, log } = parts
+  await mayOpen(parts, stopping)
   try {
     stopping.throwIfAborted()
     const partitions = connector.inputs.map(({ name: topic }) => ({ topic, partition }))
     const topicId = (topic: string): string => log.topicId(topic)
-    const target = await inTime(parts, dropped, () =>
-      connector.open({ partitions, topicId, signal: dropped }),
-    )
-    // Many open without a word to anybody: only a delivery is an answer.
-    breaker.givenUp()
+    const target = await inTime(parts, dropped, (signal) => connector.open({ partitions, topicId, signal }))
+    breaker.opened()
     return target
   } catch (error) {
-    if (isUnavailable(error) || error instanceof DeliveryTimeout) breaker.unavailable()
+    if (isUnavailable(error) || error instanceof DeliveryTimeout) breaker.unavailable('open')
     else breaker.givenUp()
     dropped.throwIfAborted()
     stopping.throwIfAborted()
@@ -58,17 +54,28 @@ export async function openTarget(
   }
 }
 
+/** Ends once it may be tried, or when the signal fires. */
+async function mayOpen({ going, breaker }: TargetLifeParts, stopping: AbortSignal): Promise<void> {
+  for (;;) {
+    await going.passed(stopping)
+    await breaker.permit(stopping)
+    // It may have been paused while it waited.
+    if (going.isOpen || stopping.aborted) return
+    breaker.givenUp()
+  }
+}
+
 /** A target that comes later than a delivery may take, or when its task has left, is closed again. */
 async function inTime(
   parts: TargetLifeParts,
   dropped: AbortSignal,
-  open: () => Promise<Target>,
+  open: (signal: AbortSignal) => Promise<Target>,
 ): Promise<Target> {
   const { clock, policy } = parts
   const late = new AbortController()
   const cancel = clock.after(policy.timeoutMs, () => late.abort(new DeliveryTimeout(policy.timeoutMs)))
   const given = AbortSignal.any([dropped, late.signal])
-  const opening = started(open)
+  const opening = started(() => open(given))
   const isOpen = await settled(opening, given)
   cancel()
   if (isOpen) return opening

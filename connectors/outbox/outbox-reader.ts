@@ -106,7 +106,7 @@ export class OutboxReader {
         if (signal.aborted) return
         const kind = kindOf(error)
         hooks.onFailure(OUTBOX, kind, asError(error), false)
-        if (kind === 'unavailable') this.#breaker.unavailable()
+        if (kind === 'unavailable') this.#breaker.unavailable('deliver')
         else this.#breaker.answered()
         await rest(clock, backoffMs(BACKOFF, Math.max(1, failures), random()), signal)
       }

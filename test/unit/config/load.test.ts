@@ -224,6 +224,27 @@ describe('what is refused, naming the field', () => {
       /it would never open/,
     ],
     [
+      'mails that are put off with other partitions',
+      () => ({ env: { MILLRACE_TOPIC_OVERRIDES: '{"mail.requested":{"partitions":3}}' } }),
+      'topics.overrides',
+      /mail\.requested 3, mail\.retry\.requested 6: these need the same number of partitions/,
+    ],
+    [
+      'a courier whose answers have other partitions than what it is asked',
+      () => {
+        const asked = ['requested', 'cancel.requested', 'call.result'].map((name) => [
+          `delivery.${name}`,
+          { partitions: 3 },
+        ])
+        const overrides = JSON.stringify(Object.fromEntries(asked))
+        return {
+          env: { MILLRACE_TOPIC_OVERRIDES: overrides, MILLRACE_DELIVERIES_URL: 'http://localhost:9/v1' },
+        }
+      },
+      'topics.overrides',
+      /delivery\.requested 3, delivery\.result 6, .*: these need the same number of partitions/,
+    ],
+    [
       'partners with other partitions',
       () => ({ env: { MILLRACE_TOPIC_OVERRIDES: '{"order.returned":{"partitions":3}}' } }),
       'topics.overrides',

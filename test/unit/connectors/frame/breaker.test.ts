@@ -8,19 +8,19 @@ const OPEN_MS = 1_000
 
 function opened(clock: HurriedClock): DeliveryBreaker {
   const breaker = new DeliveryBreaker({ clock, failures: 2, openMs: OPEN_MS, onChange: () => {} })
-  breaker.unavailable()
-  breaker.unavailable()
+  breaker.unavailable('deliver')
+  breaker.unavailable('deliver')
   return breaker
 }
 
 test('it opens after so many in a row, not after as many with an answer between them', () => {
   const clock = new HurriedClock()
   const breaker = new DeliveryBreaker({ clock, failures: 2, openMs: OPEN_MS, onChange: () => {} })
-  breaker.unavailable()
+  breaker.unavailable('deliver')
   breaker.answered()
-  breaker.unavailable()
+  breaker.unavailable('deliver')
   expect(breaker.state).toBe('closed')
-  breaker.unavailable()
+  breaker.unavailable('deliver')
   expect(breaker.state).toBe('open')
 })
 
@@ -45,4 +45,21 @@ test('one that is not wanted any more waits no longer, and tries nothing', async
   leaving.abort()
   await waiting
   expect(breaker.state).toBe('open')
+})
+
+test('a target that was only not to be opened is there once it opens; one that took nothing, once it takes something', async () => {
+  const clock = new HurriedClock()
+  const breaker = new DeliveryBreaker({ clock, failures: 2, openMs: OPEN_MS, onChange: () => {} })
+  breaker.unavailable('open')
+  breaker.unavailable('open')
+  await breaker.permit(never)
+  breaker.opened()
+  expect(breaker.state).toBe('closed')
+  breaker.unavailable('deliver')
+  breaker.unavailable('open')
+  await breaker.permit(never)
+  breaker.opened()
+  expect(breaker.state).toBe('open')
+  breaker.answered()
+  expect(breaker.state).toBe('closed')
 })

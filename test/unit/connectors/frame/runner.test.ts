@@ -81,7 +81,7 @@ describe.each(KINDS)('on the %s log', (kind) => {
     expect(sink.values).toEqual(['a', 'c'])
     expect(sink.tries).toBe(3 + 3)
     const letters = (await rig.records('events.dlq')).map(readDeadLetter)
-    expect(letters).toMatchObject([{ error: 'Rejected', message: 'RangeError: no such thing' }])
+    expect(letters).toMatchObject([{ error: 'DeliveryFailed', message: 'RangeError: no such thing' }])
   })
 
   test('an unavailable target loses nothing, however long; the breaker opens, probes and closes', async () => {
@@ -265,6 +265,35 @@ test('a target that does not come is unavailable, and closed where it comes too 
   come()
   await until(() => late.closed === 1)
   expect(late.tries).toBe(0)
+})
+
+test('paused while its breaker is open, it tries nothing when the time of that is over', async () => {
+  const rig = await ConnectorRig.open('memory')
+  const sink = new Sink()
+  sink.before = () => {
+    if (sink.tries === 1) throw new Unavailable('away')
+  }
+  const connector = connectorTo(sink, { delivery: { breakAfter: 1, openMs: 60_000 } })
+  await rig.topicsOf(connector)
+  await rig.append(events, ['a'])
+  const states: string[] = []
+  let pauseLater = (): void => {}
+  const runner = await running(rig, connector, {
+    onBreaker: (_: string, _from: string, to: string) => {
+      states.push(to)
+      if (states.length === 1) pauseLater()
+    },
+  })
+  let isLong = false
+  pauseLater = () => {
+    rig.clock.after(30_000, () => runner.pause())
+    rig.clock.after(180_000, () => (isLong = true))
+  }
+  await until(() => isLong)
+  expect(sink.tries).toBe(1)
+  runner.resume()
+  await until(() => sink.values.length === 1)
+  expect(states.at(-1)).toBe('closed')
 })
 
 test('what the log cannot tell of an input is left out; the connector is shown all the same', async () => {
