@@ -27,7 +27,6 @@ const MAX_CAMPAIGN_BYTES = 32 * MEBIBYTE
 const MAX_QUOTA_BYTES = 16 * MEBIBYTE
 const MAX_BOARD_BYTES = 64 * MEBIBYTE
 const MAX_PRODUCT_BYTES = 32 * MEBIBYTE
-const MAX_KEY_BYTES = 32 * MEBIBYTE
 /** Campaigns have no more shards yet. */
 const SHARD = 0
 
@@ -37,8 +36,8 @@ export interface ReplicaOptions {
   readonly topics: Topics
   /** IANA zone of the boards; those of another are not answered. */
   readonly timeZone: string
-  /** Whether data keys are read along, for what this process seals. */
-  readonly sealing: boolean
+  /** Bytes of data keys that are read along, for what this process seals and opens; nothing: it does neither. */
+  readonly keyBytes: number | undefined
   readonly clock: Pick<Clock, 'after' | 'yield'>
   /** A topic cannot be read just now; it is tried again. */
   readonly onFault: (topic: string, fault: unknown) => void
@@ -53,7 +52,7 @@ export class Replica implements CopyPort {
   readonly #keys: TopicView<PrivacyKey> | undefined
 
   /** Begins to read; answers nothing until it has read what there is. The topics exist, or will. */
-  constructor({ log, topics, timeZone, sealing, clock, onFault }: ReplicaOptions) {
+  constructor({ log, topics, timeZone, keyBytes, clock, onFault }: ReplicaOptions) {
     this.#calendar = calendarOf(timeZone)
     const view = <V>({ name, value }: Topic<V>, maxBytes: number): TopicView<V> => {
       return new TopicView({ log, topic: name, value, clock, maxBytes, onFault })
@@ -62,7 +61,7 @@ export class Replica implements CopyPort {
     this.#quotas = view(topics.couponQuota, MAX_QUOTA_BYTES)
     this.#boards = view(topics.rankingSnapshot, MAX_BOARD_BYTES)
     this.#products = view(topics.productCatalog, MAX_PRODUCT_BYTES)
-    this.#keys = sealing ? view(topics.privacyKey, MAX_KEY_BYTES) : undefined
+    this.#keys = keyBytes === undefined ? undefined : view(topics.privacyKey, keyBytes)
   }
 
   get ready(): boolean {
@@ -95,6 +94,11 @@ export class Replica implements CopyPort {
   /** The newest key of the user, wrapped. */
   privacyKey(userId: string): PrivacyKey | undefined {
     return this.#keys === undefined ? undefined : known(this.#keys, userId)?.value
+  }
+
+  /** Whether a user whose key is not among these has none. */
+  get knowsAllKeys(): boolean {
+    return this.#keys?.complete === true
   }
 
   /** Idempotent. */

@@ -83,7 +83,7 @@ export function pipelineOf(
     boardUntil: (query, enough, wait) => boards.boardUntil(query, enough, wait),
     copies: replica,
   }
-  return { pipeline, admission, keysKnown: () => replica === undefined || replica.ready }
+  return { pipeline, admission, keysKnown: () => replica?.knowsAllKeys === true }
 }
 
 /** Where other processes have tasks: what those said last, for when they cannot be asked. */
@@ -93,7 +93,8 @@ function replicaOf({ config, topics, shopLog, sealing, telemetry, clock }: ShopB
     log: shopLog.log,
     topics,
     timeZone: config.shop.timeZone,
-    sealing: config.orders.enabled && sealing.masterKeys !== undefined,
+    keyBytes:
+      config.orders.enabled && sealing.masterKeys !== undefined ? config.privacy.keyCopyBytes : undefined,
     clock,
     onFault: (topic, fault) => telemetry.logger.warn({ topic, err: fault }, 'a copy cannot be read on'),
   })

@@ -57,6 +57,11 @@ export class TopicView<V> {
     return this.#partitions.length > 0 && this.#partitions.every((partition) => partition.ready)
   }
 
+  /** Everything was read, and nothing went for want of room: a key that is not here is not there. */
+  get complete(): boolean {
+    return this.ready && this.#partitions.every((partition) => !partition.hasDropped)
+  }
+
   /** Nothing for a key that is not known here; it may exist all the same. Throws what the serde throws. */
   get(key: string): Viewed<V> | undefined {
     for (const partition of this.#partitions) {
@@ -122,6 +127,8 @@ class PartitionView {
   /** The key that was written longest ago is first. */
   readonly #values = new Map<string, Buffer>()
   #bytes = 0
+  /** Whether a key went for want of room. */
+  hasDropped = false
   #reader: PartitionReader | undefined
   /** Where the partition ended when it was opened. */
   #target = 0
@@ -216,6 +223,7 @@ class PartitionView {
     if (this.#ready) this.#options.onNews?.(bytes, known)
     for (const [oldest, its] of this.#values) {
       if (this.#bytes <= this.#options.maxBytes) return
+      this.hasDropped = true
       this.#delete(oldest, its)
     }
   }
@@ -239,6 +247,7 @@ class PartitionView {
     this.#ready = false
     this.#values.clear()
     this.#bytes = 0
+    this.hasDropped = false
   }
 }
 

@@ -1,6 +1,6 @@
 /** What personal data is sealed with. */
 import Type from 'typebox'
-import { section } from './kinds.ts'
+import { bytes, section } from './kinds.ts'
 
 const KEY = '(?:[A-Za-z0-9+/]{43}=|[0-9a-fA-F]{64})'
 
@@ -16,6 +16,11 @@ export const privacy = Type.Object(
         description:
           'Keys that wrap the keys of users; the first wraps, all unwrap. Where there is none, an embedded shop on a loopback address keeps one in its data directory; any other takes no personal data.',
       }),
+    ),
+    keyCopyBytes: bytes(
+      'MILLRACE_PRIVACY_KEY_COPY_BYTES',
+      256 * 1024 * 1024,
+      "Memory for keys of users whose tasks run in other processes, about 350 bytes each. With too little, what is sealed for the others waits, and the connector's target counts as away.",
     ),
   },
   section,

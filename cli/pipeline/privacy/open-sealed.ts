@@ -9,7 +9,7 @@ export interface KeyedShop {
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
   /** Questions are answered with `TASK_NOT_HERE` until it is there. */
   readonly pipeline: Pick<PrivacyPort, 'opener'>
-  /** Whether the keys of users whose tasks run elsewhere are read along, as far as they were there at the start. */
+  /** Whether the keys of all users whose tasks run elsewhere are read along, as far as they were there at the start. */
   readonly keysKnown: () => boolean
 }
 

@@ -239,7 +239,7 @@ describe('what a process knows of others', () => {
   }
   const { couponCampaign, couponQuota, rankingSnapshot, productCatalog, privacyKey } = topics
 
-  async function replicaOf(timeZone = 'UTC') {
+  async function replicaOf(timeZone = 'UTC', keyBytes = 1_000_000) {
     const log = await memoryLog(
       [couponCampaign, couponQuota, rankingSnapshot, productCatalog, privacyKey].map(({ name }) => name),
     )
@@ -247,7 +247,7 @@ describe('what a process knows of others', () => {
       log,
       topics,
       timeZone,
-      sealing: true,
+      keyBytes,
       clock: new ManualClock(0),
       onFault: () => {},
     })
@@ -313,5 +313,21 @@ describe('what a process knows of others', () => {
     await expect.poll(() => replica.privacyKey('ann')?.keyId).toBe(wrapped.keyId)
     await write(log, privacyKey.name, 'ann', null)
     await expect.poll(() => replica.privacyKey('ann')).toBeUndefined()
+  })
+
+  test('whether it has the keys of all users: not once one had no room', async () => {
+    const { log, replica } = await replicaOf('UTC', 1_500)
+    const add = (userId: string): Promise<unknown> => {
+      const { wrapped } = MasterKeys.parse('ab'.repeat(32)).make(userId)
+      const key = { userId, ...wrapped, createdAt: 1 }
+      return write(log, privacyKey.name, userId, privacyKey.value.serialize(key), 1)
+    }
+    await add('ann')
+    await expect.poll(() => replica.privacyKey('ann')).toBeDefined()
+    expect(replica.knowsAllKeys).toBe(true)
+    await add('bea')
+    await add('cem')
+    await expect.poll(() => replica.privacyKey('cem')).toBeDefined()
+    expect([replica.privacyKey('ann'), replica.knowsAllKeys]).toEqual([undefined, false])
   })
 })
