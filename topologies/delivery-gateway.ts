@@ -31,6 +31,11 @@ export interface DeliveryGatewayOptions extends Partial<Keeping> {
   /** How often a shipment that the courier has is looked at: at first, and at most, milliseconds; 1 min and 1 h. */
   readonly lookMs?: number
   readonly maxLookMs?: number
+  /**
+   * How long the log has what others answered, milliseconds; for ever unless told. A command that is older, and of which
+   * nothing is known, is refused: whether it was answered is not known either.
+   */
+  readonly answersMs?: number
 }
 
 const MINUTE_MS = 60_000
@@ -81,11 +86,11 @@ export function deliveryGateway(options: DeliveryGatewayOptions = {}): Topology 
 }
 
 function rulesOf(options: DeliveryGatewayOptions): DeliveryGatewayRules {
-  const { lookMs = MINUTE_MS, maxLookMs = 60 * MINUTE_MS } = options
+  const { lookMs = MINUTE_MS, maxLookMs = 60 * MINUTE_MS, answersMs = Number.POSITIVE_INFINITY } = options
   const asking = askingRulesOf(options.asking ?? {})
   const alarmMs = Math.max(asking.alarmMs, SILENT_LOOKS * (maxLookMs + asking.answerMs))
   const looking = askingRulesOf({ ...asking, backoffMs: lookMs, maxBackoffMs: maxLookMs, alarmMs })
-  return { keeping: keepingOf(options), asking, looking }
+  return { keeping: keepingOf(options), asking, answersMs, looking }
 }
 
 function gatewayOf(rules: DeliveryGatewayRules) {

@@ -35,6 +35,11 @@ export interface PaymentGatewayOptions extends Partial<Keeping> {
   /** How long after its deadline a charge may still turn up at the provider, milliseconds; a minute unless told. */
   readonly graceMs?: number
   readonly asking?: Partial<AskingRules>
+  /**
+   * How long the log has what others answered, milliseconds; for ever unless told. A command that is older, and of which
+   * nothing is known, is refused: whether it was answered is not known either.
+   */
+  readonly answersMs?: number
 }
 
 const MINUTE_MS = 60_000
@@ -99,9 +104,9 @@ export function paymentGateway(options: PaymentGatewayOptions): Topology {
 }
 
 function rulesOf(options: PaymentGatewayOptions): PaymentGatewayRules {
-  const { currency, graceMs = MINUTE_MS, asking = {} } = options
+  const { currency, graceMs = MINUTE_MS, asking = {}, answersMs = Number.POSITIVE_INFINITY } = options
   if (!Number.isSafeInteger(graceMs) || graceMs < 0) throw new RangeError(`graceMs ${graceMs} is no duration`)
-  return { keeping: keepingOf(options), asking: askingRulesOf(asking), currency, graceMs }
+  return { keeping: keepingOf(options), asking: askingRulesOf(asking), answersMs, currency, graceMs }
 }
 
 function gatewayOf(rules: PaymentGatewayRules) {

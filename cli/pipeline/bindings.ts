@@ -82,6 +82,7 @@ export class Bindings {
       addresses,
       currency,
       ready: () => [...this.#views.values()].every(({ view }) => view.ready),
+      now: () => clock.now(),
     }
     this.connectors = profiles.flatMap(({ bindings }) =>
       bindings.map((binding) => bindingConnector(binding, around)),

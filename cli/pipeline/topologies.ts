@@ -110,13 +110,34 @@ function ports(config: Config): readonly Topology[] {
   return [
     ...(payments.url === undefined
       ? []
-      : [paymentGateway({ ...keeping, currency: shop.currency, graceMs, asking: askingOf(payments) })]),
+      : [
+          paymentGateway({
+            ...keeping,
+            currency: shop.currency,
+            graceMs,
+            asking: askingOf(payments),
+            answersMs: keptMs(config, 'payment.result', 'payment.refund.result'),
+          }),
+        ]),
     ...(played.payments ? [paymentSandbox({ ...keeping, rule: paymentOfTestUsers })] : []),
     ...(deliveries.url === undefined
       ? []
-      : [deliveryGateway({ ...keeping, asking: askingOf(deliveries), lookMs, maxLookMs })]),
+      : [
+          deliveryGateway({
+            ...keeping,
+            asking: askingOf(deliveries),
+            lookMs,
+            maxLookMs,
+            answersMs: keptMs(config, 'delivery.result', 'delivery.cancel.result'),
+          }),
+        ]),
     ...(played.deliveries ? [deliverySandbox({ ...keeping, rule: deliveryOfTestUsers })] : []),
   ]
+}
+
+/** How long all of these topics are kept, milliseconds. */
+function keptMs({ topics }: Config, ...names: readonly string[]): number {
+  return Math.min(...names.map((name) => topics.overrides[name]?.retentionMs ?? topics.retentionMs))
 }
 
 /** Which of them are played. */

@@ -7,7 +7,7 @@
  * So each message is mapped exactly once, however often the process dies. A message that its producer sent twice is two
  * messages: what tells them apart is the id that the profile gives the record.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import {
   type Connector,
   type Delivered,
@@ -22,6 +22,9 @@ import { mapMessage } from './map.ts'
 
 /** How long messages are mapped before everything else has its turn. */
 const TURN_MS = 10
+/** What was written just before a message may not be read yet: a miss is believed of a message that is older than this. */
+const READ_WITHIN_MS = 1_000
+const LOOK_MS = 50
 
 export function bindingConnector(binding: CompiledBinding, around: Surroundings): Connector {
   return {
@@ -55,7 +58,11 @@ async function deliver(
       signal.throwIfAborted()
       begun = performance.now()
     }
-    const { seen, mapped } = await mapOne(binding, record, asking)
+    let { seen, mapped } = await mapOne(binding, record, asking)
+    while (seen.missed && around.now() - record.appendTime < READ_WITHIN_MS) {
+      await delay(LOOK_MS, undefined, { signal })
+      ;({ seen, mapped } = await mapOne(binding, record, asking))
+    }
     if (!('misfit' in mapped)) outputs.push(...mapped.records.map((one) => ({ ...one, because: record })))
     else if (seen.missed) throw new NotThereYet(mapped.misfit)
     else rejected.push({ record, reason: mapped.misfit })

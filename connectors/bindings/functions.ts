@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly currency?: string | undefined
   /** Whether what is looked up was read as far as it went when this process began. */
   readonly ready: () => boolean
+  /** Epoch milliseconds: of a message that is younger than what is looked up is sure to be, a miss is not believed. */
+  readonly now: () => number
 }
 
 /** A world without anything. */
@@ -40,6 +42,7 @@ export const nothingAround: Surroundings & Asking = {
   openAddress: () => Promise.resolve(undefined),
   addresses: () => () => Promise.resolve(undefined),
   ready: () => true,
+  now: () => Number.POSITIVE_INFINITY,
 }
 
 type Callable = (...args: unknown[]) => unknown

@@ -46,6 +46,7 @@ export function courierConnector(options: CourierConnectorOptions): Connector {
     topic: deliveryCallResult,
     make(call, signal) {
       const request = requestOf(call, options.openAddress)
+      if (request === 'close') return closed(call, client, signal)
       return 'kind' in request ? Promise.resolve(request) : client.call(request, signal)
     },
     answer: deliveryAnswer,
@@ -54,19 +55,50 @@ export function courierConnector(options: CourierConnectorOptions): Connector {
   return providerConnector({ name: 'courier', ...topics, options, maker })
 }
 
-/** What is known without a call, where its address does not open. */
-function requestOf(call: DeliveryCall, openAddress: AddressOpener): ProviderRequest | CallOutcome {
+/** Where its address does not open: what is known without a call, or that its key is to be closed. */
+function requestOf(call: DeliveryCall, openAddress: AddressOpener): ProviderRequest | CallOutcome | 'close' {
   const { kind, orderId, idempotencyKey, customerId } = call
-  const path = `/shipments/${idempotencyKey}`
-  if (kind === 'CANCEL') return { method: 'POST', path: `${path}/cancel`, idempotencyKey, body: { orderId } }
-  if (kind !== 'SHIP') return { method: 'GET', path }
+  if (kind === 'CANCEL') return cancelOf(call)
+  if (kind !== 'SHIP') return lookupOf(call)
   const shipTo = addressOf(call, openAddress)
-  if ('kind' in shipTo) return shipTo
+  if (shipTo === 'close' || 'kind' in shipTo) return shipTo
   const body = { orderId, customerId, shipTo: shipTo.address }
   return { method: 'POST', path: '/shipments', idempotencyKey, body }
 }
 
-function addressOf(call: DeliveryCall, openAddress: AddressOpener): { readonly address: Json } | CallOutcome {
+function cancelOf({ orderId, idempotencyKey }: DeliveryCall): ProviderRequest {
+  return { method: 'POST', path: `/shipments/${idempotencyKey}/cancel`, idempotencyKey, body: { orderId } }
+}
+
+function lookupOf({ idempotencyKey }: DeliveryCall): ProviderRequest {
+  return { method: 'GET', path: `/shipments/${idempotencyKey}` }
+}
+
+/**
+ * Nobody can send it any more, but an earlier call may have done so, without an answer. A cancel says so, and closes the
+ * key for what is still on its way; what is on the road is looked up.
+ */
+async function closed(call: DeliveryCall, client: ProviderClient, signal: AbortSignal): Promise<CallOutcome> {
+  const cancelled = await client.call(cancelOf(call), signal)
+  if (cancelled.kind !== 'answer') return cancelled.kind === 'away' ? cancelled : unknown(cancelled.code)
+  switch (cancelled.body['status']) {
+    case 'CANCELLED':
+      return { kind: 'refused', code: 'ADDRESS_ERASED' }
+    case 'TOO_LATE':
+      return client.call(lookupOf(call), signal)
+    default:
+      return unknown('UNREADABLE')
+  }
+}
+
+function unknown(code: string): CallOutcome {
+  return { kind: 'unknown', code, retryAfterMs: null }
+}
+
+function addressOf(
+  call: DeliveryCall,
+  openAddress: AddressOpener,
+): { readonly address: Json } | CallOutcome | 'close' {
   try {
     // The gateway asks for none without.
     if (call.shipTo === null) return { kind: 'refused', code: 'NO_ADDRESS' }
@@ -81,9 +113,8 @@ function addressOf(call: DeliveryCall, openAddress: AddressOpener): { readonly a
 }
 
 /** A key that is not there may be on its way still, for a while. After that nobody can send it, now or later. */
-function withoutKey({ attempt }: DeliveryCall): CallOutcome {
-  if (attempt > KEY_LOOKS) return { kind: 'refused', code: 'ADDRESS_ERASED' }
-  return { kind: 'unknown', code: 'ADDRESS_KEY_MISSING', retryAfterMs: null }
+function withoutKey({ attempt }: DeliveryCall): CallOutcome | 'close' {
+  return attempt > KEY_LOOKS ? 'close' : unknown('ADDRESS_KEY_MISSING')
 }
 
 /** What the log is told of a call. */

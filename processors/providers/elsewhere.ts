@@ -16,6 +16,8 @@ import type {
 } from '../../schemas/index.ts'
 import type { LogRecord } from '../../streams/index.ts'
 import { notAsked } from './asking.ts'
+import type { Fault } from '../ids.ts'
+import type { GatewayRules } from './payment-context.ts'
 import { newsRank, noShipment } from './shipment.ts'
 
 /** Commands whose answers are known by name; of older ones the time has to do. */
@@ -31,6 +33,17 @@ export function wasAnswered(elsewhere: AnswerElsewhere | null | undefined, comma
   const { timestamp, lineage } = command
   if (lineage !== undefined && to.includes(lineage.eventId)) return true
   return timestamp < at || (timestamp === at && to.length === 0)
+}
+
+/** Of a command of which nothing is known: whether an answer to it may be gone. */
+export function mayHaveBeenAnswered(
+  { answersMs }: Pick<GatewayRules, 'answersMs'>,
+  { timestamp }: LogRecord,
+  wallTime: number,
+): Fault | undefined {
+  const age = wallTime - timestamp
+  if (age < answersMs) return undefined
+  return { reason: 'TooOld', message: `${age} ms old, and answers are known for ${answersMs} ms` }
 }
 
 function answerOf(
@@ -76,9 +89,13 @@ export function refundedElsewhere(
 ): GatewayRefund {
   const elsewhere = answerOf(origin, before?.elsewhere)
   if (before?.state === 'REFUNDED') return { ...before, elsewhere }
+  // Each that failed had a key of its own.
+  const newest = elsewhere.to.at(-1)
+  const isAnother = newest !== undefined && before?.elsewhere?.to.includes(newest) === false
+  const tries = before === undefined ? 0 : before.tries + (isAnother ? 1 : 0)
   const state = status === 'REFUNDED' ? 'REFUNDED' : 'FAILED'
   const known = { paymentKey, amount, state, reason, elsewhere } as const
-  return { ...known, tries: 0, asking: notAsked, command: null, counted: state === 'REFUNDED' }
+  return { ...known, tries, asking: notAsked, command: null, counted: state === 'REFUNDED' }
 }
 
 /** News of one parcel only go forward; those of another replace them. */

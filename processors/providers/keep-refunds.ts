@@ -9,7 +9,7 @@ import type { LogRecord } from '../../streams/index.ts'
 import { pastCauseOf } from '../../streams/kit/index.ts'
 import { pairKey } from '../keeping.ts'
 import { answerBy, askAgainAt } from './asking.ts'
-import { refundedElsewhere, wasAnswered } from './elsewhere.ts'
+import { mayHaveBeenAnswered, refundedElsewhere, wasAnswered } from './elsewhere.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
 import { chargeWaiting } from './keep-charges.ts'
 import { keepPayment, type PaymentGatewayContext, type PaymentGatewayRules } from './payment-context.ts'
@@ -28,6 +28,8 @@ export function payBack(
   const key: RefundKey = [orderId, refundId]
   const before = stores.refunds.get(key)
   if (wasAnswered(before?.elsewhere, origin)) return context.dropped('AnsweredElsewhere')
+  const fault = before === undefined ? mayHaveBeenAnswered(rules, origin, wallTime) : undefined
+  if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
   const payment = stores.payments.get([orderId, paymentKey])
   const requested = requestRefund(before, payment, command, wallTime)
   if (requested.handling === 'WAIT') return

@@ -18,8 +18,9 @@ import { pastCauseOf } from '../../streams/kit/index.ts'
 import { keyFault } from '../ids.ts'
 import { tooOld } from '../keeping.ts'
 import type { DeliveryCommand } from '../sandboxes/keep-deliveries.ts'
-import { answerBy, askAgainAt, type AskingRules } from './asking.ts'
-import { calledOffElsewhere, shippedElsewhere, wasAnswered } from './elsewhere.ts'
+import { answerBy, askAgainAt, type AskingRules, beginAsking } from './asking.ts'
+import { calledOffElsewhere, mayHaveBeenAnswered, shippedElsewhere, wasAnswered } from './elsewhere.ts'
+import { idempotencyKey } from './idempotency.ts'
 import { type About, alarmIfOverdue, allClear } from './incidents.ts'
 import type { GatewayRules } from './payment-context.ts'
 import {
@@ -103,19 +104,36 @@ function send(
   context: DeliveryGatewayContext,
 ): void {
   const { orderId } = command
-  const before = context.stores.shipments.get(orderId) ?? noShipment
+  const found = context.stores.shipments.get(orderId)
+  const before = found ?? noShipment
   if (wasAnswered(before.elsewhere, origin)) {
     context.dropped('AnsweredElsewhere')
-    return command.epoch > before.epoch
-      ? keep(rules, orderId, { ...before, epoch: command.epoch }, context)
-      : undefined
+    if (command.epoch > before.epoch) settledElsewhere(rules, before, command, origin, context)
+    return
   }
+  const fault = found === undefined ? mayHaveBeenAnswered(rules, origin, context.wallTime) : undefined
+  if (fault !== undefined) return context.deadLetter(fault.reason, fault.message)
   const { handling, shipment } = requestShipment(before, command, context.wallTime)
   const kept = shipment === before ? before : { ...shipment, command: pastCauseOf(origin) }
   if (handling === 'NEW') return ask(rules, orderId, kept, context)
   if (kept !== before) keep(rules, orderId, kept, context)
   const result = handling === 'REPEAT' ? shipmentResult(orderId, kept) : undefined
   if (result !== undefined) context.emit.news(orderId, result)
+}
+
+/** Whoever answered may have been the same courier, before a reset: what is under way is looked at under its key. */
+function settledElsewhere(
+  rules: DeliveryGatewayRules,
+  before: GatewayDelivery,
+  { orderId, customerId, epoch }: DeliveryRequested,
+  origin: LogRecord,
+  context: DeliveryGatewayContext,
+): void {
+  const key = idempotencyKey('shipment', orderId, epoch)
+  const asking = beginAsking(before.asking, context.wallTime)
+  const known = { ...before, epoch, idempotencyKey: key, customerId, asking, command: pastCauseOf(origin) }
+  keep(rules, orderId, known, context)
+  if (shipmentCall(known, context.wallTime) !== undefined) putOff(rules, orderId, known, null, context)
 }
 
 function callOff(
@@ -200,6 +218,8 @@ function hear(
   if (before === undefined || before.idempotencyKey !== news.idempotencyKey) {
     return context.dropped('UnexpectedAnswer')
   }
+  // It was another courier's.
+  if (news.status === 'NOT_FOUND' && before.elsewhere !== null) return context.timers.shipment.cancel(orderId)
   const heard = hearOfShipment(before, news, context.wallTime)
   if (heard.kind === 'IGNORED') return context.dropped(heard.why)
   const { shipment } = heard

@@ -16,6 +16,8 @@ import type { AskingRules } from './asking.ts'
 export interface GatewayRules {
   readonly asking: AskingRules
   readonly keeping: Keeping
+  /** How long the log has what others answered, milliseconds: of an older command nobody knows whether they did. */
+  readonly answersMs: number
 }
 
 export interface PaymentGatewayRules extends GatewayRules {

@@ -1,12 +1,13 @@
 /** A provider over HTTP takes over a log whose orders somebody else has answered so far. */
 import { describe, expect, test } from 'vitest'
-import { topics } from '../../schemas/index.ts'
-import { formatUuid7, NO_HEADERS } from '../../streams/index.ts'
+import { type PaymentCallResult, topics } from '../../schemas/index.ts'
+import { formatUuid7, type Lineage, NO_HEADERS } from '../../streams/index.ts'
 import { deliveryGateway, deliverySandbox, paymentGateway, paymentSandbox } from '../../topologies/index.ts'
 import { DAY, modes, Service, START } from '../support/services.ts'
 import { cancel, delivery, payment, refund } from '../unit/sandboxes/given.ts'
 
 const deadline = START + 30 * 60_000
+const HOUR = 3_600_000
 const keeping = { keepMs: DAY, keepDoneMs: DAY }
 const order = (orderId: string, changes: Parameters<typeof payment>[0] = {}) =>
   payment({ orderId, userId: orderId, deadline, ...changes })
@@ -94,6 +95,88 @@ describe.each(modes)('%s', (_, mode) => {
     await shop.driver.restart([paymentGateway({ ...keeping, currency: 'EUR' })])
     await shop.driver.settle()
     expect(shop.read(topics.paymentCallRequested)).toEqual([])
+    await shop.close()
+  })
+
+  test('what is older than answers are kept is not asked for: its answer may be gone', async () => {
+    const shop = await Service.open(playedPayments, mode)
+    await shop.driver.restart([playedPayments, playedDeliveries])
+    await shop.driver.restart([])
+    await shop.send(topics.paymentRefundRequested, back('o1', 100))
+    await shop.send(topics.deliveryRequested, parcel('o1'))
+    shop.driver.clock.advance(7 * HOUR)
+    await shop.send(topics.paymentRefundRequested, back('o2', 100))
+    await shop.send(topics.deliveryRequested, parcel('o2'))
+    const answersMs = 6 * HOUR
+    await shop.driver.restart([
+      paymentGateway({ ...keeping, currency: 'EUR', answersMs }),
+      deliveryGateway({ ...keeping, answersMs }),
+    ])
+    await shop.driver.settle()
+    const calls = [...shop.read(topics.paymentCallRequested), ...shop.read(topics.deliveryCallRequested)]
+    expect(calls.map(({ kind, orderId }) => `${kind} ${orderId}`)).toEqual(['REFUND o2', 'SHIP o2'])
+    const letters = [
+      ...shop.deadLetters(topics.paymentRefundRequested as never),
+      ...shop.deadLetters(topics.deliveryRequested as never),
+    ]
+    expect(letters.map((letter) => letter.split(':')[0])).toEqual(['TooOld', 'TooOld'])
+    await shop.close()
+  })
+
+  test('after a reset, a parcel that is under way is looked at under its key; one of another courier once', async () => {
+    const shop = await Service.open(playedDeliveries, mode)
+    await shop.driver.restart([])
+    await shop.send(topics.deliveryRequested, parcel('ours'), parcel('theirs'))
+    for (const orderId of ['ours', 'theirs']) {
+      const told = { orderId, deliveryId: `d-${orderId}`, status: 'STARTED', reason: null } as const
+      await shop.driver.pipe(topics.deliveryResult, orderId, told)
+    }
+    await shop.driver.restart([deliveryGateway(keeping)])
+    await shop.driver.settle()
+    const looks = () => shop.read(topics.deliveryCallRequested)
+    await shop.driver.advanceWallTime(2 * 60_000, 1_000)
+    expect(new Set(looks().map(({ kind, orderId }) => `${kind} ${orderId}`))).toEqual(
+      new Set(['LOOKUP ours', 'LOOKUP theirs']),
+    )
+    for (const { orderId, idempotencyKey, attempt } of looks().slice(0, 2)) {
+      const status = orderId === 'ours' ? 'DELIVERED' : 'NOT_FOUND'
+      const answer = { kind: 'SHIPMENT', orderId, idempotencyKey, attempt, status, deliveryId: null } as const
+      await shop.send(topics.deliveryCallResult, { ...answer, code: null, retryAfterMs: null, eventId: null })
+    }
+    const made = looks().length
+    await shop.driver.advanceWallTime(3 * HOUR, 60_000)
+    expect(looks()).toHaveLength(made)
+    expect(shop.read(topics.deliveryResult).slice(2)).toMatchObject([
+      { orderId: 'ours', status: 'DELIVERED' },
+    ])
+    expect(shop.read(topics.opsIncident)).toEqual([])
+    await shop.close()
+  })
+
+  test('a refund that failed twice before a reset is asked for under its third key', async () => {
+    const gateway = paymentGateway({ ...keeping, currency: 'EUR' })
+    const command = back('o1', 100)
+    const third = await Service.open(gateway, mode)
+    for (let n = 0; n < 3; n++) {
+      await third.send(topics.paymentRefundRequested, command)
+      const { orderId, idempotencyKey, attempt, refundId } = third.read(topics.paymentCallRequested)[n] ?? {}
+      const said = { kind: 'REFUND', orderId, idempotencyKey, attempt, refundId, status: 'FAILED' } as const
+      const nothing = { paymentKey: null, amount: null, code: 'NO', retryAfterMs: null, eventId: null }
+      await third.driver.pipe(topics.paymentCallResult, 'o1', { ...said, ...nothing } as PaymentCallResult)
+    }
+    const keys = third.read(topics.paymentCallRequested).map(({ idempotencyKey }) => idempotencyKey)
+    const told = third.driver.read(topics.paymentRefundResult).slice(0, 2)
+    await third.close()
+    const shop = await Service.open(gateway, mode)
+    await shop.driver.restart([])
+    for (const { record } of told)
+      await shop.driver.log.append([{ ...record, lineage: record.lineage as Lineage }])
+    await shop.driver.restart([gateway])
+    shop.driver.clock.advance(HOUR)
+    await shop.send(topics.paymentRefundRequested, command)
+    expect(shop.read(topics.paymentCallRequested).map(({ idempotencyKey }) => idempotencyKey)).toEqual([
+      keys[2],
+    ])
     await shop.close()
   })
 

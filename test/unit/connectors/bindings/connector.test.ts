@@ -66,6 +66,39 @@ const priced = profileOf(
 const order = { orderId: 'o1', customerId: 'ann', shipTo: Buffer.from('sealed'), epoch: 0 }
 
 describe('a binding', () => {
+  it('does not believe at once that what a message names is not there, although it fits without', async () => {
+    const lenient = profileOf(
+      {
+        writes: [
+          {
+            to: 'point.adjust.requested',
+            fields: {
+              adjustId: '$position',
+              userId: 'user',
+              amount: "$exists($view('product.catalog', product)) ? 1 : 2",
+              reason: "'x'",
+            },
+          },
+        ],
+      },
+      { views: ['product.catalog'] },
+    )
+    const catalogue = new Map<string, object>()
+    let looks = 0
+    let now = AT
+    const connector = connectorOf(lenient, {
+      lookup: (_topic, key) => (++looks, catalogue.get(key)),
+      now: () => now,
+    })
+    const late = deliver(connector, { user: 'ann', product: 'tea' })
+    await expect.poll(() => looks).toBeGreaterThan(1)
+    catalogue.set('tea', { price: 3 })
+    expect((await late).outputs?.map(({ value }) => value)).toMatchObject([{ amount: 1 }])
+    const never = deliver(connector, { user: 'ann', product: 'no tea' })
+    now = AT + 1_000
+    expect((await never).outputs?.map(({ value }) => value)).toMatchObject([{ amount: 2 }])
+  })
+
   it('does not begin before what it looks into was read', async () => {
     let ready = false
     const connector = connectorOf(priced, { ready: () => ready })

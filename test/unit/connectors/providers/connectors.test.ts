@@ -185,11 +185,19 @@ describe('a shipment', () => {
     expect(JSON.stringify(results)).not.toContain('Nowhere')
   })
 
-  test('whose key is not there is looked for, and refused in the end without asking the courier', async () => {
+  test('whose key is not there is looked for; in the end the courier is told to send nothing, and it is refused', async () => {
     const gone = () => undefined
     const results = await send(gone, parcel(1), parcel(2, { attempt: 6 }))
     expect(results.map(said)).toEqual(['UNKNOWN ADDRESS_KEY_MISSING', 'FAILED ADDRESS_ERASED'])
-    expect(provider.asked).toEqual([])
+    expect(provider.asked.map(({ kind }) => kind)).toEqual(['cancel'])
+    // What was on its way for long finds its key closed.
+    expect((await send(open, parcel(2, { attempt: 7 }))).map(said)).toEqual(['CANCELLED'])
+  })
+
+  test('I19: whose key is gone, and which the courier had sent without an answer, is not told as failed', async () => {
+    await send(open, parcel(1))
+    const gone = () => undefined
+    expect((await send(gone, parcel(1, { attempt: 6 }))).map(said)).toEqual(['STARTED'])
   })
 
   test('whose address does not open, or not here', async () => {
