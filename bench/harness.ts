@@ -2,6 +2,7 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type AppendRecord,
   type AppendResult,
@@ -16,6 +17,8 @@ import {
 /** Records per append while a case fills the log. */
 const FILL_BATCH = 2_000
 const MEBIBYTE = 1024 * 1024
+const IDLE_LOOK_MS = 300
+const IDLE_LOOKS = 3
 
 /** Runs `work` in a fresh directory and removes it afterwards. */
 export async function inFreshDirectory<T>(work: (directory: string) => Promise<T>): Promise<T> {
@@ -83,6 +86,19 @@ export async function measured(work: () => Promise<unknown>): Promise<Measured> 
     cpuSeconds: (user + system) / 1e6,
     residentMiB: Math.round(process.memoryUsage.rss() / MEBIBYTE),
   }
+}
+
+/** Waits until the process has done next to nothing for a second; answers the CPU that it took until then, seconds. */
+export async function untilIdle(): Promise<number> {
+  const begin = process.cpuUsage()
+  for (let looks = 0; looks < IDLE_LOOKS; ) {
+    const before = process.cpuUsage()
+    await delay(IDLE_LOOK_MS)
+    const { user, system } = process.cpuUsage(before)
+    looks = (user + system) / 1_000 < IDLE_LOOK_MS / 20 ? looks + 1 : 0
+  }
+  const { user, system } = process.cpuUsage(begin)
+  return (user + system) / 1e6
 }
 
 /** A figure for people: three significant digits at least. */
