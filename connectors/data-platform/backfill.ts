@@ -12,7 +12,8 @@ export interface BackfillOptions {
 
 /**
  * Forgets every position: the next process that starts, or one that runs with a partition's next record, begins with the
- * oldest record of the log and writes every row over. One transaction: a crash leaves all as it was, or all forgotten. Answers how many rows went.
+ * oldest record of the log and writes every row over. One transaction: a crash leaves all as it was, or all forgotten.
+ * Answers how many rows went.
  */
 export async function forgetPositions({ database, application, empties }: BackfillOptions): Promise<number> {
   await migrate(database, application)
